@@ -1,0 +1,1 @@
+"""The runtime that every ndx service shares."""

@@ -1,0 +1,1 @@
+"""What ndx services promise each other: events, problems, agreements, disclosure records."""

@@ -1,0 +1,1 @@
+"""The pytest plugin that every ndx service's tests use."""

@@ -1,0 +1,1 @@
+"""The pytest plugin: real parts and doors for every service's tests."""

@@ -1,0 +1,1 @@
+"""Synthetic population, demo agencies and the main walk."""

@@ -1,0 +1,1 @@
+"""Control plane of the data-sharing bus."""

@@ -1,0 +1,1 @@
+"""OpenID provider for account holders."""

@@ -1,0 +1,1 @@
+"""Births, deaths and other civil status events."""

@@ -1,0 +1,1 @@
+"""Identity cards and e-ID accounts."""

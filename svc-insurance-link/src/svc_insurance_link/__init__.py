@@ -1,0 +1,1 @@
+"""Health insurance participants, entitlements and card checks."""

@@ -1,0 +1,1 @@
+"""Taxpayers and tax dependants."""
