@@ -1,0 +1,15 @@
+"""Base classes of everything that crosses a service's border."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Input(BaseModel):
+    """What a caller sends: unknown members are refused, text is trimmed."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, frozen=True)
+
+
+class Output(BaseModel):
+    """What a service answers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,0 +1,48 @@
+"""Change events: what happened, to which entity, which version; never more personal data than ids."""
+
+from ndx_contracts.events.civil_registry import BirthRegistered, DeathRegistered
+from ndx_contracts.events.envelope import EventData
+from ndx_contracts.events.gateway import AgreementChanged
+from ndx_contracts.events.identity import AccountActivated, AccountLocked, AccountUnlocked, DependantAttached
+from ndx_contracts.events.insurance import EntitlementEnded, EntitlementOpened
+from ndx_contracts.events.population import PersonalIdCancelled, PersonChanged, PersonDeceased, PersonRegistered
+from ndx_contracts.events.tax import DependantRegistered
+
+EVENTS: tuple[type[EventData], ...] = (
+    BirthRegistered,
+    DeathRegistered,
+    PersonRegistered,
+    PersonChanged,
+    PersonDeceased,
+    PersonalIdCancelled,
+    AccountActivated,
+    AccountLocked,
+    AccountUnlocked,
+    DependantAttached,
+    EntitlementOpened,
+    EntitlementEnded,
+    DependantRegistered,
+    AgreementChanged,
+)
+
+BY_TYPE: dict[str, type[EventData]] = {event.TYPE: event for event in EVENTS}
+
+__all__ = [
+    "BY_TYPE",
+    "EVENTS",
+    "AccountActivated",
+    "AccountLocked",
+    "AccountUnlocked",
+    "AgreementChanged",
+    "BirthRegistered",
+    "DeathRegistered",
+    "DependantAttached",
+    "DependantRegistered",
+    "EntitlementEnded",
+    "EntitlementOpened",
+    "EventData",
+    "PersonChanged",
+    "PersonDeceased",
+    "PersonRegistered",
+    "PersonalIdCancelled",
+]

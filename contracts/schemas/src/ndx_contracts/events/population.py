@@ -1,0 +1,60 @@
+"""Events of the population database."""
+
+from datetime import date
+from typing import ClassVar
+from uuid import UUID
+
+from ndx_contracts.agreements import CommuneCode, ProvinceCode
+from ndx_contracts.events.envelope import EventData
+from ndx_contracts.personal_ids import PersonalId
+
+
+class _PersonEvent(EventData):
+    TOPIC: ClassVar[str] = "population.person.v1"
+    ENTITY: ClassVar[str] = "person"
+
+    person_id: UUID
+    personal_id: PersonalId
+    version: int
+
+    @property
+    def key(self) -> str:
+        return str(self.person_id)
+
+
+class PersonRegistered(_PersonEvent):
+    TYPE: ClassVar[str] = "population.person-registered.v1"
+
+    birth_date: date
+    mother_personal_id: PersonalId | None = None
+    father_personal_id: PersonalId | None = None
+    province_code: ProvinceCode | None = None
+    commune_code: CommuneCode | None = None
+
+
+class PersonChanged(_PersonEvent):
+    """Names of the changed field groups, never their values."""
+
+    TYPE: ClassVar[str] = "population.person-changed.v1"
+
+    changed: tuple[str, ...]
+
+
+class PersonDeceased(_PersonEvent):
+    TYPE: ClassVar[str] = "population.person-deceased.v1"
+
+    died_on: date
+
+
+class PersonalIdCancelled(EventData):
+    TYPE: ClassVar[str] = "population.personal-id-cancelled.v1"
+    TOPIC: ClassVar[str] = "population.personal-id.v1"
+    ENTITY: ClassVar[str] = "personal-id"
+
+    person_id: UUID
+    old_personal_id: PersonalId
+    superseded_by: PersonalId | None = None
+
+    @property
+    def key(self) -> str:
+        return str(self.person_id)

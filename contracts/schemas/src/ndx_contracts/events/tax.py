@@ -1,0 +1,24 @@
+"""Events of the tax link."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from ndx_contracts.events.envelope import EventData
+from ndx_contracts.personal_ids import PersonalId
+
+
+class DependantRegistered(EventData):
+    """A tax dependant was put on a taxpayer from a month (`2026-11`) on; None = not claimed yet."""
+
+    TYPE: ClassVar[str] = "tax.dependant-registered.v1"
+    TOPIC: ClassVar[str] = "tax.dependant.v1"
+    ENTITY: ClassVar[str] = "dependant"
+
+    dependant_id: UUID
+    dependant_personal_id: PersonalId
+    taxpayer_personal_id: PersonalId | None = None
+    from_month: str
+
+    @property
+    def key(self) -> str:
+        return str(self.dependant_id)

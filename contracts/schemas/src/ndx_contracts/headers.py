@@ -1,0 +1,16 @@
+"""Names of the headers on the bus."""
+
+AGENCY = "NDX-Agency"
+SYSTEM = "NDX-System"
+OPERATOR = "NDX-Operator"
+AGREEMENT = "NDX-Agreement"
+CITIZEN = "NDX-Citizen"
+ACR = "NDX-Acr"
+PURPOSE = "NDX-Purpose"
+CASE_ID = "NDX-Case-Id"
+OFFICER = "NDX-Officer"
+REQUEST_ID = "NDX-Request-Id"
+IDEMPOTENCY_KEY = "Idempotency-Key"
+
+SET_BY_GATEWAY: tuple[str, ...] = (AGENCY, SYSTEM, OPERATOR, AGREEMENT, CITIZEN, ACR)
+"""Headers that say who calls: stripped from every inbound request and set by the gateway alone."""
