@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 
 DAY_MS = 86_400_000
-SERVICES: tuple[str, ...] = ("population", "civil-registry", "insurance", "tax", "identity", "auth", "gateway")
+SERVICES: tuple[str, ...] = (
+    "population",
+    "civil-registry",
+    "insurance",
+    "tax",
+    "identity",
+    "auth",
+    "gateway",
+)
 DISCLOSING_SERVICES: tuple[str, ...] = ("population", "civil-registry", "insurance", "tax", "identity")
 
 

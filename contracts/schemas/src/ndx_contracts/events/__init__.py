@@ -5,7 +5,12 @@ from ndx_contracts.events.envelope import EventData
 from ndx_contracts.events.gateway import AgreementChanged
 from ndx_contracts.events.identity import AccountActivated, AccountLocked, AccountUnlocked, DependantAttached
 from ndx_contracts.events.insurance import EntitlementEnded, EntitlementOpened
-from ndx_contracts.events.population import PersonalIdCancelled, PersonChanged, PersonDeceased, PersonRegistered
+from ndx_contracts.events.population import (
+    PersonalIdCancelled,
+    PersonChanged,
+    PersonDeceased,
+    PersonRegistered,
+)
 from ndx_contracts.events.tax import DependantRegistered
 
 EVENTS: tuple[type[EventData], ...] = (

@@ -1,0 +1,229 @@
+"""Puts a service together: routes, doors to Kafka and the clock, and what they share."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from ndx_contracts.events.gateway import AgreementChanged
+from ndx_contracts.field_groups import FieldGroup
+from ndx_contracts.problems import MEDIA_TYPE, Problem
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from starlette.routing import Route
+
+from ndx_chassis import health, problems
+from ndx_chassis.agreements import AgreementBook
+from ndx_chassis.consumer import Consumer, Subscription, follow
+from ndx_chassis.db import make_engine, make_sessions
+from ndx_chassis.gateway_client import GatewayClient
+from ndx_chassis.inbox import retry_due
+from ndx_chassis.jobs import Job, lead, run_job
+from ndx_chassis.middleware import RequestFrame
+from ndx_chassis.relay import Relay
+from ndx_chassis.settings import ServiceSettings
+from ndx_chassis.telemetry import log
+
+_DOORS = frozenset({"agency", "citizen", "public", "operator", "agency_metadata"})
+
+
+def operation(
+    *,
+    door: str = "agency",
+    personal_data: bool = False,
+    field_groups: Sequence[FieldGroup] = (),
+    cost: int = 1,
+    acr: int = 1,
+) -> dict[str, Any]:
+    """Declare a route to the catalogue: goes into its `openapi_extra`.
+
+    `door` says who may come in; `field_groups` are the groups that it can disclose; `cost` is in quota
+    units; `acr` is the least authentication level of a citizen.
+    """
+    if door not in _DOORS:
+        raise ValueError(f"unknown door {door}")
+    return {
+        "x-ndx-operation": {
+            "door": door,
+            "personal_data": personal_data,
+            "field_groups": [g.value for g in field_groups],
+            "cost": cost,
+            "acr": acr,
+        }
+    }
+
+
+def public() -> dict[str, Any]:
+    """Declare a route that needs no caller."""
+    return operation(door="public")
+
+
+@dataclass(slots=True)
+class Runtime:
+    """What the doors of one running service share."""
+
+    service: str
+    settings: ServiceSettings
+    engine: AsyncEngine
+    sessions: async_sessionmaker[AsyncSession]
+    gateway: GatewayClient
+    agreements: AgreementBook
+    relay: Relay | None = None
+    extras: dict[str, Any] = field(default_factory=dict)
+    on_nudge: list[Callable[[], None]] = field(default_factory=list)
+
+    def nudge(self) -> None:
+        """Say that something was committed."""
+        if self.relay is not None:
+            self.relay.nudge()
+        for call in self.on_nudge:
+            call()
+
+
+def _runtime(request: Request) -> Runtime:
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+RuntimeDep = Annotated[Runtime, Depends(_runtime)]
+Hook = Callable[[Runtime], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class PlainRoute:
+    """A hot operation served without FastAPI's machinery, but described in the same OpenAPI."""
+
+    route: Route
+    openapi_path: dict[str, Any]
+    """The path item's operation object, including operationId and x-ndx-operation."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSpec:
+    """Everything that makes one service."""
+
+    name: str
+    title: str
+    settings: ServiceSettings
+    routers: Sequence[APIRouter] = ()
+    plain_routes: Sequence[PlainRoute] = ()
+    subscriptions: Sequence[Subscription] = ()
+    jobs: Sequence[Job] = ()
+    on_start: Sequence[Hook] = ()
+    on_stop: Sequence[Hook] = ()
+    uses_agreements: bool = True
+
+
+def build_app(spec: ServiceSpec) -> FastAPI:
+    """Return the application; nothing runs and nothing is connected before its lifespan starts."""
+    settings = spec.settings
+    engine = make_engine(settings)
+    runtime = Runtime(
+        service=spec.name,
+        settings=settings,
+        engine=engine,
+        sessions=make_sessions(engine),
+        gateway=GatewayClient(settings),
+        agreements=AgreementBook(),
+    )
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        tasks = await _start(spec, runtime)
+        log.info("service_started", name=spec.name)
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for stop in spec.on_stop:
+                await stop(runtime)
+            await runtime.gateway.close()
+            await engine.dispose()
+            log.info("service_stopped", name=spec.name)
+
+    app = FastAPI(
+        title=spec.title,
+        version="1.0.0",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+        responses={"default": {"model": Problem, "content": {MEDIA_TYPE: {}}, "description": "Problem"}},
+    )
+    app.state.runtime = runtime
+    app.state.spec = spec
+    problems.install(app)
+    app.add_middleware(RequestFrame, max_body_bytes=settings.max_body_bytes)
+    for plain in spec.plain_routes:
+        app.router.routes.append(plain.route)
+    app.include_router(health.router)
+    for router in spec.routers:
+        app.include_router(router)
+    if spec.plain_routes:
+        _describe_plain_routes(app, spec.plain_routes)
+    return app
+
+
+def _describe_plain_routes(app: FastAPI, plain_routes: Sequence[PlainRoute]) -> None:
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = generate()
+            for plain in plain_routes:
+                for method in sorted((plain.route.methods or set()) - {"HEAD"}):
+                    schema["paths"].setdefault(plain.route.path, {})[method.lower()] = plain.openapi_path
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+
+
+async def _start(spec: ServiceSpec, runtime: Runtime) -> list[asyncio.Task[None]]:
+    settings = spec.settings
+    tasks: list[asyncio.Task[None]] = []
+    servers = settings.kafka_bootstrap_servers
+    if spec.uses_agreements:
+        try:
+            async with runtime.sessions() as session:
+                await runtime.agreements.load(session)
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("agreements_not_loaded", error=type(error).__name__)
+        if servers:
+            tasks.append(asyncio.create_task(_follow_agreements(runtime, servers)))
+    for start in spec.on_start:
+        await start(runtime)
+    leading: list[Callable[[], Awaitable[None]]] = []
+    if servers and "relay" in settings.roles:
+        runtime.relay = relay = Relay(spec.name, settings.asyncpg_dsn, servers)
+        leading.append(relay.run)
+    subscriptions = list(spec.subscriptions)
+    if servers and "consumers" in settings.roles:
+        tasks.extend(asyncio.create_task(Consumer(runtime, s, servers).run()) for s in subscriptions)
+    jobs = list(spec.jobs) if "jobs" in settings.roles else []
+    if subscriptions and "jobs" in settings.roles:
+        jobs.append(Job("inbox_retry", 0.5, lambda r: retry_due(r, subscriptions)))
+    leading.extend(_job_task(runtime, job) for job in jobs)
+    if leading:
+        tasks.append(asyncio.create_task(lead(spec.name, settings.asyncpg_dsn, leading)))
+    return tasks
+
+
+def _job_task(runtime: Runtime, job: Job) -> Callable[[], Awaitable[None]]:
+    return lambda: run_job(runtime, job)
+
+
+async def _follow_agreements(runtime: Runtime, servers: str) -> None:
+    async def take(value: bytes) -> None:
+        agreement = AgreementChanged.model_validate_json(value)
+        runtime.agreements.put(agreement)
+        async with runtime.sessions() as session, session.begin():
+            await runtime.agreements.store(session, agreement)
+
+    await follow(AgreementChanged.TOPIC, servers, take, runtime.agreements.synchronised)

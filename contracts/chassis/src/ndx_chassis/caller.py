@@ -1,0 +1,150 @@
+"""Who calls: read from the headers that the gateway sets after it has checked the certificate."""
+
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+from ndx_contracts import headers
+
+from ndx_chassis.errors import CallerUnknown, DomainError, Kind
+
+
+class CaseIdInvalid(DomainError):
+    code = "header-invalid"
+    title = "A header of the call is not valid"
+    title_vi = "Tiêu đề của yêu cầu không hợp lệ"
+
+
+class AcrInsufficient(DomainError):
+    kind = Kind.FORBIDDEN
+    code = "acr-insufficient"
+    title = "This needs a stronger log-in"
+    title_vi = "Cần đăng nhập ở mức xác thực cao hơn"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An agency's system, calling one operation under an agreement for a purpose."""
+
+    agency: str
+    system: str
+    agreement: str
+    purpose: str
+    case_id: str | None
+    officer: str | None
+    request_id: str
+    operation: str
+
+    @property
+    def actor(self) -> str:
+        return f"{self.agency}/{self.system}"
+
+
+@dataclass(frozen=True, slots=True)
+class Citizen:
+    """A logged-in holder of an e-ID account (`account_id` is the token's subject)."""
+
+    account_id: UUID
+    acr: int
+    request_id: str
+    operation: str
+    officer: None = None
+    case_id: None = None
+
+    @property
+    def actor(self) -> str:
+        return f"citizen/{self.account_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """An operator of the bus with a certificate of their own."""
+
+    agency: str
+    login: str
+    request_id: str
+    operation: str
+    officer: None = None
+    case_id: None = None
+
+    @property
+    def actor(self) -> str:
+        return f"operator/{self.agency}:{self.login}"
+
+
+def operation_of(request: Request) -> str:
+    """Return the catalogue name of the operation being served: `<service>.<operationId>`."""
+    service = request.app.state.runtime.service
+    route = request.scope.get("route")
+    name = getattr(route, "operation_id", None) or getattr(route, "name", "unknown")
+    return f"{service}.{name}"
+
+
+def _short(request: Request, name: str, limit: int = 128) -> str | None:
+    value = request.headers.get(name)
+    if value is None:
+        return None
+    if not 0 < len(value) <= limit or not value.isprintable():
+        raise CaseIdInvalid(f"Header {name} must hold 1 to {limit} printable characters.")
+    return value
+
+
+def caller_of(request: Request, operation: str | None = None) -> Caller:
+    """Return the calling agency.
+
+    Raises:
+        CallerUnknown: the request did not come through the gateway.
+    """
+    agency = request.headers.get(headers.AGENCY)
+    system = request.headers.get(headers.SYSTEM)
+    if not agency or not system:
+        raise CallerUnknown
+    return Caller(
+        agency=agency,
+        system=system,
+        agreement=request.headers.get(headers.AGREEMENT, ""),
+        purpose=request.headers.get(headers.PURPOSE, ""),
+        case_id=_short(request, headers.CASE_ID),
+        officer=_short(request, headers.OFFICER),
+        request_id=request.headers.get(headers.REQUEST_ID, "-")[:64],
+        operation=operation or operation_of(request),
+    )
+
+
+def _caller(request: Request) -> Caller:
+    return caller_of(request)
+
+
+def _citizen(request: Request) -> Citizen:
+    subject, acr = request.headers.get(headers.CITIZEN), request.headers.get(headers.ACR, "0")
+    try:
+        account, level = UUID(subject or ""), int(acr)
+    except ValueError:
+        raise CallerUnknown from None
+    needed = (getattr(request.scope.get("route"), "openapi_extra", None) or {}).get("x-ndx-operation", {})
+    if level < needed.get("acr", 1):
+        raise AcrInsufficient
+    return Citizen(
+        account_id=account,
+        acr=level,
+        request_id=request.headers.get(headers.REQUEST_ID, "-")[:64],
+        operation=operation_of(request),
+    )
+
+
+def _operator(request: Request) -> Operator:
+    agency, _, login = request.headers.get(headers.OPERATOR, "").partition(":")
+    if not agency or not login:
+        raise CallerUnknown
+    return Operator(
+        agency=agency,
+        login=login,
+        request_id=request.headers.get(headers.REQUEST_ID, "-")[:64],
+        operation=operation_of(request),
+    )
+
+
+CallerDep = Annotated[Caller, Depends(_caller)]
+CitizenDep = Annotated[Citizen, Depends(_citizen)]
+OperatorDep = Annotated[Operator, Depends(_operator)]

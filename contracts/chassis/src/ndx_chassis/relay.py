@@ -1,0 +1,172 @@
+"""Carries committed events and disclosure records to Kafka, in order, at least once."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from ndx_contracts.events import envelope as ce
+from ndx_contracts.topics import disclosure_topic
+
+from ndx_chassis.telemetry import log
+
+BATCH = 500
+IDLE_SECONDS = 0.2
+_ZERO = UUID(int=0)
+
+# A row is taken when every transaction that could still commit a smaller position has ended; so the
+# position only moves forward and nothing is deleted, locked or missed.
+_READ = (
+    "SELECT * FROM {source} WHERE (xid, id) > ($1, $2)"
+    " AND xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint ORDER BY xid, id LIMIT $3"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    topic: str
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]]
+
+
+def _event_message(service: str, row: asyncpg.Record) -> _Message:
+    headers = [
+        (ce.CE_SPECVERSION, b"1.0"),
+        (ce.CE_ID, str(row["id"]).encode()),
+        (ce.CE_SOURCE, f"/{service}".encode()),
+        (ce.CE_TYPE, row["type"].encode()),
+        (ce.CE_SUBJECT, row["aggregateid"].encode()),
+        (ce.CE_TIME, row["created_at"].isoformat().encode()),
+        (ce.CONTENT_TYPE, b"application/json"),
+    ]
+    extra = orjson.loads(row["headers"])
+    headers.extend((name, str(value).encode()) for name, value in extra.items())
+    return _Message(row["topic"], row["aggregateid"].encode(), row["payload"].encode(), headers)
+
+
+_RECORD = (
+    "id",
+    "occurred_at",
+    "agency",
+    "system",
+    "officer",
+    "case_id",
+    "purpose",
+    "agreement",
+    "agreement_version",
+    "operation",
+    "subjects",
+    "field_groups",
+    "outcome",
+    "request_id",
+    "trace_id",
+)
+
+
+def _disclosure_message(service: str, row: asyncpg.Record) -> _Message:
+    record: dict[str, Any] = {name: row[name] for name in _RECORD}
+    record["service"] = service
+    key = str(row["id"]).encode()
+    headers = [
+        (ce.CE_SPECVERSION, b"1.0"),
+        (ce.CE_ID, key),
+        (ce.CE_SOURCE, f"/{service}".encode()),
+        (ce.CE_TYPE, disclosure_topic(service).encode()),
+        (ce.CONTENT_TYPE, b"application/json"),
+    ]
+    return _Message(disclosure_topic(service), key, orjson.dumps(record, default=str), headers)
+
+
+_SOURCES = {"outbox": _event_message, "disclosures": _disclosure_message}
+
+
+class Relay:
+    """Publishes the rows of `outbox` and `disclosures`; runs in the service's leading process only."""
+
+    def __init__(self, service: str, dsn: str, bootstrap_servers: str) -> None:
+        self._service = service
+        self._dsn = dsn
+        self._servers = bootstrap_servers
+        self._woken = asyncio.Event()
+
+    def nudge(self) -> None:
+        """Say that something was committed, so that nobody waits for the next poll."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Run until cancelled; Kafka or the database being away only delays."""
+        delay = 0.2
+        while True:
+            try:
+                await self._session()
+                delay = 0.2
+            except (
+                KafkaError,
+                OSError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                TimeoutError,
+            ) as error:
+                log.warning("relay_interrupted", error=type(error).__name__)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 5.0)
+
+    async def _session(self) -> None:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._servers,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=2,
+            max_batch_size=262_144,
+            request_timeout_ms=10_000,
+        )
+        connection = await asyncpg.connect(self._dsn, timeout=5)
+        try:
+            await producer.start()
+            while True:
+                self._woken.clear()
+                moved = 0
+                for source in _SOURCES:
+                    moved += await self._move(connection, producer, source)
+                if moved == 0:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._woken.wait(), IDLE_SECONDS)
+        finally:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(producer.stop(), 5)
+            await connection.close(timeout=2)
+
+    async def _move(self, connection: asyncpg.Connection, producer: AIOKafkaProducer, source: str) -> int:
+        position = await connection.fetchrow("SELECT xid, id FROM relay_positions WHERE source = $1", source)
+        xid, last = (0, _ZERO) if position is None else (position["xid"], position["id"])
+        rows: Sequence[asyncpg.Record] = await connection.fetch(
+            _READ.format(source=source),  # one of our two table names
+            xid,
+            last,
+            BATCH,
+        )
+        if not rows:
+            return 0
+        build = _SOURCES[source]
+        sends = []
+        for row in rows:
+            message = build(self._service, row)
+            sends.append(
+                await producer.send(message.topic, message.value, key=message.key, headers=message.headers)
+            )
+        await asyncio.gather(*sends)
+        await connection.execute(
+            "INSERT INTO relay_positions (source, xid, id) VALUES ($1, $2, $3)"
+            " ON CONFLICT (source) DO UPDATE SET xid = excluded.xid, id = excluded.id",
+            source,
+            rows[-1]["xid"],
+            rows[-1]["id"],
+        )
+        return len(rows)

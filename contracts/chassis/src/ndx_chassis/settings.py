@@ -1,0 +1,56 @@
+"""Settings that every service has: read from the environment, one prefix per service."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROLES = frozenset({"http", "relay", "consumers", "jobs"})
+
+
+def settings_for(prefix: str) -> SettingsConfigDict:
+    """Return the configuration of a settings class whose variables start with `<prefix>_`."""
+    return SettingsConfigDict(env_prefix=f"{prefix}_", extra="ignore", populate_by_name=True, frozen=True)
+
+
+class ServiceSettings(BaseSettings):
+    """Where the service finds its database, Kafka, the gateway, its certificates and the trace backend."""
+
+    model_config = settings_for("NDX")
+    service: ClassVar[str] = "service"
+
+    database_url: SecretStr = SecretStr("postgresql://localhost/none")
+    database_pool_size: int = Field(default=10, ge=1, le=200)
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers_roles: str = "http,relay,consumers,jobs"
+    """What this process does; a cluster may run the doors apart."""
+    tls_cert_file: Path | None = None
+    tls_key_file: Path | None = None
+    tls_client_ca_file: Path | None = None
+    agency_cert_file: Path | None = None
+    agency_key_file: Path | None = None
+    max_body_bytes: int = Field(default=1_048_576, ge=1024)
+
+    gateway_url: str = Field(default="https://localhost:8443", validation_alias="NDX_GATEWAY_URL")
+    gateway_ca_file: Path | None = Field(default=None, validation_alias="NDX_GATEWAY_CA_FILE")
+    citizen_url: str = Field(default="https://localhost:8444", validation_alias="NDX_CITIZEN_URL")
+    kafka_bootstrap_servers: str | None = Field(default=None, validation_alias="KAFKA_BOOTSTRAP_SERVERS")
+    traces_exporter: str = Field(default="none", validation_alias="OTEL_TRACES_EXPORTER")
+    log_level: str = Field(default="INFO", validation_alias="NDX_LOG_LEVEL")
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """Return the roles of this process."""
+        return frozenset(r.strip() for r in self.workers_roles.split(",")) & ROLES
+
+    @property
+    def asyncpg_dsn(self) -> str:
+        """Return the database URL in the form that asyncpg takes."""
+        return self.database_url.get_secret_value().replace("postgresql+asyncpg://", "postgresql://", 1)
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """Return the database URL in the form that SQLAlchemy takes."""
+        return self.asyncpg_dsn.replace("postgresql://", "postgresql+asyncpg://", 1)
