@@ -1,0 +1,100 @@
+"""The request for a personal number: what a registering office sends and what the population answers.
+
+`POST /population/v1/personal-id-requests` is idempotent on `request_id` (the civil registry uses the
+birth's id): the same request gets the same answer, whatever was lost on the way. The answer is a success
+(2xx) in every state; a suspected duplicate or a rejection is said by `state` and `reasons`, so that a
+refusal of the request is never taken for a refusal of the call.
+"""
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field, StringConstraints, model_validator
+
+from ndx_contracts.agreements import AgencyCode, CommuneCode, ProvinceCode
+from ndx_contracts.base import Input, Output
+from ndx_contracts.personal_ids import PersonalId
+
+NAME_PATTERN = r"^[^\W\d_]+(?:[ '’.\-][^\W\d_]+)*$"
+"""Words of letters of any script, joined by one blank, apostrophe, full stop or hyphen."""
+
+NamePart = Annotated[str, StringConstraints(min_length=1, max_length=60, strip_whitespace=True)]
+FullName = Annotated[str, StringConstraints(min_length=1, max_length=150, strip_whitespace=True)]
+PlaceText = Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True)]
+EthnicityCode = Annotated[str, StringConstraints(pattern=r"^(0[1-9]|[1-4][0-9]|5[0-5])$")]
+"""Code 01 to 54 of the list of ethnic groups (Decision 121-TCTK/PPCĐ of 1979); 55 = foreigner."""
+CountryCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+"""ISO 3166-1 alpha-2."""
+
+
+class Sex(StrEnum):
+    """Sex as entered in the civil status book."""
+
+    MALE = "MALE"
+    FEMALE = "FEMALE"
+
+
+class PersonalIdRequestState(StrEnum):
+    """RECEIVED → ISSUED | DUPLICATE_SUSPECTED | REJECTED; RECEIVED is worth asking again."""
+
+    RECEIVED = "RECEIVED"
+    ISSUED = "ISSUED"
+    DUPLICATE_SUSPECTED = "DUPLICATE_SUSPECTED"
+    REJECTED = "REJECTED"
+
+
+class ParentIn(Input):
+    """A parent as the declaration names them (Law on Civil Status, article 14); the number if they hold one."""
+
+    personal_id: PersonalId | None = None
+    name: FullName
+    birth_year: int | None = Field(default=None, ge=1850, le=2200)
+    ethnicity_code: EthnicityCode | None = None
+    nationality: CountryCode = "VN"
+    residence: PlaceText | None = None
+
+
+class PersonalIdRequestIn(Input):
+    """Everything that is needed to allocate a number and to open the person's record."""
+
+    request_id: UUID
+    surname: NamePart | None = None
+    middle_name: NamePart | None = None
+    given_name: NamePart
+    birth_date: date
+    sex: Sex
+    birth_place_code: CommuneCode | None = None
+    birth_place: PlaceText | None = None
+    """Place in words, such as a hospital, or a place abroad when there is no code."""
+    birth_registration_commune_code: CommuneCode
+    birth_registration_province_code: ProvinceCode
+    home_town: PlaceText | None = None
+    home_town_province_code: ProvinceCode | None = None
+    ethnicity_code: EthnicityCode | None = None
+    nationality: CountryCode = "VN"
+    mother: ParentIn | None = None
+    father: ParentIn | None = None
+    office: AgencyCode
+    """The office that registers the birth."""
+
+
+class PersonalIdRequestOut(Output):
+    """State of a request; `personal_id` and `person_id` are there when, and only when, it is ISSUED.
+
+    `reasons` are stable codes such as `same-mother-same-day`, never data of the candidates.
+    """
+
+    request_id: UUID
+    state: PersonalIdRequestState
+    personal_id: PersonalId | None = None
+    person_id: UUID | None = None
+    reasons: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _number_when_issued(self) -> "PersonalIdRequestOut":
+        issued = self.state is PersonalIdRequestState.ISSUED
+        if issued != (self.personal_id is not None) or issued != (self.person_id is not None):
+            raise ValueError("a number and a person come with ISSUED, and only with ISSUED")
+        return self
