@@ -3,7 +3,14 @@
 from ndx_contracts.events.civil_registry import BirthRegistered, DeathRegistered
 from ndx_contracts.events.envelope import EventData
 from ndx_contracts.events.gateway import AgreementChanged
-from ndx_contracts.events.identity import AccountActivated, AccountLocked, AccountUnlocked, DependantAttached
+from ndx_contracts.events.identity import (
+    AccountActivated,
+    AccountLocked,
+    AccountUnlocked,
+    ActivationCodeIssued,
+    DependantAttached,
+    DependantDetached,
+)
 from ndx_contracts.events.insurance import EntitlementEnded, EntitlementOpened
 from ndx_contracts.events.population import (
     PersonalIdCancelled,
@@ -23,7 +30,9 @@ EVENTS: tuple[type[EventData], ...] = (
     AccountActivated,
     AccountLocked,
     AccountUnlocked,
+    ActivationCodeIssued,
     DependantAttached,
+    DependantDetached,
     EntitlementOpened,
     EntitlementEnded,
     DependantRegistered,
@@ -38,10 +47,12 @@ __all__ = [
     "AccountActivated",
     "AccountLocked",
     "AccountUnlocked",
+    "ActivationCodeIssued",
     "AgreementChanged",
     "BirthRegistered",
     "DeathRegistered",
     "DependantAttached",
+    "DependantDetached",
     "DependantRegistered",
     "EntitlementEnded",
     "EntitlementOpened",
