@@ -17,9 +17,6 @@ from ndx_contracts.agreements import AgencyCode, CommuneCode, ProvinceCode
 from ndx_contracts.base import Input, Output
 from ndx_contracts.personal_ids import PersonalId
 
-NAME_PATTERN = r"^[^\W\d_]+(?:[ '’.\-][^\W\d_]+)*$"
-"""Words of letters of any script, joined by one blank, apostrophe, full stop or hyphen."""
-
 NamePart = Annotated[str, StringConstraints(min_length=1, max_length=60, strip_whitespace=True)]
 FullName = Annotated[str, StringConstraints(min_length=1, max_length=150, strip_whitespace=True)]
 PlaceText = Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True)]
@@ -46,7 +43,7 @@ class PersonalIdRequestState(StrEnum):
 
 
 class ParentIn(Input):
-    """A parent as the declaration names them (Law on Civil Status, article 14); the number if they hold one."""
+    """A parent as the declaration names them (Law on Civil Status, article 14), with the number if held."""
 
     personal_id: PersonalId | None = None
     name: FullName
@@ -78,6 +75,8 @@ class PersonalIdRequestIn(Input):
     father: ParentIn | None = None
     office: AgencyCode
     """The office that registers the birth."""
+    confirmed_not_duplicate: bool = False
+    """An officer looked into an earlier DUPLICATE_SUSPECTED (under another request_id) and denies it."""
 
 
 class PersonalIdRequestOut(Output):
