@@ -1,0 +1,1 @@
+"""e-ID accounts of citizens: opened at an office, locked and unlocked with a cause."""

@@ -1,0 +1,22 @@
+"""Kafka door of accounts: a cancelled number locks the account at once, without a human step."""
+
+from ndx_chassis.app import Runtime
+from ndx_chassis.consumer import Event, Subscription
+from ndx_contracts.events import PersonalIdCancelled
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from svc_identity.accounts import service
+from svc_identity.accounts.models import LockCause
+
+
+async def on_personal_id_cancelled(
+    session: AsyncSession, event: Event[PersonalIdCancelled], _runtime: Runtime
+) -> None:
+    await service.lock_by_event(
+        session, event, personal_id=event.data.old_personal_id, cause=LockCause.PERSONAL_ID_CANCELLED
+    )
+
+
+SUBSCRIPTIONS = [
+    Subscription("population.personal-id.v1", "identity", {PersonalIdCancelled: on_personal_id_cancelled}),
+]

@@ -1,0 +1,82 @@
+"""An e-ID account and the locks on it.
+
+Lifecycle: ACTIVE ⇄ LOCKED. An account is LOCKED while at least one lock is open; each lock has its cause,
+and ends only by the way that the law gives to this cause (Identity Law, article 34; Decree 59/2022,
+article 19). A lock for death or a cancelled number never ends. A citizen has at most one account; its
+level rises from 1 to 2 and never falls. `version` grows with every change and travels in the events.
+"""
+
+from datetime import date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Enum, ForeignKey, Index, text
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.orm import Mapped, mapped_column
+
+from svc_identity.tables import Base
+
+
+class AccountState(StrEnum):
+    ACTIVE = "ACTIVE"
+    LOCKED = "LOCKED"
+
+
+class LockCause(StrEnum):
+    """Why an account or its e-identity is locked (Identity Law 26/2023/QH15, article 34)."""
+
+    HOLDER_REQUEST = "HOLDER_REQUEST"
+    TERMS_BREACH = "TERMS_BREACH"
+    CARD_REVOKED = "CARD_REVOKED"
+    CARD_HELD = "CARD_HELD"
+    COMPETENT_BODY_REQUEST = "COMPETENT_BODY_REQUEST"
+    DEATH = "DEATH"
+    PERSONAL_ID_CANCELLED = "PERSONAL_ID_CANCELLED"
+
+
+FOR_EVER: frozenset[LockCause] = frozenset({LockCause.DEATH, LockCause.PERSONAL_ID_CANCELLED})
+"""Causes that nobody can undo; they come by event, never from an office."""
+
+
+class Account(Base):
+    __tablename__ = "accounts"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    personal_id: Mapped[str] = mapped_column(unique=True)
+    level: Mapped[int]
+    state: Mapped[AccountState] = mapped_column(Enum(AccountState, native_enum=False, length=16))
+    version: Mapped[int] = mapped_column(server_default=text("1"))
+    opened_by: Mapped[str]
+    received_on: Mapped[date]
+    due_on: Mapped[date]
+    opened_at: Mapped[datetime] = mapped_column(
+        TIMESTAMP(timezone=True), server_default=text("clock_timestamp()")
+    )
+    changed_at: Mapped[datetime] = mapped_column(
+        TIMESTAMP(timezone=True), server_default=text("clock_timestamp()")
+    )
+
+
+class AccountLock(Base):
+    """One cause for which an account is locked; open while `ended_at` is empty."""
+
+    __tablename__ = "account_locks"
+    __table_args__ = (
+        Index(
+            "uq_account_locks_open",
+            "account_id",
+            "cause",
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
+    cause: Mapped[LockCause] = mapped_column(Enum(LockCause, native_enum=False, length=32))
+    started_by: Mapped[str]
+    started_at: Mapped[datetime] = mapped_column(
+        TIMESTAMP(timezone=True), server_default=text("clock_timestamp()")
+    )
+    ended_by: Mapped[str | None]
+    ended_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))

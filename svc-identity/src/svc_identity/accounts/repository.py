@@ -1,0 +1,39 @@
+"""All SQL about accounts and their locks."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from svc_identity.accounts.models import Account, AccountLock
+
+
+async def add_account(session: AsyncSession, account: Account) -> Account | None:
+    """Insert an account; None when another request opened one for this person an instant before."""
+    values = {c.key: getattr(account, c.key) for c in Account.__table__.columns}
+    statement = insert(Account).values(**values).on_conflict_do_nothing().returning(Account)
+    return await session.scalar(statement)
+
+
+async def add_lock(session: AsyncSession, lock: AccountLock) -> None:
+    session.add(lock)
+    await session.flush()
+
+
+async def account(session: AsyncSession, account_id: UUID, *, lock: bool = False) -> Account | None:
+    statement = select(Account).where(Account.id == account_id)
+    return await session.scalar(statement.with_for_update() if lock else statement)
+
+
+async def account_of(session: AsyncSession, personal_id: str, *, lock: bool = False) -> Account | None:
+    statement = select(Account).where(Account.personal_id == personal_id)
+    return await session.scalar(statement.with_for_update() if lock else statement)
+
+
+async def open_locks(session: AsyncSession, account_id: UUID) -> Sequence[AccountLock]:
+    statement = select(AccountLock).where(
+        (AccountLock.account_id == account_id) & AccountLock.ended_at.is_(None)
+    )
+    return (await session.scalars(statement.order_by(AccountLock.started_at))).all()

@@ -1,0 +1,317 @@
+"""Use cases of e-ID accounts: open, raise, lock, unlock, show, issue a new activation code."""
+
+import asyncio
+from datetime import UTC, date, datetime
+from uuid import UUID
+
+from ndx_chassis.agreements import Grant
+from ndx_chassis.app import Runtime
+from ndx_chassis.audit import Actor, record_audit
+from ndx_chassis.caller import Caller
+from ndx_chassis.disclosure import disclose
+from ndx_chassis.idempotency import once
+from ndx_chassis.ids import new_id
+from ndx_chassis.outbox import publish
+from ndx_chassis.telemetry import log
+from ndx_contracts.disclosure import Outcome
+from ndx_contracts.field_groups import FieldGroup
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from svc_identity.accounts import activation, events, repository
+from svc_identity.accounts.errors import (
+    AccountExists,
+    AccountIsLocked,
+    AccountNotFound,
+    AccountNotLocked,
+    LevelNotOffered,
+    LockIsFinal,
+    PersonMismatch,
+    PersonTooYoung,
+    PersonUnknown,
+)
+from svc_identity.accounts.models import FOR_EVER, Account, AccountLock, AccountState, LockCause
+from svc_identity.accounts.schemas import AccountIn, AccountOut, ActivationCodeOut, OpenedAccountOut
+from svc_identity.population import folded, get_person
+from svc_identity.rules.calendar import birthday, rules, today
+
+COMPARED = (FieldGroup.BIRTH_NAME, FieldGroup.BIRTH_DATE)
+
+
+async def open_account(
+    session: AsyncSession,
+    runtime: Runtime,
+    *,
+    caller: Caller,
+    grant: Grant,
+    application: AccountIn,
+    idempotency_key: str | None,
+) -> OpenedAccountOut:
+    """Open an account, or raise one from level 1 to level 2, for the person at the counter.
+
+    The activation code is in the answer of the call that opened the account and nowhere else: the stored
+    answer of a repeated call is without it.
+
+    Raises:
+        PersonUnknown, PersonMismatch, PersonTooYoung, LevelNotOffered, AccountExists, AccountIsLocked:
+            as their codes say. A mismatch is a yes/no answer and leaves its record.
+        ProviderUnavailable: the population database cannot be asked now.
+    """
+    grant.require_field_groups({FieldGroup.EID_ACCOUNT})
+    received_on = application.received_on or today()
+    due_on = rules().due_on(card=application.card, level=application.level, received_on=received_on)
+    if due_on is None or received_on > today():
+        raise LevelNotOffered
+    # Asked before the transaction begins: a slow provider must not hold a database connection.
+    await _verify(runtime, caller, grant, application)
+    issued: list[str] = []
+
+    async def act() -> OpenedAccountOut:
+        code = activation.new_code()
+        code_hash = await asyncio.to_thread(activation.hashed, code)
+        account = await repository.account_of(session, application.personal_id, lock=True)
+        if account is None:
+            account = await _add(session, caller, application, received_on=received_on, due_on=due_on)
+            await publish(session, events.activated(account, code_hash))
+            issued.append(code)
+        else:
+            await _raise_level(session, account, application.level)
+        await record_audit(
+            session,
+            caller,
+            action="account_opened" if issued else "account_level_raised",
+            entity_type="account",
+            entity_id=account.id,
+            details={"level": account.level, "card": application.card.value, "due_on": due_on.isoformat()},
+        )
+        await _disclosed(session, caller, grant, application.personal_id, Outcome.DISCLOSED)
+        return OpenedAccountOut(**_out(account, ()).model_dump())
+
+    answer = await once(
+        session,
+        caller,
+        key=idempotency_key,
+        request=application,
+        response_type=OpenedAccountOut,
+        act=act,
+    )
+    log.info("account_opened", account_id=str(answer.account_id), level=answer.level, new=bool(issued))
+    return answer.model_copy(update={"activation_code": issued[0]}) if issued else answer
+
+
+async def _verify(runtime: Runtime, caller: Caller, grant: Grant, application: AccountIn) -> None:
+    day = today()
+    if day < birthday(application.birth_date, rules().age("OWN_ACCOUNT_FROM", day)):
+        raise PersonTooYoung
+    person = await get_person(runtime, application.personal_id, groups=COMPARED, case_id=caller.case_id)
+    if person is None:
+        await _record_refusal(runtime, caller, grant, application.personal_id, Outcome.NOT_FOUND)
+        raise PersonUnknown
+    same = person.birth_date == application.birth_date
+    if application.birth_name is not None:
+        same = same and folded(person.full_name or "") == folded(application.birth_name)
+    if not same:
+        await _record_refusal(runtime, caller, grant, application.personal_id, Outcome.NOT_MATCHED)
+        raise PersonMismatch
+
+
+async def _record_refusal(
+    runtime: Runtime, caller: Caller, grant: Grant, personal_id: str, outcome: Outcome
+) -> None:
+    # In a transaction of its own: the refusal rolls back the request's.
+    async with runtime.sessions() as session, session.begin():
+        await disclose(
+            session, caller, grant=grant, subjects=[personal_id], field_groups=COMPARED, outcome=outcome
+        )
+
+
+async def _disclosed(
+    session: AsyncSession, caller: Caller, grant: Grant, personal_id: str, outcome: Outcome
+) -> None:
+    await disclose(
+        session,
+        caller,
+        grant=grant,
+        subjects=[personal_id],
+        field_groups=[FieldGroup.EID_ACCOUNT],
+        outcome=outcome,
+    )
+
+
+async def _add(
+    session: AsyncSession, caller: Caller, application: AccountIn, *, received_on: date, due_on: date
+) -> Account:
+    account = Account(
+        id=new_id(),
+        personal_id=application.personal_id,
+        level=application.level,
+        state=AccountState.ACTIVE,
+        version=1,
+        opened_by=caller.agency,
+        received_on=received_on,
+        due_on=due_on,
+        opened_at=datetime.now(UTC),
+        changed_at=datetime.now(UTC),
+    )
+    created = await repository.add_account(session, account)
+    if created is None:
+        raise AccountExists
+    return created
+
+
+async def _raise_level(session: AsyncSession, account: Account, level: int) -> None:
+    if account.state is AccountState.LOCKED:
+        raise AccountIsLocked
+    if level <= account.level:
+        raise AccountExists
+    account.level = level
+    _touch(account)
+    await publish(session, events.activated(account, None))
+
+
+def _touch(account: Account) -> None:
+    account.version += 1
+    account.changed_at = datetime.now(UTC)
+
+
+def _out(account: Account, causes: tuple[LockCause, ...]) -> AccountOut:
+    return AccountOut(
+        account_id=account.id,
+        level=account.level,
+        state=account.state,
+        lock_causes=causes,
+        opened_at=account.opened_at,
+        due_on=account.due_on,
+    )
+
+
+async def _required(session: AsyncSession, account_id: UUID, *, lock: bool = False) -> Account:
+    account = await repository.account(session, account_id, lock=lock)
+    if account is None:
+        raise AccountNotFound
+    return account
+
+
+async def _shown(session: AsyncSession, account: Account) -> AccountOut:
+    locks = await repository.open_locks(session, account.id)
+    return _out(account, tuple(lock.cause for lock in locks))
+
+
+async def show_account(
+    session: AsyncSession, *, caller: Caller, grant: Grant, account_id: UUID
+) -> AccountOut:
+    """Show an account's state to an office that has it in its agreement."""
+    grant.require_field_groups({FieldGroup.EID_ACCOUNT})
+    account = await _required(session, account_id)
+    await _disclosed(session, caller, grant, account.personal_id, Outcome.DISCLOSED)
+    return await _shown(session, account)
+
+
+async def show_own_account(session: AsyncSession, account_id: UUID) -> AccountOut:
+    """Show the holder their own account."""
+    return await _shown(session, await _required(session, account_id))
+
+
+async def lock_account(
+    session: AsyncSession, *, caller: Caller, grant: Grant, account_id: UUID, cause: LockCause
+) -> AccountOut:
+    """Lock for a cause; a second lock for the same open cause changes nothing."""
+    account = await _required(session, account_id, lock=True)
+    await _lock(session, caller, account, cause)
+    await _disclosed(session, caller, grant, account.personal_id, Outcome.DISCLOSED)
+    return await _shown(session, account)
+
+
+async def lock_by_event(
+    session: AsyncSession, actor: Actor, *, personal_id: str, cause: LockCause
+) -> UUID | None:
+    """Lock the account of a person without a human step; None when the person has none."""
+    account = await repository.account_of(session, personal_id, lock=True)
+    if account is None:
+        return None
+    await _lock(session, actor, account, cause)
+    return account.id
+
+
+async def _lock(session: AsyncSession, actor: Actor, account: Account, cause: LockCause) -> None:
+    if any(lock.cause is cause for lock in await repository.open_locks(session, account.id)):
+        return
+    account.state = AccountState.LOCKED
+    _touch(account)
+    await repository.add_lock(
+        session,
+        AccountLock(id=new_id(), account_id=account.id, cause=cause, started_by=actor.actor),
+    )
+    await publish(session, events.locked(account, cause))
+    await record_audit(
+        session,
+        actor,
+        action="account_locked",
+        entity_type="account",
+        entity_id=account.id,
+        details={"cause": cause.value},
+    )
+    log.info("account_locked", account_id=str(account.id), cause=cause.value)
+
+
+async def unlock_account(
+    session: AsyncSession, *, caller: Caller, grant: Grant, account_id: UUID, cause: LockCause
+) -> AccountOut:
+    """End the lock of one cause; the account is ACTIVE again when no other lock is open.
+
+    Raises:
+        LockIsFinal: the causes of death and of a cancelled number never end.
+        AccountNotLocked: there is no open lock of this cause.
+    """
+    account = await _required(session, account_id, lock=True)
+    locks = await repository.open_locks(session, account_id)
+    if any(lock.cause in FOR_EVER for lock in locks):
+        raise LockIsFinal
+    ending = next((lock for lock in locks if lock.cause is cause), None)
+    if ending is None:
+        raise AccountNotLocked
+    ending.ended_at = datetime.now(UTC)
+    ending.ended_by = caller.actor
+    _touch(account)
+    if len(locks) == 1:
+        account.state = AccountState.ACTIVE
+        await publish(session, events.unlocked(account))
+    await session.flush()
+    await record_audit(
+        session,
+        caller,
+        action="account_lock_ended",
+        entity_type="account",
+        entity_id=account.id,
+        details={"cause": cause.value, "state": account.state.value},
+    )
+    await _disclosed(session, caller, grant, account.personal_id, Outcome.DISCLOSED)
+    return await _shown(session, account)
+
+
+async def issue_activation_code(
+    session: AsyncSession, *, caller: Caller, grant: Grant, account_id: UUID
+) -> ActivationCodeOut:
+    """Give the holder at the counter a new code: the way back without the old phone or passcode.
+
+    Raises:
+        AccountIsLocked: the cause of the lock must end first.
+    """
+    account = await _required(session, account_id, lock=True)
+    if account.state is AccountState.LOCKED:
+        raise AccountIsLocked
+    code = activation.new_code()
+    _touch(account)
+    await publish(session, events.code_issued(account, await asyncio.to_thread(activation.hashed, code)))
+    await record_audit(
+        session, caller, action="activation_code_issued", entity_type="account", entity_id=account.id
+    )
+    await _disclosed(session, caller, grant, account.personal_id, Outcome.DISCLOSED)
+    return ActivationCodeOut(account_id=account.id, activation_code=code)
+
+
+async def usable_account_of(session: AsyncSession, personal_id: str, *, level: int) -> UUID | None:
+    """Return the account of a person when it is active and of at least this level."""
+    account = await repository.account_of(session, personal_id)
+    if account is None or account.state is not AccountState.ACTIVE or account.level < level:
+        return None
+    return account.id

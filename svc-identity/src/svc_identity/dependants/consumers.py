@@ -1,0 +1,35 @@
+"""Kafka door of dependants: a birth attaches, a death ends (and locks the dead person's account)."""
+
+from ndx_chassis.app import Runtime
+from ndx_chassis.consumer import Event, Subscription
+from ndx_contracts.events import BirthRegistered, PersonDeceased
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from svc_identity.accounts.models import LockCause
+from svc_identity.accounts.service import lock_by_event
+from svc_identity.dependants import service
+from svc_identity.dependants.models import Relation
+
+
+async def on_birth_registered(session: AsyncSession, event: Event[BirthRegistered], runtime: Runtime) -> None:
+    birth = event.data
+    parents = [
+        (relation, parent)
+        for relation, parent in (
+            (Relation.MOTHER, birth.mother_personal_id),
+            (Relation.FATHER, birth.father_personal_id),
+        )
+        if parent is not None
+    ]
+    await service.attach_newborn(session, runtime, event, child=birth.personal_id, parents=parents)
+
+
+async def on_person_deceased(session: AsyncSession, event: Event[PersonDeceased], _runtime: Runtime) -> None:
+    await lock_by_event(session, event, personal_id=event.data.personal_id, cause=LockCause.DEATH)
+    await service.end_by_death(session, event, personal_id=event.data.personal_id)
+
+
+SUBSCRIPTIONS = [
+    Subscription("civil-registry.birth.v1", "identity", {BirthRegistered: on_birth_registered}),
+    Subscription("population.person.v1", "identity", {PersonDeceased: on_person_deceased}),
+]

@@ -1,0 +1,51 @@
+"""A child attached to a parent's account.
+
+Lifecycle: ATTACHED (by the event of the birth, when the parent has an active account of level 2) → ENDED
+by the child's age of 14, the child's death or the guardian's death. `ends_on` is the day of the age limit.
+A child hangs on an account at most once; an ended attachment is kept.
+"""
+
+from datetime import date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Enum, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.orm import Mapped, mapped_column
+
+from svc_identity.tables import Base
+
+
+class Relation(StrEnum):
+    """What the guardian is to the dependant."""
+
+    MOTHER = "MOTHER"
+    FATHER = "FATHER"
+
+
+class EndCause(StrEnum):
+    AGE = "AGE"
+    DEPENDANT_DECEASED = "DEPENDANT_DECEASED"
+    GUARDIAN_DECEASED = "GUARDIAN_DECEASED"
+
+
+class Dependant(Base):
+    __tablename__ = "dependants"
+    __table_args__ = (
+        UniqueConstraint("account_id", "dependant_personal_id"),
+        Index("ix_dependants_dependant_personal_id", "dependant_personal_id"),
+        Index("ix_dependants_ends_on", "ends_on", postgresql_where=text("ended_at IS NULL")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID]
+    guardian_personal_id: Mapped[str]
+    dependant_personal_id: Mapped[str]
+    relation: Mapped[Relation] = mapped_column(Enum(Relation, native_enum=False, length=16))
+    birth_date: Mapped[date]
+    ends_on: Mapped[date]
+    attached_at: Mapped[datetime] = mapped_column(
+        TIMESTAMP(timezone=True), server_default=text("clock_timestamp()")
+    )
+    ended_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    end_cause: Mapped[EndCause | None] = mapped_column(Enum(EndCause, native_enum=False, length=32))

@@ -1,0 +1,53 @@
+"""All SQL about dependants."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from svc_identity.dependants.models import Dependant, EndCause
+
+
+async def add(session: AsyncSession, **values: Any) -> Dependant | None:
+    """Insert an attachment; None when it exists."""
+    statement = insert(Dependant).values(**values).on_conflict_do_nothing().returning(Dependant)
+    return await session.scalar(statement)
+
+
+async def current_of(session: AsyncSession, account_id: UUID, *, day: date) -> Sequence[Dependant]:
+    statement = select(Dependant).where(
+        (Dependant.account_id == account_id) & Dependant.ended_at.is_(None) & (Dependant.ends_on > day)
+    )
+    return (await session.scalars(statement.order_by(Dependant.birth_date.desc(), Dependant.id))).all()
+
+
+async def end(
+    session: AsyncSession,
+    cause: EndCause,
+    *,
+    dependant: str | None = None,
+    guardian: str | None = None,
+    due: date | None = None,
+    limit: int = 500,
+) -> Sequence[Dependant]:
+    """End the open attachments of a dependant, of a guardian, or those whose day has come; return them."""
+    chosen = select(Dependant.id).where(Dependant.ended_at.is_(None))
+    if dependant is not None:
+        chosen = chosen.where(Dependant.dependant_personal_id == dependant)
+    if guardian is not None:
+        chosen = chosen.where(Dependant.guardian_personal_id == guardian)
+    if due is not None:
+        chosen = chosen.where(Dependant.ends_on <= due)
+    ids = chosen.limit(limit).with_for_update(skip_locked=due is not None)
+    statement = (
+        update(Dependant)
+        .where(Dependant.id.in_(ids.scalar_subquery()))
+        .values(ended_at=func.clock_timestamp(), end_cause=cause)
+        .returning(Dependant)
+        .execution_options(synchronize_session=False)
+    )
+    return (await session.scalars(statement)).all()

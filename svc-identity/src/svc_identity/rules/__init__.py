@@ -1,0 +1,1 @@
+"""Rules of law of electronic identification, as data with effective dates."""
