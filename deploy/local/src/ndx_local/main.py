@@ -1,0 +1,88 @@
+"""Command line of the embedded stack: up, down, status, logs, restart."""
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ndx_local.config import PortInUseError
+from ndx_local.stack import Stack, StackError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="The embedded stack of ndx.")
+console = Console(highlight=False, soft_wrap=True)
+StackName = Annotated[str, typer.Option("--stack", help="Name of the stack.", envvar="NDX_STACK")]
+
+
+def _fail(error: Exception) -> typer.Exit:
+    sys.stderr.write(f"ndx: {error}\n")
+    return typer.Exit(1)
+
+
+@app.command()
+def up(
+    stack: StackName = "demo",
+    only: Annotated[str, typer.Option(help="Only these parts, with what they need.")] = "",
+) -> None:
+    """Start the stack and wait until every part is ready."""
+    try:
+        Stack.open(stack).up(
+            only=[p for p in only.split(",") if p] or None,
+            report=lambda name: console.print(f"  ready: {name}"),
+        )
+    except (StackError, PortInUseError) as error:
+        raise _fail(error) from None
+    found = Stack.open(stack).description
+    console.print(
+        f"gateway {found['gateway_url']}  citizens {found['citizen_url']}  traces {found['trace_url']}"
+    )
+
+
+@app.command()
+def down(stack: StackName = "demo") -> None:
+    """Stop the stack; nothing stays behind but its data."""
+    Stack.open(stack).down()
+    console.print(f"stack {stack} is down")
+
+
+@app.command()
+def status(stack: StackName = "demo") -> None:
+    """Show each part with its state, process and log."""
+    parts = Stack.open(stack).status()
+    if not parts:
+        console.print(f"stack {stack} does not run; start it with: make up")
+        raise typer.Exit(1)
+    table = Table("part", "state", "pid", "restarts", "log")
+    for part in parts:
+        table.add_row(part["name"], part["state"], str(part["pid"] or ""), str(part["restarts"]), part["log"])
+    console.print(table)
+
+
+@app.command()
+def logs(
+    part: Annotated[str, typer.Argument(help="Name of the part.")],
+    stack: StackName = "demo",
+    lines: int = 60,
+) -> None:
+    """Print the end of a part's log."""
+    target = Stack.open(stack).paths.log(part)
+    if not target.exists():
+        raise _fail(StackError(f"there is no log of {part} at {target}"))
+    for line in target.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]:
+        sys.stdout.write(line + "\n")
+
+
+@app.command()
+def restart(part: str, stack: StackName = "demo") -> None:
+    """Stop and start one part."""
+    opened = Stack.open(stack)
+    try:
+        opened.stop_part(part)
+        opened.start_part(part)
+    except StackError as error:
+        raise _fail(error) from None
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,53 @@
+"""Where a stack keeps its things: all inside the checkout's ignored `.local/<stack>/`."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[4]
+PYTHON = ROOT / ".venv" / "bin" / "python"
+JAVA_PARTS = ROOT / ".cache" / "java"
+
+
+@dataclass(frozen=True, slots=True)
+class StackPaths:
+    """Folders and files of one named stack."""
+
+    name: str
+
+    @property
+    def home(self) -> Path:
+        return ROOT / ".local" / self.name
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+    @property
+    def pki(self) -> Path:
+        return self.home / "pki"
+
+    @property
+    def secrets(self) -> Path:
+        return self.home / "secrets.json"
+
+    @property
+    def ports(self) -> Path:
+        return self.home / "ports.json"
+
+    @property
+    def description(self) -> Path:
+        return self.home / "stack.json"
+
+    @property
+    def access_log(self) -> Path:
+        return self.logs / "gateway-access.log"
+
+    @property
+    def socket(self) -> Path:
+        # Unix sockets have short paths; a hash keeps stacks of several checkouts apart.
+        digest = hashlib.sha256(str(self.home).encode()).hexdigest()[:16]
+        return Path("/tmp") / f"ndx-{digest}.sock"  # noqa: S108 - the name is a hash, the mode is 0600
+
+    def log(self, part: str) -> Path:
+        return self.logs / f"{part}.log"

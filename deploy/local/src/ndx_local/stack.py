@@ -1,0 +1,229 @@
+"""A stack as a program or a test sees it: up, down, status, and hurting one part at a time."""
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import psutil
+
+from ndx_local import postgres
+from ndx_local.config import (
+    choose_ports,
+    environment,
+    log_folder,
+    passwords,
+    write_description,
+)
+from ndx_local.parts import Part, declare
+from ndx_local.paths import ROOT, StackPaths
+
+START_SECONDS = 180.0
+Report = Callable[[str], None]
+
+
+class StackError(Exception):
+    """Something did not start or stop; the words name the part and its log."""
+
+
+def _with_needs(parts: list[Part], only: Iterable[str]) -> list[Part]:
+    by_name = {part.name: part for part in parts}
+    wanted: set[str] = set()
+    pending = list(only)
+    while pending:
+        name = pending.pop()
+        if name not in by_name:
+            raise StackError(f"there is no part named {name}; parts are {', '.join(by_name)}")
+        if name not in wanted:
+            wanted.add(name)
+            pending.extend(n for n in by_name[name].after if n in by_name)
+    return [part for part in parts if part.name in wanted]
+
+
+class Stack:
+    """One named stack of this checkout."""
+
+    def __init__(self, name: str) -> None:
+        self.paths = StackPaths(name)
+
+    @classmethod
+    def open(cls, name: str) -> "Stack":
+        return cls(name)
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """Return what `stack.json` says: URLs, ports, folders, settings."""
+        if not self.paths.description.exists():
+            raise StackError(f"stack {self.paths.name} was never started; run: make up")
+        document: dict[str, Any] = json.loads(self.paths.description.read_text())
+        return document
+
+    def env(self) -> dict[str, str]:
+        values: dict[str, str] = self.description["env"]
+        return values
+
+    def command(self, do: str, **rest: Any) -> dict[str, Any] | None:
+        """Ask the supervisor; None when it does not run."""
+        try:
+            with socket.socket(socket.AF_UNIX) as link:
+                link.settimeout(60)
+                link.connect(str(self.paths.socket))
+                link.sendall(json.dumps({"do": do, **rest}).encode() + b"\n")
+                data = b""
+                while not data.endswith(b"\n"):
+                    chunk = link.recv(65536)
+                    if not chunk:
+                        break
+                    data += chunk
+        except OSError:
+            return None
+        answer: dict[str, Any] = json.loads(data) if data else {}
+        return answer
+
+    def status(self) -> list[dict[str, Any]]:
+        answer = self.command("status")
+        return [] if answer is None else list(answer.get("parts", []))
+
+    def is_up(self) -> bool:
+        parts = self.status()
+        return bool(parts) and all(p["state"] in {"UP", "DONE"} for p in parts)
+
+    def up(
+        self,
+        *,
+        only: Iterable[str] | None = None,
+        durable: bool = True,
+        extra_env: dict[str, str] | None = None,
+        report: Report = lambda _: None,
+    ) -> None:
+        """Start what is not running and return when every part is ready."""
+        if self.status():
+            self._await_ready(report)
+            return
+        self._clean_stale()
+        log_folder(self.paths)
+        keys = passwords(self.paths)
+        ports = choose_ports(self.paths)
+        values = {**environment(self.paths, ports, keys), **(extra_env or {})}
+        write_description(self.paths, ports, values)
+        parts = declare(self.paths, ports, values, durable=durable)
+        if only is not None:
+            parts = _with_needs(parts, only)
+        if any(p.name == "postgres" for p in parts):
+            postgres.initialise(self.paths.home / "postgres", keys["postgres"])
+        plan = self.paths.home / "parts.json"
+        descriptor = os.open(plan, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump([part.as_dict() for part in parts], file)
+        with self.paths.log("supervisor").open("ab") as sink:
+            subprocess.Popen(
+                [sys.executable, "-m", "ndx_local.supervisor", self.paths.name, str(plan)],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                start_new_session=True,
+                env={**os.environ, "NDX_STACK_DIR": str(self.paths.home), "NDX_SUPERVISOR": "1"},
+            )
+        self._await_ready(report)
+
+    def _await_ready(self, report: Report) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        told: set[str] = set()
+        while time.monotonic() < deadline:
+            parts = self.status()
+            for part in parts:
+                if part["state"] in {"UP", "DONE"} and part["name"] not in told:
+                    told.add(part["name"])
+                    report(part["name"])
+                if part["state"] == "FAILED" and part["restarts"] >= 3:  # noqa: PLR2004 - enough tries to be sure
+                    raise StackError(f"{part['name']} does not start ({part['failure']}); see {part['log']}")
+            if parts and all(p["state"] in {"UP", "DONE"} for p in parts):
+                return
+            time.sleep(0.1)
+        late = [p for p in self.status() if p["state"] not in {"UP", "DONE"}]
+        words = ", ".join(f"{p['name']} is {p['state']} (see {p['log']})" for p in late)
+        raise StackError(words or f"the supervisor does not answer; see {self.paths.log('supervisor')}")
+
+    def down(self) -> None:
+        """Stop everything; nothing of the stack runs afterwards."""
+        if self.command("down") is not None:
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline and self.command("status") is not None:
+                time.sleep(0.1)
+        self._clean_stale()
+
+    def _processes(self) -> list[psutil.Process]:
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if (
+                    process.pid != os.getpid()
+                    and process.environ().get("NDX_STACK_DIR") == str(self.paths.home)
+                    and (process.environ().get("NDX_SUPERVISOR") or process.ppid() != os.getpid())
+                ):
+                    found.append(process)
+            except (psutil.Error, OSError):
+                continue
+        return found
+
+    def _clean_stale(self) -> None:
+        stale = self._processes()
+        for process in stale:
+            with_signal = signal.SIGTERM
+            try:
+                process.send_signal(with_signal)
+            except psutil.Error:
+                continue
+        _, alive = psutil.wait_procs(stale, timeout=8)
+        for process in alive:
+            try:
+                process.kill()
+            except psutil.Error:
+                continue
+        psutil.wait_procs(alive, timeout=5)
+        self.paths.socket.unlink(missing_ok=True)
+
+    def kill(self, part: str, number: int = signal.SIGKILL) -> None:
+        """Send a signal to a part; the supervisor brings it back."""
+        self._ask("kill", part, signal=int(number))
+
+    def stop_part(self, part: str) -> None:
+        self._ask("stop", part)
+
+    def start_part(self, part: str) -> None:
+        self._ask("start", part)
+        self.wait_ready(part)
+
+    def _ask(self, do: str, part: str, **rest: Any) -> None:
+        answer = self.command(do, part=part, **rest)
+        if answer is None or "error" in answer:
+            raise StackError(f"the supervisor could not {do} {part}")
+
+    def wait_ready(self, part: str, *, seconds: float = 60.0, restarts_over: int = -1) -> None:
+        """Wait until a part is up (again: with more than `restarts_over` restarts)."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for found in self.status():
+                if (
+                    found["name"] == part
+                    and found["state"] in {"UP", "DONE"}
+                    and found["restarts"] > restarts_over
+                ):
+                    return
+            time.sleep(0.05)
+        raise StackError(f"{part} is not ready after {seconds:.0f} s; see {self.paths.log(part)}")
+
+    def restarts_of(self, part: str) -> int:
+        return next((int(p["restarts"]) for p in self.status() if p["name"] == part), 0)
+
+
+def fresh_name(prefix: str) -> str:
+    """Return a stack name that nobody has used."""
+    return f"{prefix}-{secrets.token_hex(3)}"
