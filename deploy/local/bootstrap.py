@@ -109,9 +109,10 @@ def install_packages() -> None:
         [
             str(program),
             "pip",
-            "sync",
+            "install",
             *environment,
             "--require-hashes",
+            "-r",
             str(ROOT / "requirements.lock"),
         ],
         what="installing the locked packages",
@@ -129,12 +130,12 @@ def install_packages() -> None:
 
 def install_java_parts() -> None:
     done = CACHE / "java" / "ndx.stamp"
-    wanted = stamp_of([ROOT / "deploy/local/src/ndx_local/java.lock"])
+    wanted = stamp_of([ROOT / "deploy/local/src/ndx_local/java.lock.toml"])
     if done.exists() and done.read_text() == wanted:
         return
     say("downloading Apache Kafka and Zipkin as Maven artifacts (about 180 MB, once)")
     log = CACHE / "logs" / "java.log"
-    run([str(PYTHON), "-m", "ndx_local.jars", str(CACHE / "java")], what="fetching the Java parts", log=log)
+    run([str(PYTHON), "-m", "ndx_local.java"], what="fetching the Java parts", log=log)
     done.write_text(wanted)
 
 

@@ -2,11 +2,12 @@
 
 import json
 import os
-import secrets
-import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ndx_local import ports, postgres
+from ndx_local.errors import StackError
 from ndx_local.paths import ROOT, StackPaths
 
 
@@ -44,35 +45,29 @@ PORT_NAMES: tuple[str, ...] = (
 )
 
 
-class PortInUseError(Exception):
-    """A configured port is taken by a program that is not ours."""
+def choose_ports(paths: StackPaths, report: Callable[[str], None] = lambda _: None) -> dict[str, int]:
+    """Return the stack's ports, remembered from its last start; NDX_PORT_<NAME> in the environment fixes one.
 
-
-def _free(port: int = 0) -> int | None:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return None
-        return int(probe.getsockname()[1])
-
-
-def choose_ports(paths: StackPaths) -> dict[str, int]:
-    """Return the stack's ports; NDX_PORT_<NAME> in the environment fixes one."""
+    A remembered port that somebody else took is replaced, and that is reported; a fixed one is an error.
+    """
     known: dict[str, int] = json.loads(paths.ports.read_text()) if paths.ports.exists() else {}
+    wishes = known if known or paths.name != "demo" else PREFERRED
     chosen: dict[str, int] = {}
     for name in PORT_NAMES:
         variable = f"NDX_PORT_{name.upper().replace('-', '_')}"
-        if variable in os.environ:
-            port = _free(int(os.environ[variable]))
-            if port is None:
-                raise PortInUseError(f"port {os.environ[variable]} ({variable}) is in use by another program")
+        fixed = os.environ.get(variable)
+        wish = int(fixed) if fixed else wishes.get(name)
+        if wish is None:
+            chosen[name] = ports.choose([*known.values(), *chosen.values(), *PREFERRED.values()])
+        elif wish not in chosen.values() and ports.is_free(wish):
+            chosen[name] = wish
+        elif fixed:
+            raise StackError(
+                f"port {wish} ({variable}) is in use by {ports.holder(wish)}: stop it or set another port"
+            )
         else:
-            wanted = known.get(name) or (PREFERRED.get(name, 0) if paths.name == "demo" else 0)
-            port = _free(wanted) or _free()
-        while port in chosen.values() or port is None:
-            port = _free()
-        chosen[name] = port
+            chosen[name] = ports.choose([*known.values(), *chosen.values(), *PREFERRED.values()])
+            report(f"port {wish} is in use by {ports.holder(wish)}: {name} takes {chosen[name]}")
     paths.home.mkdir(parents=True, exist_ok=True)
     paths.ports.write_text(json.dumps(chosen, indent=1))
     return chosen
@@ -80,44 +75,41 @@ def choose_ports(paths: StackPaths) -> dict[str, int]:
 
 def passwords(paths: StackPaths) -> dict[str, str]:
     """Return the generated database passwords, kept in a file that only the owner reads."""
-    if not paths.secrets.exists():
-        paths.home.mkdir(parents=True, exist_ok=True)
-        made = {name: secrets.token_urlsafe(24) for name in ("postgres", *(s.name for s in SERVICES))}
-        descriptor = os.open(paths.secrets, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(made, file)
-    loaded: dict[str, str] = json.loads(paths.secrets.read_text())
-    return loaded
+    paths.home.mkdir(parents=True, exist_ok=True)
+    return postgres.passwords(paths.secrets, [postgres.ADMIN, *(s.name for s in SERVICES)])
 
 
-def database_url(service: Service, ports: dict[str, int], keys: dict[str, str]) -> str:
+def is_outside(service: Service) -> bool:
+    """Tell whether the service's database is elsewhere, by a setting."""
+    return f"{service.prefix}_DATABASE_URL" in os.environ
+
+
+def database_url(service: Service, numbers: dict[str, int], keys: dict[str, str]) -> str:
     """Return where a service finds its database; `<PREFIX>_DATABASE_URL` in the environment wins."""
     role = service.name.replace("-", "_")
-    return os.environ.get(
-        f"{service.prefix}_DATABASE_URL",
-        f"postgresql://{role}:{keys[service.name]}@127.0.0.1:{ports['postgres']}/{role}",
-    )
+    own = postgres.database_url(numbers["postgres"], role, role, keys[service.name])
+    return os.environ.get(f"{service.prefix}_DATABASE_URL", own)
 
 
-def environment(paths: StackPaths, ports: dict[str, int], keys: dict[str, str]) -> dict[str, str]:
+def environment(paths: StackPaths, numbers: dict[str, int], keys: dict[str, str]) -> dict[str, str]:
     """Return the settings of all services; each reads those of its own prefix."""
     pki = paths.pki
     values = {
         "NDX_STACK_DIR": str(paths.home),
-        "NDX_GATEWAY_URL": f"https://localhost:{ports['listener']}",
-        "NDX_CITIZEN_URL": f"https://localhost:{ports['citizen']}",
+        "NDX_GATEWAY_URL": f"https://localhost:{numbers['listener']}",
+        "NDX_CITIZEN_URL": f"https://localhost:{numbers['citizen']}",
         "NDX_GATEWAY_CA_FILE": str(pki / "agency-ca.crt"),
-        "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{ports['kafka']}",
+        "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{numbers['kafka']}",
         "OTEL_TRACES_EXPORTER": "zipkin_json",
-        "OTEL_EXPORTER_ZIPKIN_ENDPOINT": f"http://127.0.0.1:{ports['zipkin']}/api/v2/spans",
+        "OTEL_EXPORTER_ZIPKIN_ENDPOINT": f"http://127.0.0.1:{numbers['zipkin']}/api/v2/spans",
         "NDX_LOG_LEVEL": "INFO",
         "GATEWAY_STATE_DIR": str(pki),
-        "GATEWAY_LISTENER_PORT": str(ports["listener"]),
-        "GATEWAY_CITIZEN_PORT": str(ports["citizen"]),
-        "GATEWAY_ADMIN_PORT": str(ports["admin"]),
-        "GATEWAY_XDS_PORT": str(ports["xds"]),
-        "GATEWAY_UPSTREAMS": json.dumps({s.name: f"127.0.0.1:{ports[s.name]}" for s in SERVICES}),
-        "GATEWAY_ZIPKIN_ADDRESS": f"127.0.0.1:{ports['zipkin']}",
+        "GATEWAY_LISTENER_PORT": str(numbers["listener"]),
+        "GATEWAY_CITIZEN_PORT": str(numbers["citizen"]),
+        "GATEWAY_ADMIN_PORT": str(numbers["admin"]),
+        "GATEWAY_XDS_PORT": str(numbers["xds"]),
+        "GATEWAY_UPSTREAMS": json.dumps({s.name: f"127.0.0.1:{numbers[s.name]}" for s in SERVICES}),
+        "GATEWAY_ZIPKIN_ADDRESS": f"127.0.0.1:{numbers['zipkin']}",
         "GATEWAY_ACCESS_LOG": str(paths.access_log),
         "GATEWAY_OPENAPI_DIR": str(ROOT / "contracts" / "openapi"),
         "POPULATION_PERSONAL_ID_KEY_FILE": str(pki / "keys" / "personal-id.key"),
@@ -128,7 +120,7 @@ def environment(paths: StackPaths, ports: dict[str, int], keys: dict[str, str]) 
     }
     for service in SERVICES:
         p = service.prefix
-        values[f"{p}_PORT"] = str(ports[service.name])
+        values[f"{p}_PORT"] = str(numbers[service.name])
         values[f"{p}_TLS_CERT_FILE"] = str(pki / "services" / f"{service.name}.crt")
         values[f"{p}_TLS_KEY_FILE"] = str(pki / "services" / f"{service.name}.key")
         values[f"{p}_TLS_CLIENT_CA_FILE"] = str(pki / "internal-ca.crt")
@@ -136,12 +128,14 @@ def environment(paths: StackPaths, ports: dict[str, int], keys: dict[str, str]) 
             stem = pki / "agencies" / f"{service.agency}-{service.system}"
             values[f"{p}_AGENCY_CERT_FILE"] = f"{stem}.crt"
             values[f"{p}_AGENCY_KEY_FILE"] = f"{stem}.key"
+        values[f"{p}_DATABASE_URL"] = database_url(service, numbers, keys)
     # What the operator set outside wins: the same code runs against parts elsewhere.
-    for name in list(values):
-        if name in os.environ and name != "NDX_STACK_DIR":
-            values[name] = os.environ[name]
-    for service in SERVICES:
-        values[f"{service.prefix}_DATABASE_URL"] = database_url(service, ports, keys)
+    own = tuple(f"{service.prefix}_" for service in SERVICES)
+    for name, value in os.environ.items():
+        if name != "NDX_STACK_DIR" and (name in values or name.startswith(("OTEL_", *own))):
+            values[name] = value
+    if values["OTEL_TRACES_EXPORTER"] != "zipkin_json" and "GATEWAY_ZIPKIN_ADDRESS" not in os.environ:
+        values["GATEWAY_ZIPKIN_ADDRESS"] = ""
     return values
 
 
@@ -151,22 +145,20 @@ def env_for(values: dict[str, str], service: Service) -> dict[str, str]:
     return {k: v for k, v in values.items() if not k.startswith(others)}
 
 
-def write_description(paths: StackPaths, ports: dict[str, int], values: dict[str, str]) -> None:
+def write_description(paths: StackPaths, numbers: dict[str, int], values: dict[str, str]) -> None:
     """Write what tests and tools need to know, without secrets' values beyond the owner's eyes."""
     document = {
         "name": paths.name,
         "home": str(paths.home),
         "pki": str(paths.pki),
-        "ports": ports,
+        "ports": numbers,
         "gateway_url": values["NDX_GATEWAY_URL"],
         "citizen_url": values["NDX_CITIZEN_URL"],
-        "trace_url": f"http://127.0.0.1:{ports['zipkin']}/zipkin/",
+        "trace_url": f"http://127.0.0.1:{numbers['zipkin']}/zipkin/",
         "access_log": values["GATEWAY_ACCESS_LOG"],
         "env": values,
     }
-    descriptor = os.open(paths.description, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(document, file, indent=1)
+    postgres.private_file(paths.description, json.dumps(document, indent=1))
 
 
 def log_folder(paths: StackPaths) -> Path:

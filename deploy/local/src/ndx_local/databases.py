@@ -6,19 +6,9 @@ import sys
 
 import asyncpg
 
-from ndx_local.config import SERVICES, passwords
+from ndx_local import postgres
+from ndx_local.config import SERVICES, is_outside, passwords
 from ndx_local.paths import StackPaths
-
-
-async def _wait(dsn: str) -> asyncpg.Connection:
-    for attempt in range(100):
-        try:
-            return await asyncpg.connect(dsn, timeout=5)
-        except (OSError, asyncpg.CannotConnectNowError):
-            await asyncio.sleep(0.1)
-        if attempt == 99:  # noqa: PLR2004 - the last of the attempts
-            break
-    raise SystemExit("PostgreSQL did not answer within 10 seconds")
 
 
 async def create(name: str) -> None:
@@ -26,10 +16,12 @@ async def create(name: str) -> None:
     paths = StackPaths(name)
     ports: dict[str, int] = json.loads(paths.ports.read_text())
     keys = passwords(paths)
-    base = f"postgresql://postgres:{keys['postgres']}@127.0.0.1:{ports['postgres']}/postgres"
-    connection = await _wait(base)
+    admin = postgres.database_url(ports["postgres"], "postgres", postgres.ADMIN, keys[postgres.ADMIN])
+    connection = await asyncpg.connect(admin, timeout=10)
     try:
         for service in SERVICES:
+            if is_outside(service):
+                continue
             role = service.name.replace("-", "_")
             exists = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role)
             secret = await connection.fetchval("SELECT quote_literal($1::text)", keys[service.name])

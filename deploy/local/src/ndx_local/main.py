@@ -1,5 +1,6 @@
 """Command line of the embedded stack: up, down, status, logs, restart."""
 
+import shlex
 import sys
 from typing import Annotated
 
@@ -7,8 +8,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ndx_local.config import PortInUseError
-from ndx_local.stack import Stack, StackError
+from ndx_local import logs as log_files
+from ndx_local.errors import StackError
+from ndx_local.stack import Stack
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The embedded stack of ndx.")
 console = Console(highlight=False, soft_wrap=True)
@@ -29,9 +31,9 @@ def up(
     try:
         Stack.open(stack).up(
             only=[p for p in only.split(",") if p] or None,
-            report=lambda name: console.print(f"  ready: {name}"),
+            report=lambda words: console.print(f"  {words}"),
         )
-    except (StackError, PortInUseError) as error:
+    except StackError as error:
         raise _fail(error) from None
     found = Stack.open(stack).description
     console.print(
@@ -53,10 +55,12 @@ def status(stack: StackName = "demo") -> None:
     if not parts:
         console.print(f"stack {stack} does not run; start it with: make up")
         raise typer.Exit(1)
-    table = Table("part", "state", "pid", "restarts", "log")
+    table = Table("part", "state", "pid", "restarts", "last failure", box=None)
     for part in parts:
-        table.add_row(part["name"], part["state"], str(part["pid"] or ""), str(part["restarts"]), part["log"])
+        row = (part["name"], part["state"], str(part["pid"] or ""), str(part["restarts"]), part["failure"])
+        table.add_row(*row)
     console.print(table)
+    console.print(f"logs: {Stack.open(stack).paths.logs}")
 
 
 @app.command()
@@ -69,7 +73,7 @@ def logs(
     target = Stack.open(stack).paths.log(part)
     if not target.exists():
         raise _fail(StackError(f"there is no log of {part} at {target}"))
-    for line in target.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]:
+    for line in log_files.tail(target, lines):
         sys.stdout.write(line + "\n")
 
 
@@ -80,6 +84,19 @@ def restart(part: str, stack: StackName = "demo") -> None:
     try:
         opened.stop_part(part)
         opened.start_part(part)
+    except StackError as error:
+        raise _fail(error) from None
+
+
+@app.command()
+def env(
+    service: Annotated[str, typer.Argument(help="Name of a service; none for the settings of all.")] = "",
+    stack: StackName = "demo",
+) -> None:
+    """Print the settings of a service, to start it by hand: eval "$(... env population)"."""
+    try:
+        for name, value in Stack.open(stack).env(service or None).items():
+            sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
     except StackError as error:
         raise _fail(error) from None
 

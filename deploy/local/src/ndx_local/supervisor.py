@@ -6,20 +6,29 @@ for one JSON command per line: status, stop, start, kill, down.
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+from ndx_local import logs, ports
 from ndx_local.parts import Part
 from ndx_local.paths import ROOT, StackPaths
+from ndx_local.probes import is_ready
 
 READY_SECONDS = 90.0
+STOP_SECONDS = 15.0
+GOOD_SECONDS = 30.0
+"""After so long a run, the next failure is a new story: its backoff starts anew."""
 BACKOFF = (0.2, 0.5, 1.0, 2.0, 5.0)
-LOG_LIMIT = 50 * 1024 * 1024
+LOG_CHECK_SECONDS = 10.0
+MARK = "NDX_SUPERVISED"
+"""Set for every process of a stack, so that those of a killed supervisor are found."""
+INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "LD_LIBRARY_PATH")
 
 
 class Running:
@@ -30,123 +39,132 @@ class Running:
         self.paths = paths
         self.process: asyncio.subprocess.Process | None = None
         self.state = "WAITING"
-        self.restarts = 0
+        self.starts = 0
         self.wanted = True
         self.ready = asyncio.Event()
+        self.over = asyncio.Event()
         self.failure = ""
 
+    @property
+    def log(self) -> Path:
+        return self.paths.log(self.part.name)
+
+    @property
+    def is_alive(self) -> bool:
+        return self.process is not None and self.process.returncode is None
+
     def describe(self) -> dict[str, Any]:
-        pid = self.process.pid if self.process is not None and self.process.returncode is None else None
+        """Return what `status` shows of the part."""
         return {
             "name": self.part.name,
             "state": self.state,
-            "pid": pid,
-            "restarts": self.restarts,
+            "pid": self.process.pid if self.process is not None and self.is_alive else None,
+            "restarts": max(0, self.starts - 1),
             "once": self.part.once,
             "failure": self.failure,
-            "log": str(self.paths.log(self.part.name)),
+            "log": str(self.log),
         }
 
-    def _log(self) -> BinaryIO:
-        target = self.paths.log(self.part.name)
-        if target.exists() and target.stat().st_size > LOG_LIMIT:
-            target.replace(target.with_suffix(".log.1"))
-        return target.open("ab")
-
-    async def spawn(self) -> None:
-        inherited = {k: os.environ[k] for k in ("PATH", "HOME", "LANG", "TMPDIR") if k in os.environ}
-        environment = {**inherited, "NDX_STACK_DIR": str(self.paths.home), **self.part.env}
-        sink = self._log()
-        try:
-            self.process = await asyncio.create_subprocess_exec(
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        inherited = {k: os.environ[k] for k in INHERITED if k in os.environ}
+        # No proxy stands between the parts of one machine.
+        own = {"NDX_STACK_DIR": str(self.paths.home), "NO_PROXY": "localhost,127.0.0.1"}
+        with self.log.open("ab") as sink:
+            return await asyncio.create_subprocess_exec(
                 *self.part.command,
-                cwd="/" if self.part.user else str(ROOT),
-                env=environment,
+                cwd=ROOT,
+                env={**inherited, **own, **self.part.env, MARK: str(self.paths.home)},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,
                 start_new_session=True,
-                user=self.part.user,
             )
-        finally:
-            sink.close()
-
-    async def _port_open(self) -> bool:
-        if self.part.ready_port is None:
-            return True
-        try:
-            _, writer = await asyncio.wait_for(
-                asyncio.open_connection("127.0.0.1", self.part.ready_port), timeout=2
-            )
-        except (OSError, TimeoutError):
-            return False
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
-        return True
 
     async def keep(self) -> None:
         """Start, wait until ready, watch, restart; a `once` part runs until it has ended well."""
         attempt = 0
+        self.over.clear()
         while self.wanted:
             self.state = "STARTING"
-            await self.spawn()
-            process = self.process
-            if process is None:
-                raise RuntimeError("no process after spawn")
+            self.starts += 1
             started = time.monotonic()
-            if self.part.once:
-                code = await process.wait()
-                if code == 0:
-                    self.state = "DONE"
-                    self.ready.set()
-                    return
-            else:
-                code = await self._until_ended(process, started)
-                self.ready.clear()
+            self.failure = await self._live()
+            self.ready.clear()
             if not self.wanted:
                 break
+            if not self.failure:
+                self.state = "DONE"
+                self.ready.set()
+                self.over.set()
+                return
             self.state = "FAILED"
-            self.failure = f"ended with code {code}"
-            if time.monotonic() - started > 30:  # noqa: PLR2004 - seconds after which a start counts as good
+            if time.monotonic() - started > GOOD_SECONDS:
                 attempt = 0
             await asyncio.sleep(BACKOFF[min(attempt, len(BACKOFF) - 1)])
             attempt += 1
-            self.restarts += 1
         self.state = "STOPPED"
+        self.over.set()
 
-    async def _until_ended(self, process: asyncio.subprocess.Process, started: float) -> int:
+    async def _live(self) -> str:
+        """Run the process once; return why it ended, or nothing when that is as it should be."""
+        for port in self.part.ports:
+            if not ports.is_free(port):
+                return f"port {port} is in use by {ports.holder(port)}"
+        written = self.log.stat().st_size if self.log.exists() else 0
+        try:
+            self.process = await self._spawn()
+        except OSError as error:
+            return f"could not be started: {error}"
+        code = await (self.process.wait() if self.part.once else self._watch(self.process))
+        if self.part.once and code == 0:
+            return ""
+        late = f"was not ready within {READY_SECONDS:.0f} s" if self.state == "LATE" else None
+        how = late or (f"was ended by signal {-code}" if code < 0 else f"ended with code {code}")
+        last = logs.last_line(self.log, after=written)
+        return f"{how}: {last}" if last else how
+
+    async def _watch(self, process: asyncio.subprocess.Process) -> int:
         ended = asyncio.ensure_future(process.wait())
-        while not ended.done():
-            if not self.ready.is_set():
-                if await self._port_open() and not ended.done():
-                    self.state = "UP"
-                    self.failure = ""
-                    self.ready.set()
-                elif time.monotonic() - started > READY_SECONDS:
-                    self.failure = f"was not ready after {READY_SECONDS:.0f} s"
-                    self.signal(signal.SIGKILL)
-                await asyncio.wait([ended], timeout=0.05)
+        deadline = time.monotonic() + READY_SECONDS
+        while not ended.done() and not self.ready.is_set():
+            answers = await asyncio.gather(*(is_ready(probe) for probe in self.part.ready))
+            if all(answers) and not ended.done():
+                self.state, self.failure = "UP", ""
+                self.ready.set()
+            elif time.monotonic() > deadline:
+                self.state = "LATE"
+                self.signal(signal.SIGKILL)
+                break
             else:
-                await asyncio.wait([ended])
-        return ended.result()
+                await asyncio.wait([ended], timeout=0.05)
+        return await ended
 
     def signal(self, number: int) -> None:
-        if self.process is not None and self.process.returncode is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.process.pid, number)
+        """Send a signal to the part's whole process group."""
+        if self.process is None or self.process.returncode is not None:
+            return
+        if number in {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT} and self.state == "UP":
+            # Nobody may take it for ready in the moment until its end is noticed.
+            self.state = "ENDING"
+            self.ready.clear()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, number)
 
     async def stop(self) -> None:
+        """End the part: politely, and after a while at once."""
         self.wanted = False
-        process = self.process
-        if process is None or process.returncode is not None:
-            return
-        self.signal(getattr(signal, f"SIG{self.part.signal}"))
-        try:
-            await asyncio.wait_for(process.wait(), timeout=15)
-        except TimeoutError:
-            self.signal(signal.SIGKILL)
-            await process.wait()
+        if self.process is not None and self.is_alive:
+            self.signal(getattr(signal, f"SIG{self.part.signal}"))
+            try:
+                await asyncio.wait_for(self.process.wait(), timeout=STOP_SECONDS)
+            except TimeoutError:
+                self.signal(signal.SIGKILL)
+                await self.process.wait()
+            # Grandchildren that outlived their parent are in the same group.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+        self.ready.clear()
+        self.state = "STOPPED"
 
 
 class Supervisor:
@@ -166,12 +184,19 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.finish.set)
+        rotation = asyncio.create_task(self._rotate())
         for name, running in self.running.items():
             self.tasks[name] = asyncio.create_task(self._begin(running))
         await self.finish.wait()
+        rotation.cancel()
         await self._down()
         server.close()
         self.paths.socket.unlink(missing_ok=True)
+
+    async def _rotate(self) -> None:
+        while True:
+            await asyncio.sleep(LOG_CHECK_SECONDS)
+            await asyncio.to_thread(logs.rotate, self.paths.logs)
 
     async def _begin(self, running: Running) -> None:
         for name in running.part.after:
@@ -180,27 +205,27 @@ class Supervisor:
         await running.keep()
 
     async def _down(self) -> None:
-        for name in reversed(list(self.running)):
-            running = self.running[name]
-            running.wanted = False
-            if running.state == "WAITING" or running.process is None:
-                self.tasks[name].cancel()
-        # Services first, all at once; then what they stand on, one after the other.
-        base = ("postgres", "kafka")
-        await asyncio.gather(*(r.stop() for n, r in self.running.items() if n not in base))
-        for name in base:
-            if name in self.running:
-                await self.running[name].stop()
         for task in self.tasks.values():
             task.cancel()
+        stopped = {name: asyncio.Event() for name in self.running}
+
+        async def stop(running: Running) -> None:
+            for other in self.running.values():
+                if running.part.name in other.part.after:
+                    await stopped[other.part.name].wait()
+            await running.stop()
+            stopped[running.part.name].set()
+
+        await asyncio.gather(*(stop(running) for running in self.running.values()))
         await asyncio.gather(*self.tasks.values(), return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            command = json.loads(await reader.readline())
-            answer = await self._obey(command)
-        except (ValueError, KeyError) as error:
-            answer = {"error": f"{type(error).__name__}"}
+            answer = await self._obey(json.loads(await reader.readline()))
+        except KeyError as error:
+            answer = {"error": f"there is no {error.args[0]}"}
+        except ValueError:
+            answer = {"error": "that is no command"}
         writer.write(json.dumps(answer).encode() + b"\n")
         with contextlib.suppress(OSError):
             await writer.drain()
@@ -215,20 +240,37 @@ class Supervisor:
             if verb == "kill":
                 running.signal(int(command.get("signal", signal.SIGKILL)))
             elif verb == "stop":
-                await running.stop()
-                running.ready.clear()
+                await self._stop(running)
             elif self.tasks[running.part.name].done():
                 running.wanted = True
                 self.tasks[running.part.name] = asyncio.create_task(running.keep())
         return {"parts": [r.describe() for r in self.running.values()]}
 
+    async def _stop(self, running: Running) -> None:
+        await running.stop()
+        # It may have been waiting for its turn or for its next try.
+        task = self.tasks[running.part.name]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        running.state = "STOPPED"
 
-def main() -> None:
-    """Run the supervisor of the stack named on the command line."""
+
+def main() -> int:
+    """Run the supervisor of the stack named on the command line, unless one is running."""
     paths = StackPaths(sys.argv[1])
-    parts = [Part(**item) for item in json.loads(Path(sys.argv[2]).read_text())]
-    asyncio.run(Supervisor(paths, parts).run())
+    with paths.lock.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            print(f"stack {paths.name} has a supervisor already")
+            return 1
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        parts = [Part(**item) for item in json.loads(Path(sys.argv[2]).read_text())]
+        asyncio.run(Supervisor(paths, parts).run())
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())
