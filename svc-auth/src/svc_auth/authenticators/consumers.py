@@ -1,0 +1,47 @@
+"""Kafka door of authenticators: log-ins follow the e-ID accounts."""
+
+from ndx_chassis.app import Runtime
+from ndx_chassis.consumer import Event, Subscription
+from ndx_contracts.events import AccountActivated, AccountLocked, AccountUnlocked, ActivationCodeIssued
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from svc_auth.authenticators import service
+from svc_auth.oidc.service import end_grants
+
+
+async def on_account_activated(
+    session: AsyncSession, event: Event[AccountActivated], runtime: Runtime
+) -> None:
+    await service.follow_activation(session, runtime, event)
+
+
+async def on_activation_code_issued(
+    session: AsyncSession, event: Event[ActivationCodeIssued], runtime: Runtime
+) -> None:
+    if await service.follow_new_code(session, runtime, event):
+        await end_grants(session, event.data.account_id, cause="means-replaced")
+
+
+async def on_account_locked(session: AsyncSession, event: Event[AccountLocked], _runtime: Runtime) -> None:
+    if await service.follow_lock(session, event):
+        await end_grants(session, event.data.account_id, cause="account-locked")
+
+
+async def on_account_unlocked(
+    session: AsyncSession, event: Event[AccountUnlocked], _runtime: Runtime
+) -> None:
+    await service.follow_lock(session, event)
+
+
+SUBSCRIPTIONS = [
+    Subscription(
+        "identity.account.v1",
+        "auth",
+        {
+            AccountActivated: on_account_activated,
+            ActivationCodeIssued: on_activation_code_issued,
+            AccountLocked: on_account_locked,
+            AccountUnlocked: on_account_unlocked,
+        },
+    )
+]

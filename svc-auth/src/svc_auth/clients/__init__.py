@@ -1,0 +1,1 @@
+"""Relying parties that may ask account holders to log in."""

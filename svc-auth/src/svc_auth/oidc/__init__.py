@@ -1,0 +1,1 @@
+"""OpenID Connect: authorization code with PKCE, ES256 tokens, discovery."""
