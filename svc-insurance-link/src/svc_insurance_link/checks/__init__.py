@@ -1,0 +1,1 @@
+"""The clinic's question at the counter, answered with the national result codes."""

@@ -1,0 +1,67 @@
+"""All SQL about entitlements."""
+
+from collections.abc import Sequence
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import exists, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from svc_insurance_link.entitlements.models import Entitlement
+
+
+async def add(session: AsyncSession, entitlement: Entitlement) -> None:
+    session.add(entitlement)
+    await session.flush()
+
+
+async def has_kind(session: AsyncSession, participant_id: UUID, kind: str) -> bool:
+    found = exists().where(Entitlement.participant_id == participant_id, Entitlement.kind == kind)
+    return bool(await session.scalar(select(found)))
+
+
+async def of_participant(session: AsyncSession, participant_id: UUID) -> Sequence[Entitlement]:
+    """Return a participant's entitlements, newest first."""
+    found = await session.execute(
+        select(Entitlement)
+        .where(Entitlement.participant_id == participant_id)
+        .order_by(Entitlement.valid_from.desc(), Entitlement.id.desc())
+    )
+    return found.scalars().all()
+
+
+async def end_all(
+    session: AsyncSession, participant_id: UUID, *, ended_on: date, cause: str
+) -> Sequence[Entitlement]:
+    """End what still runs on that day; return what was ended by this call."""
+    done = await session.execute(
+        update(Entitlement)
+        .where(
+            Entitlement.participant_id == participant_id,
+            Entitlement.ended_on.is_(None),
+            or_(Entitlement.valid_to.is_(None), Entitlement.valid_to > ended_on),
+        )
+        .values(ended_on=ended_on, end_cause=cause)
+        .returning(Entitlement)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    return done.scalars().all()
+
+
+async def move(
+    session: AsyncSession, participant_id: UUID, *, kind: str, valid_from: date, valid_to: date, rule: str
+) -> Entitlement | None:
+    """Give a running entitlement another interval; return it when that changed anything."""
+    done = await session.execute(
+        update(Entitlement)
+        .where(
+            Entitlement.participant_id == participant_id,
+            Entitlement.kind == kind,
+            Entitlement.ended_on.is_(None),
+            or_(Entitlement.valid_from != valid_from, Entitlement.valid_to != valid_to),
+        )
+        .values(valid_from=valid_from, valid_to=valid_to, rule=rule)
+        .returning(Entitlement)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    return done.scalar_one_or_none()

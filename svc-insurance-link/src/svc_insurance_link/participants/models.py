@@ -1,0 +1,79 @@
+"""A participant and the other keys under which clinics know one.
+
+A participant is one person, known by the personal ID. Name, birth date and sex are a copy of the
+population database with the time it was fetched; nothing else of a person is kept. A death that is known
+before its participant is remembered, so that events may come in any order.
+"""
+
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from ndx_chassis.ids import new_id
+from sqlalchemy import CheckConstraint, ForeignKey, Text
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.orm import Mapped, mapped_column
+
+from svc_insurance_link.tables import Base
+
+
+class CodeKind(StrEnum):
+    """What an alternate key is."""
+
+    SOCIAL_INSURANCE_NUMBER = "SOCIAL_INSURANCE_NUMBER"
+    CARD_CODE = "CARD_CODE"
+
+
+class CodeState(StrEnum):
+    """ACTIVE → REPLACED (a newer card exists; usable until `valid_to`) | WITHDRAWN."""
+
+    ACTIVE = "ACTIVE"
+    REPLACED = "REPLACED"
+    WITHDRAWN = "WITHDRAWN"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Participant(Base):
+    __tablename__ = "participants"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    personal_id: Mapped[str] = mapped_column(Text, unique=True)
+    name: Mapped[str] = mapped_column(Text)
+    birth_date: Mapped[date]
+    sex: Mapped[str] = mapped_column(Text)
+    fetched_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+    died_on: Mapped[date | None]
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), default=_now)
+
+
+class ParticipantCode(Base):
+    """An alternate key; no two participants share one."""
+
+    __tablename__ = "participant_codes"
+    __table_args__ = (
+        CheckConstraint("kind IN ('SOCIAL_INSURANCE_NUMBER', 'CARD_CODE')", name="kind"),
+        CheckConstraint("state IN ('ACTIVE', 'REPLACED', 'WITHDRAWN')", name="state"),
+        CheckConstraint(
+            "code ~ CASE kind WHEN 'CARD_CODE' THEN '^[A-Z]{2}[1-5][0-9]{12}$' ELSE '^[0-9]{10}$' END",
+            name="shape",
+        ),
+    )
+
+    code: Mapped[str] = mapped_column(Text, primary_key=True)
+    kind: Mapped[str] = mapped_column(Text)
+    participant_id: Mapped[UUID] = mapped_column(ForeignKey("participants.id"), index=True)
+    state: Mapped[str] = mapped_column(Text, default=CodeState.ACTIVE.value)
+    valid_to: Mapped[date | None]
+
+
+class Death(Base):
+    """A death heard of, whether or not the person is a participant (yet)."""
+
+    __tablename__ = "deaths"
+
+    personal_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    died_on: Mapped[date]
+    recorded_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), default=_now)

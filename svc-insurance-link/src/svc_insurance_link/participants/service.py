@@ -1,0 +1,159 @@
+"""Use cases of participants: take over, find by any key, keep the copy live, note a death."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from ndx_chassis.audit import Actor, record_audit
+from ndx_chassis.gateway_client import GatewayClient
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from svc_insurance_link.participants import repository
+from svc_insurance_link.participants.card_code import parse_card_code
+from svc_insurance_link.participants.errors import CodeHeldByAnother
+from svc_insurance_link.participants.models import CodeKind, CodeState, Participant, ParticipantCode
+from svc_insurance_link.participants.source import PersonCopy, fetch_person
+
+ENTITY = "participant"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownParticipant:
+    """A participant as other slices see one."""
+
+    id: UUID
+    personal_id: str
+    name: str
+    birth_date: date
+    fetched_at: datetime
+    died_on: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCode:
+    """The state of the alternate key by which a participant was found."""
+
+    state: CodeState
+    valid_to: date | None
+
+    @property
+    def withdrawn(self) -> bool:
+        return self.state is CodeState.WITHDRAWN
+
+    @property
+    def replaced(self) -> bool:
+        return self.state is CodeState.REPLACED
+
+
+async def hold(session: AsyncSession, personal_id: str) -> None:
+    """Let nobody else change anything about this person until the transaction ends."""
+    await repository.lock(session, personal_id)
+
+
+async def find(session: AsyncSession, personal_id: str) -> KnownParticipant | None:
+    found = await repository.by_personal_id(session, personal_id)
+    return None if found is None else _known(found)
+
+
+async def find_by_code(session: AsyncSession, code: str) -> tuple[KnownParticipant, KnownCode] | None:
+    """Find by social-insurance number or card code."""
+    found = await repository.by_code(session, code)
+    if found is None:
+        return None
+    participant, key = found
+    return _known(participant), KnownCode(CodeState(key.state), key.valid_to)
+
+
+async def take_over(
+    session: AsyncSession, actor: Actor, *, gateway: GatewayClient, personal_id: str
+) -> KnownParticipant:
+    """Return the participant; one who is new is fetched from the population database. Needs `hold`."""
+    known = await repository.by_personal_id(session, personal_id)
+    if known is not None:
+        return _known(known)
+    copy = await fetch_person(gateway, personal_id)
+    participant = Participant(
+        personal_id=personal_id,
+        name=copy.name,
+        birth_date=copy.birth_date,
+        sex=copy.sex,
+        fetched_at=copy.fetched_at,
+        died_on=await repository.death_of(session, personal_id),
+    )
+    await repository.add(session, participant)
+    await record_audit(
+        session, actor, action="participant_taken_over", entity_type=ENTITY, entity_id=participant.id
+    )
+    return _known(participant)
+
+
+async def refresh_copy(
+    session: AsyncSession, actor: Actor, *, gateway: GatewayClient, participant: KnownParticipant
+) -> PersonCopy | None:
+    """Fetch identity again; None when a newer copy is held already. Needs `hold`."""
+    copy = await fetch_person(gateway, participant.personal_id)
+    newer = await repository.refresh(
+        session,
+        participant.id,
+        name=copy.name,
+        birth_date=copy.birth_date,
+        sex=copy.sex,
+        fetched_at=copy.fetched_at,
+    )
+    if not newer:
+        return None
+    await record_audit(
+        session, actor, action="participant_copy_refreshed", entity_type=ENTITY, entity_id=participant.id
+    )
+    return copy
+
+
+async def note_death(session: AsyncSession, *, personal_id: str, died_on: date) -> UUID | None:
+    """Remember a death; return the participant's id when there is one. Needs `hold`."""
+    return await repository.record_death(session, personal_id, died_on)
+
+
+async def keep_card_code(
+    session: AsyncSession,
+    participant: KnownParticipant,
+    *,
+    card_code: str,
+    state: CodeState = CodeState.ACTIVE,
+    valid_to: date | None = None,
+) -> None:
+    """Keep an old card code and the social-insurance number in it as keys of the participant.
+
+    Raises:
+        CardCodeFaulty: no office can have issued this code.
+        CodeHeldByAnother: the code or the number is another participant's.
+    """
+    parsed = parse_card_code(card_code)
+    codes = (
+        ParticipantCode(
+            code=str(parsed),
+            kind=CodeKind.CARD_CODE.value,
+            participant_id=participant.id,
+            state=state.value,
+            valid_to=valid_to,
+        ),
+        ParticipantCode(
+            code=parsed.social_insurance_number,
+            kind=CodeKind.SOCIAL_INSURANCE_NUMBER.value,
+            participant_id=participant.id,
+            state=CodeState.ACTIVE.value,
+        ),
+    )
+    for code in codes:
+        if await repository.add_code(session, code) != participant.id:
+            raise CodeHeldByAnother
+
+
+def _known(participant: Participant) -> KnownParticipant:
+    return KnownParticipant(
+        id=participant.id,
+        personal_id=participant.personal_id,
+        name=participant.name,
+        birth_date=participant.birth_date,
+        fetched_at=participant.fetched_at,
+        died_on=participant.died_on,
+    )
