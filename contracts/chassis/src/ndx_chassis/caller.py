@@ -102,7 +102,8 @@ def caller_of(request: Request, operation: str | None = None) -> Caller:
         raise CallerUnknown
     return Caller(
         agency=agency,
-        system=system,
+        # The gateway sends the certificate's URN; its last part is the system.
+        system=system.rsplit(":", 1)[-1],
         agreement=request.headers.get(headers.AGREEMENT, ""),
         purpose=request.headers.get(headers.PURPOSE, ""),
         case_id=_short(request, headers.CASE_ID),
@@ -134,7 +135,8 @@ def _citizen(request: Request) -> Citizen:
 
 
 def _operator(request: Request) -> Operator:
-    agency, _, login = request.headers.get(headers.OPERATOR, "").partition(":")
+    value = request.headers.get(headers.OPERATOR, "").removeprefix("urn:ndx:operator:")
+    agency, _, login = value.partition(":")
     if not agency or not login:
         raise CallerUnknown
     return Operator(

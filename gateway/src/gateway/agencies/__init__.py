@@ -1,0 +1,1 @@
+"""Agencies on the bus, their systems, and the operators who run it."""

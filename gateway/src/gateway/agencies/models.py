@@ -1,0 +1,81 @@
+"""Agencies, systems and operators.
+
+An agency is REGISTERED, then ACTIVE with its first certificate, may be SUSPENDED and reactivated, and is CLOSED
+for ever. A system belongs to one agency and enrols with a one-time code, of which only a hash is kept.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ARRAY, ForeignKey, Text
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gateway.tables import Base
+
+
+class AgencyClass(StrEnum):
+    CENTRAL = "CENTRAL"
+    PROVINCE = "PROVINCE"
+    COMMUNE = "COMMUNE"
+    STATE_ENTERPRISE = "STATE_ENTERPRISE"
+    BANK = "BANK"
+    TELECOM = "TELECOM"
+    COURT = "COURT"
+    HEALTH = "HEALTH"
+    OTHER = "OTHER"
+
+
+class AgencyState(StrEnum):
+    REGISTERED = "REGISTERED"
+    ACTIVE = "ACTIVE"
+    SUSPENDED = "SUSPENDED"
+    CLOSED = "CLOSED"
+
+
+TRANSITIONS: dict[AgencyState, frozenset[AgencyState]] = {
+    AgencyState.REGISTERED: frozenset({AgencyState.ACTIVE, AgencyState.CLOSED}),
+    AgencyState.ACTIVE: frozenset({AgencyState.SUSPENDED, AgencyState.CLOSED}),
+    AgencyState.SUSPENDED: frozenset({AgencyState.ACTIVE, AgencyState.CLOSED}),
+    AgencyState.CLOSED: frozenset(),
+}
+
+
+class Role(StrEnum):
+    OPERATOR = "operator"
+    APPROVER = "approver"
+    AUDITOR = "auditor"
+
+
+class Agency(Base):
+    __tablename__ = "agencies"
+
+    code: Mapped[str] = mapped_column(Text, primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    name_en: Mapped[str] = mapped_column(Text)
+    agency_class: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)
+    parent: Mapped[str | None] = mapped_column(Text)
+    province_code: Mapped[str | None] = mapped_column(Text)
+    commune_code: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+
+
+class System(Base):
+    __tablename__ = "systems"
+
+    agency: Mapped[str] = mapped_column(ForeignKey("agencies.code"), primary_key=True)
+    code: Mapped[str] = mapped_column(Text, primary_key=True)
+    state: Mapped[str] = mapped_column(Text)
+    enrolment_hash: Mapped[str | None] = mapped_column(Text, index=True)
+    enrolment_expires_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+
+
+class BusOperator(Base):
+    __tablename__ = "operators"
+
+    agency: Mapped[str] = mapped_column(ForeignKey("agencies.code"), primary_key=True)
+    login: Mapped[str] = mapped_column(Text, primary_key=True)
+    roles: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    state: Mapped[str] = mapped_column(Text)

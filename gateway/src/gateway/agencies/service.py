@@ -1,0 +1,251 @@
+"""Use cases: register agencies and systems, suspend at once, and say what the compiler needs to know."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from ndx_chassis.audit import record_audit
+from ndx_chassis.caller import Operator
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.agencies import repository
+from gateway.agencies.errors import (
+    AgencyExists,
+    AgencyNotFound,
+    EnrolmentCodeInvalid,
+    RoleMissing,
+    SystemExists,
+    TransitionRefused,
+)
+from gateway.agencies.models import TRANSITIONS, Agency, AgencyState, BusOperator, Role, System
+from gateway.agencies.schemas import AgencyIn, AgencyOut, AgencyPage, EnrolmentOut
+from gateway.notices import announce
+
+ENROLMENT_LIFE = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class SystemEntry:
+    code: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgencyEntry:
+    """An agency as the compiler of Envoy's configuration sees it."""
+
+    code: str
+    state: str
+    systems: list[SystemEntry]
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorEntry:
+    agency: str
+    login: str
+    roles: list[str]
+    state: str
+
+
+def _out(agency: Agency) -> AgencyOut:
+    return AgencyOut(
+        code=agency.code,
+        name=agency.name,
+        name_en=agency.name_en,
+        agency_class=agency.agency_class,
+        state=agency.state,
+        parent=agency.parent,
+        province_code=agency.province_code,
+        commune_code=agency.commune_code,
+    )
+
+
+async def require_role(session: AsyncSession, operator: Operator, role: Role) -> BusOperator:
+    """Return the operator's row.
+
+    Raises:
+        RoleMissing: unknown, inactive, or without the role.
+    """
+    row = await repository.find_operator(session, operator.agency, operator.login)
+    if row is None or row.state != "ACTIVE" or role.value not in row.roles:
+        raise RoleMissing(f"This needs the role {role.value}.")
+    return row
+
+
+async def register_agency(session: AsyncSession, operator: Operator, *, wanted: AgencyIn) -> AgencyOut:
+    await require_role(session, operator, Role.OPERATOR)
+    if await repository.find_agency(session, wanted.code) is not None:
+        raise AgencyExists
+    if wanted.parent is not None and await repository.find_agency(session, wanted.parent) is None:
+        raise AgencyNotFound("The parent agency is not registered.")
+    agency = Agency(
+        code=wanted.code,
+        name=wanted.name,
+        name_en=wanted.name_en,
+        agency_class=wanted.agency_class.value,
+        state=AgencyState.REGISTERED.value,
+        parent=wanted.parent,
+        province_code=wanted.province_code,
+        commune_code=wanted.commune_code,
+        created_at=datetime.now(UTC),
+    )
+    session.add(agency)
+    await session.flush()
+    await record_audit(
+        session, operator, action="agency_registered", entity_type="agency", entity_id=agency.code
+    )
+    await announce(session, "agency")
+    return _out(agency)
+
+
+async def page_of_agencies(session: AsyncSession, *, cursor: str, limit: int) -> AgencyPage:
+    rows = await repository.page_of_agencies(session, cursor, limit + 1)
+    more = len(rows) > limit
+    return AgencyPage(
+        items=[_out(a) for a in rows[:limit]], next_cursor=rows[limit - 1].code if more else None
+    )
+
+
+async def agency_named(session: AsyncSession, code: str) -> Agency:
+    agency = await repository.find_agency(session, code)
+    if agency is None:
+        raise AgencyNotFound
+    return agency
+
+
+async def lock_agency(session: AsyncSession, code: str) -> None:
+    """Hold the agency's row until the transaction ends."""
+    await repository.find_agency(session, code, lock=True)
+
+
+async def _move(
+    session: AsyncSession, operator: Operator, *, code: str, to: AgencyState, reason: str
+) -> AgencyOut:
+    await require_role(session, operator, Role.OPERATOR)
+    agency = await repository.find_agency(session, code, lock=True)
+    if agency is None:
+        raise AgencyNotFound
+    if to not in TRANSITIONS[AgencyState(agency.state)]:
+        raise TransitionRefused(f"The agency is {agency.state}.")
+    agency.state = to.value
+    await session.flush()
+    await record_audit(
+        session,
+        operator,
+        action=f"agency_{to.value.lower()}",
+        entity_type="agency",
+        entity_id=code,
+        details={"reason": reason},
+    )
+    await announce(session, "suspension")
+    return _out(agency)
+
+
+async def suspend_agency(session: AsyncSession, operator: Operator, *, code: str, reason: str) -> AgencyOut:
+    return await _move(session, operator, code=code, to=AgencyState.SUSPENDED, reason=reason)
+
+
+async def reactivate_agency(
+    session: AsyncSession, operator: Operator, *, code: str, reason: str
+) -> AgencyOut:
+    return await _move(session, operator, code=code, to=AgencyState.ACTIVE, reason=reason)
+
+
+async def add_system(
+    session: AsyncSession, operator: Operator, *, agency: str, code: str, renew: bool
+) -> EnrolmentOut:
+    """Register a system, or give an existing one a new enrolment code with `renew`."""
+    await require_role(session, operator, Role.OPERATOR)
+    await agency_named(session, agency)
+    system = await repository.find_system(session, agency, code)
+    if system is not None and not renew:
+        raise SystemExists
+    now = datetime.now(UTC)
+    secret = secrets.token_urlsafe(24)
+    if system is None:
+        system = System(agency=agency, code=code, state="ACTIVE", created_at=now)
+        session.add(system)
+    system.enrolment_hash = _digest(secret)
+    system.enrolment_expires_at = now + ENROLMENT_LIFE
+    await session.flush()
+    await record_audit(
+        session,
+        operator,
+        action="enrolment_code_issued",
+        entity_type="system",
+        entity_id=f"{agency}:{code}",
+    )
+    await announce(session, "agency")
+    return EnrolmentOut(
+        agency=agency, system=code, enrolment_code=secret, expires_at=system.enrolment_expires_at
+    )
+
+
+def _digest(code: str) -> str:
+    return hashlib.sha256(code.encode()).hexdigest()
+
+
+async def use_enrolment_code(session: AsyncSession, code: str) -> tuple[str, str]:
+    """Consume a one-time code; return the agency and system that it stands for.
+
+    Raises:
+        EnrolmentCodeInvalid: unknown, used before, or too old.
+    """
+    system = await repository.system_of_code(session, _digest(code))
+    if (
+        system is None
+        or system.enrolment_expires_at is None
+        or system.enrolment_expires_at < datetime.now(UTC)
+    ):
+        raise EnrolmentCodeInvalid
+    system.enrolment_hash = None
+    agency = await repository.find_agency(session, system.agency, lock=True)
+    if agency is None or agency.state in {AgencyState.SUSPENDED.value, AgencyState.CLOSED.value}:
+        raise EnrolmentCodeInvalid
+    if agency.state == AgencyState.REGISTERED.value:
+        agency.state = AgencyState.ACTIVE.value
+    await session.flush()
+    return system.agency, system.code
+
+
+async def registry(session: AsyncSession) -> list[AgencyEntry]:
+    """Return every agency with its systems."""
+    systems: dict[str, list[SystemEntry]] = {}
+    for system in await repository.all_systems(session):
+        systems.setdefault(system.agency, []).append(SystemEntry(system.code, system.state))
+    return [
+        AgencyEntry(a.code, a.state, systems.get(a.code, [])) for a in await repository.all_agencies(session)
+    ]
+
+
+async def operators(session: AsyncSession) -> list[OperatorEntry]:
+    return [
+        OperatorEntry(o.agency, o.login, list(o.roles), o.state)
+        for o in await repository.all_operators(session)
+    ]
+
+
+async def ensure_agency(
+    session: AsyncSession, *, code: str, name: str, name_en: str, agency_class: str
+) -> None:
+    """Register an agency of the platform at bootstrap unless it is there."""
+    if await repository.find_agency(session, code) is None:
+        session.add(
+            Agency(
+                code=code,
+                name=name,
+                name_en=name_en,
+                agency_class=agency_class,
+                state=AgencyState.ACTIVE.value,
+                created_at=datetime.now(UTC),
+            )
+        )
+        await session.flush()
+
+
+async def ensure_operator(session: AsyncSession, *, agency: str, login: str, roles: list[str]) -> None:
+    """Register a first operator at bootstrap unless they are there."""
+    if await repository.find_operator(session, agency, login) is None:
+        session.add(BusOperator(agency=agency, login=login, roles=roles, state="ACTIVE"))
+        await session.flush()

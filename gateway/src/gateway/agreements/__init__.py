@@ -1,0 +1,1 @@
+"""Data-sharing agreements: who may ask what, decided by two people."""

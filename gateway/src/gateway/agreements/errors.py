@@ -1,0 +1,31 @@
+"""Why a step of an agreement is refused."""
+
+from ndx_chassis.errors import DomainError, Kind
+
+
+class AgreementNotFound(DomainError):
+    kind = Kind.NOT_FOUND
+    code = "agreement-not-found"
+    title = "There is no such agreement"
+    title_vi = "Không tìm thấy thỏa thuận"
+
+
+class StepRefused(DomainError):
+    kind = Kind.CONFLICT
+    code = "agreement-step-refused"
+    title = "The agreement's state does not allow this step"
+    title_vi = "Trạng thái thỏa thuận không cho phép bước này"
+
+
+class FourEyes(DomainError):
+    kind = Kind.FORBIDDEN
+    code = "four-eyes"
+    title = "A second person of the providing agency must decide"
+    title_vi = "Phải do người thứ hai của cơ quan cung cấp quyết định"
+
+
+class TermsRefused(DomainError):
+    kind = Kind.UNPROCESSABLE
+    code = "agreement-terms-refused"
+    title = "The terms name something that does not exist"
+    title_vi = "Điều khoản nêu thành phần không tồn tại"

@@ -1,0 +1,41 @@
+"""Puts the control plane together."""
+
+from fastapi import FastAPI
+from ndx_chassis.app import Runtime, ServiceSpec, build_app
+from ndx_chassis.jobs import Job
+
+from gateway.agencies.endpoints import router as agencies
+from gateway.agreements import service as agreement_service
+from gateway.agreements.endpoints import router as agreements
+from gateway.catalogue import service as catalogue_service
+from gateway.catalogue.endpoints import router as catalogue
+from gateway.certificates.endpoints import router as certificates
+from gateway.ledger import service as ledger_service
+from gateway.ledger.consumers import subscriptions as ledger_subscriptions
+from gateway.ledger.endpoints import router as ledger
+from gateway.settings import Settings
+from gateway.xds import service as xds
+
+
+async def _read_catalogue(runtime: Runtime) -> None:
+    catalogue_service.read_into(runtime)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Return the control plane's API; the configuration server starts with it."""
+    return build_app(
+        ServiceSpec(
+            name="gateway",
+            title="ndx gateway: control plane",
+            settings=settings or Settings(),
+            routers=[agencies, certificates, agreements, catalogue, ledger],
+            subscriptions=ledger_subscriptions(),
+            jobs=[
+                Job("agreement_calendar", 30.0, agreement_service.follow_calendar),
+                Job("ledger_checkpoint", 1.0, ledger_service.make_checkpoint),
+            ],
+            on_start=[_read_catalogue, ledger_service.open_keys, xds.start],
+            on_stop=[xds.stop],
+            uses_agreements=False,
+        )
+    )

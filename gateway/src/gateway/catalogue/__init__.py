@@ -1,0 +1,1 @@
+"""The service catalogue: every operation on the bus, read from the committed OpenAPI documents."""

@@ -1,0 +1,208 @@
+"""The embedded certificate authority: keys, certificates and revocation lists, with no database."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from gateway.certificates.errors import CsrRefused
+
+CA_DAYS = 3650
+SERVER_DAYS = 825
+CRL_DAYS = 30
+LEAST_RSA_BITS = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A CA's certificate and private key."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a secret that only the owner reads."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+
+
+def key_pem(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def certificate_pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    """Return the SHA-256 fingerprint in hex, as Envoy shows it."""
+    return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def open_authority(folder: Path, name: str, words: str) -> Authority:
+    """Read `<name>.crt/.key` in the folder, or make a new root."""
+    cert_file, key_file = folder / f"{name}.crt", folder / f"{name}.key"
+    if cert_file.exists() and key_file.exists():
+        loaded = serialization.load_pem_private_key(key_file.read_bytes(), None)
+        if not isinstance(loaded, ec.EllipticCurvePrivateKey):
+            raise TypeError(f"{key_file} is not an EC key")
+        return Authority(x509.load_pem_x509_certificate(cert_file.read_bytes()), loaded)
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, words)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + timedelta(days=CA_DAYS))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(ca=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    write_private(key_file, key_pem(key))
+    cert_file.write_bytes(certificate_pem(certificate))
+    return Authority(certificate, key)
+
+
+def _usage(*, ca: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not ca,
+        key_cert_sign=ca,
+        crl_sign=ca,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _issue(
+    ca: Authority,
+    public_key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
+    *,
+    common_name: str,
+    names: Iterable[x509.GeneralName],
+    server: bool,
+    days: float,
+) -> x509.Certificate:
+    now = datetime.now(UTC)
+    purpose = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
+    return (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name[:64])]))
+        .issuer_name(ca.certificate.subject)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName(list(names)), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(ca=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.key.public_key()), critical=False
+        )
+        .sign(ca.key, hashes.SHA256())
+    )
+
+
+def issue_server(ca: Authority, folder: Path, name: str, hosts: list[str]) -> None:
+    """Make `<name>.crt/.key` for a server unless they are there."""
+    if (folder / f"{name}.crt").exists():
+        return
+    key = ec.generate_private_key(ec.SECP256R1())
+    names: list[x509.GeneralName] = [x509.DNSName(h) for h in hosts]
+    names.append(x509.IPAddress(IPv4Address("127.0.0.1")))
+    certificate = _issue(
+        ca, key.public_key(), common_name=hosts[0], names=names, server=True, days=SERVER_DAYS
+    )
+    write_private(folder / f"{name}.key", key_pem(key))
+    (folder / f"{name}.crt").write_bytes(certificate_pem(certificate))
+
+
+def issue_client(ca: Authority, folder: Path, name: str, uri: str) -> x509.Certificate | None:
+    """Make `<name>.crt/.key` for a client named by a URI unless they are there; return a new certificate."""
+    if (folder / f"{name}.crt").exists():
+        return None
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = _issue(
+        ca,
+        key.public_key(),
+        common_name=name,
+        names=[x509.UniformResourceIdentifier(uri)],
+        server=False,
+        days=SERVER_DAYS,
+    )
+    write_private(folder / f"{name}.key", key_pem(key))
+    (folder / f"{name}.crt").write_bytes(certificate_pem(certificate))
+    return certificate
+
+
+def sign_request(ca: Authority, csr_pem: str, *, uri: str, days: float) -> x509.Certificate:
+    """Issue a client certificate for a PKCS#10 request; the name comes from us, never from the request.
+
+    Raises:
+        CsrRefused: unreadable, a weak key, or no proof of possession.
+    """
+    try:
+        request = x509.load_pem_x509_csr(csr_pem.encode())
+        key = request.public_key()
+    except (ValueError, TypeError):
+        raise CsrRefused("The request is not a PKCS#10 document in PEM form.") from None
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        if not isinstance(key.curve, (ec.SECP256R1, ec.SECP384R1)):
+            raise CsrRefused("Elliptic keys must be P-256 or P-384.")
+    elif isinstance(key, rsa.RSAPublicKey):
+        if key.key_size < LEAST_RSA_BITS:
+            raise CsrRefused(f"RSA keys must have at least {LEAST_RSA_BITS} bits.")
+    else:
+        raise CsrRefused("The key must be P-256, P-384 or RSA.")
+    try:
+        good = request.is_signature_valid
+    except (ValueError, InvalidSignature):
+        good = False
+    if not good:
+        raise CsrRefused("The request is not signed with its own key.")
+    return _issue(
+        ca,
+        key,
+        common_name=uri.removeprefix("urn:ndx:"),
+        names=[x509.UniformResourceIdentifier(uri)],
+        server=False,
+        days=days,
+    )
+
+
+def revocation_list(ca: Authority, revoked: Iterable[tuple[str, datetime]]) -> bytes:
+    """Return the CRL in PEM form for (serial in hex, time) pairs."""
+    now = datetime.now(UTC)
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(ca.certificate.subject)
+        .last_update(now - timedelta(minutes=5))
+        .next_update(now + timedelta(days=CRL_DAYS))
+    )
+    for serial, when in revoked:
+        builder = builder.add_revoked_certificate(
+            x509.RevokedCertificateBuilder().serial_number(int(serial, 16)).revocation_date(when).build()
+        )
+    return builder.sign(ca.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)

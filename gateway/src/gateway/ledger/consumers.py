@@ -1,0 +1,23 @@
+"""Kafka door: the disclosure topics of all services."""
+
+from ndx_chassis.app import Runtime
+from ndx_chassis.consumer import Event, Subscription
+from ndx_contracts.disclosure import DisclosureRecord
+from ndx_contracts.topics import DISCLOSING_SERVICES, disclosure_topic
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.ledger import service
+
+
+async def on_disclosure(session: AsyncSession, event: Event[DisclosureRecord], runtime: Runtime) -> None:
+    """Take one record in."""
+    del runtime
+    await service.take_in(session, event.data)
+
+
+def subscriptions() -> list[Subscription]:
+    """Return one subscription per disclosing service."""
+    return [
+        Subscription(topic=disclosure_topic(s), group="ledger", handlers={DisclosureRecord: on_disclosure})
+        for s in DISCLOSING_SERVICES
+    ]

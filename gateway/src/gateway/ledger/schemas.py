@@ -1,0 +1,36 @@
+"""What auditors see of the ledger; hashes are base64."""
+
+from datetime import datetime
+from uuid import UUID
+
+from ndx_contracts.base import Output
+
+
+class CheckpointOut(Output):
+    size: int
+    root_hash: str
+    signed_note: str
+    made_at: datetime
+
+
+class EntryOut(Output):
+    """A leaf, its place, and the RFC 6962 audit path to the root of a signed checkpoint."""
+
+    position: int
+    disclosure_id: UUID
+    leaf: str
+    leaf_hash: str
+    tree_size: int
+    root_hash: str
+    proof: list[str]
+    checkpoint: str
+
+
+class ServiceCount(Output):
+    service: str
+    entries: int
+
+
+class StatusOut(Output):
+    services: list[ServiceCount]
+    waiting: int

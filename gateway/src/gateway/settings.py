@@ -1,0 +1,34 @@
+"""Settings of the control plane and of the Envoy that it configures."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from ndx_chassis.settings import ServiceSettings, settings_for
+from pydantic import Field
+
+
+class Settings(ServiceSettings):
+    """Read from `GATEWAY_…`."""
+
+    model_config = settings_for("GATEWAY")
+    service: ClassVar[str] = "gateway"
+
+    public_name: str = "NDXP"
+    """The bus's name towards its users (NDXP, NDOP, …)."""
+    state_dir: Path = Path(".local/gateway")
+    listener_port: int = 8443
+    citizen_port: int = 8444
+    listener_address: str = "127.0.0.1"
+    admin_port: int = 9901
+    xds_port: int = 18000
+    xds_address: str = "127.0.0.1"
+    upstreams: dict[str, str] = Field(default_factory=dict)
+    """Service short name → host:port."""
+    zipkin_address: str = ""
+    otlp_address: str = ""
+    trace_sampling: float = 100.0
+    access_log: Path = Path("/dev/stdout")
+    openapi_dir: Path = Path("contracts/openapi")
+    ledger_pseudonym_key_file: Path | None = None
+    ledger_signing_key_file: Path | None = None
+    certificate_days: int = 365

@@ -1,0 +1,1 @@
+"""Compiles what the control plane knows into Envoy's own filters, and serves it over delta ADS."""

@@ -1,0 +1,91 @@
+"""Command `python -m gateway.xds.bootstrap --out FILE`: the little that Envoy knows before it asks for the rest."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from gateway.settings import Settings
+
+
+def bootstrap(settings: Settings) -> dict[str, Any]:
+    """Return Envoy's bootstrap: its node, its admin page on loopback, and the way to the control plane."""
+    state = settings.state_dir.resolve()
+    ads = {
+        "api_type": "DELTA_GRPC",
+        "transport_api_version": "V3",
+        "set_node_on_first_message_only": True,
+        "grpc_services": [
+            {
+                "envoy_grpc": {
+                    "cluster_name": "xds",
+                    "retry_policy": {"retry_back_off": {"base_interval": "0.2s", "max_interval": "1s"}},
+                }
+            }
+        ],
+    }
+    source = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "10s"}
+    tls = {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+            "sni": "xds.ndx.internal",
+            "common_tls_context": {
+                "tls_certificates": [
+                    {
+                        "certificate_chain": {"filename": str(state / "xds-client.crt")},
+                        "private_key": {"filename": str(state / "xds-client.key")},
+                    }
+                ],
+                "validation_context": {
+                    "trusted_ca": {"filename": str(state / "internal-ca.crt")},
+                    "match_typed_subject_alt_names": [
+                        {"san_type": "DNS", "matcher": {"exact": "xds.ndx.internal"}}
+                    ],
+                },
+                "alpn_protocols": ["h2"],
+            },
+        },
+    }
+    address = {
+        "socket_address": {"address": settings.xds_address, "port_value": settings.xds_port},
+    }
+    cluster = {
+        "name": "xds",
+        "type": "STRICT_DNS",
+        "connect_timeout": "1s",
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": {
+                    "http2_protocol_options": {"connection_keepalive": {"interval": "10s", "timeout": "5s"}}
+                },
+            }
+        },
+        "load_assignment": {
+            "cluster_name": "xds",
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
+        },
+        "transport_socket": tls,
+    }
+    return {
+        "node": {"id": "envoy-1", "cluster": "ndx-gateway"},
+        "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": settings.admin_port}}},
+        "dynamic_resources": {"ads_config": ads, "lds_config": source, "cds_config": source},
+        "static_resources": {"clusters": [cluster]},
+    }
+
+
+def main() -> int:
+    """Write the file."""
+    parser = argparse.ArgumentParser(prog="python -m gateway.xds.bootstrap")
+    parser.add_argument("--out", type=Path, required=True)
+    target: Path = parser.parse_args().out
+    target.write_text(json.dumps(bootstrap(Settings()), indent=1), encoding="utf-8")
+    sys.stdout.write(f"{target} is written\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,83 @@
+"""Envoy's message types: imported once, so that JSON forms of every used extension can be parsed."""
+
+from envoy.config.cluster.v3.cluster_pb2 import Cluster
+from envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
+from envoy.config.listener.v3.listener_pb2 import Listener
+from envoy.config.rbac.v3 import rbac_pb2 as _rbac
+from envoy.config.route.v3.route_pb2 import RouteConfiguration
+from envoy.config.route.v3.scoped_route_pb2 import ScopedRouteConfiguration
+from envoy.config.trace.v3 import opentelemetry_pb2 as _otel
+from envoy.config.trace.v3 import zipkin_pb2 as _zipkin
+from envoy.extensions.access_loggers.file.v3 import file_pb2 as _file
+from envoy.extensions.access_loggers.filters.cel.v3 import cel_pb2 as _cel
+from envoy.extensions.filters.http.buffer.v3 import buffer_pb2 as _buffer
+from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2 as _mutation
+from envoy.extensions.filters.http.jwt_authn.v3 import config_pb2 as _jwt
+from envoy.extensions.filters.http.local_ratelimit.v3 import local_rate_limit_pb2 as _burst
+from envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as _http_rbac
+from envoy.extensions.filters.http.router.v3 import router_pb2 as _router
+from envoy.extensions.filters.network.http_connection_manager.v3 import (
+    http_connection_manager_pb2 as _manager,
+)
+from envoy.extensions.filters.network.set_filter_state.v3 import set_filter_state_pb2 as _state
+from envoy.extensions.http.early_header_mutation.header_mutation.v3 import header_mutation_pb2 as _early
+from envoy.extensions.matching.common_inputs.network.v3 import network_inputs_pb2 as _network
+from envoy.extensions.matching.common_inputs.ssl.v3 import ssl_inputs_pb2 as _ssl
+from envoy.extensions.path.match.uri_template.v3 import uri_template_match_pb2 as _template
+from envoy.extensions.transport_sockets.tls.v3 import tls_pb2 as _tls
+from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
+from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2 as _options
+from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
+from envoy.type.matcher.v3 import http_inputs_pb2 as _inputs
+
+_REGISTERED = (
+    _rbac,
+    _otel,
+    _zipkin,
+    _file,
+    _cel,
+    _buffer,
+    _mutation,
+    _jwt,
+    _burst,
+    _http_rbac,
+    _router,
+    _manager,
+    _state,
+    _early,
+    _network,
+    _ssl,
+    _template,
+    _tls,
+    _options,
+    _inputs,
+)
+
+_P = "type.googleapis.com/envoy."
+CDS = _P + "config.cluster.v3.Cluster"
+LDS = _P + "config.listener.v3.Listener"
+RDS = _P + "config.route.v3.RouteConfiguration"
+SRDS = _P + "config.route.v3.ScopedRouteConfiguration"
+SDS = _P + "extensions.transport_sockets.tls.v3.Secret"
+ECDS = _P + "config.core.v3.TypedExtensionConfig"
+
+ORDER = (CDS, SDS, ECDS, LDS, SRDS, RDS)
+"""The order in which changes are sent, so that nothing is named before it is known."""
+
+__all__ = [
+    "CDS",
+    "ECDS",
+    "LDS",
+    "ORDER",
+    "RDS",
+    "SDS",
+    "SRDS",
+    "Cluster",
+    "Listener",
+    "RouteConfiguration",
+    "ScopedRouteConfiguration",
+    "Secret",
+    "TypedExtensionConfig",
+    "ads_pb2_grpc",
+    "discovery_pb2",
+]

@@ -1,0 +1,143 @@
+"""Keeps Envoy's configuration true: compiles after every change notice and pushes what differs."""
+
+import asyncio
+import contextlib
+import time
+from pathlib import Path
+
+import asyncpg
+from ndx_chassis.app import Runtime
+from ndx_chassis.problems import is_connection_trouble, where
+from ndx_chassis.telemetry import log
+
+from gateway.agencies import service as agencies
+from gateway.agreements import service as agreements
+from gateway.catalogue import service as catalogue
+from gateway.certificates import service as certificates
+from gateway.notices import CHANNEL
+from gateway.settings import Settings
+from gateway.xds.compile import compile_resources
+from gateway.xds.server import ConfigServer, serve
+from gateway.xds.snapshot import Doors, Material, Snapshot
+
+_POLL_SECONDS = 30.0
+
+
+def _settings(runtime: Runtime) -> Settings:
+    if not isinstance(runtime.settings, Settings):
+        raise TypeError("the compiler needs the gateway's settings")
+    return runtime.settings
+
+
+def _material(state: Path, crl: str) -> Material:
+    def text(name: str) -> str:
+        return (state / name).read_text(encoding="ascii")
+
+    return Material(
+        public_cert=text("gateway-public.crt"),
+        public_key=text("gateway-public.key"),
+        client_cert=text("gateway-client.crt"),
+        client_key=text("gateway-client.key"),
+        agency_ca=text("agency-ca.crt"),
+        internal_ca=text("internal-ca.crt"),
+        crl=crl,
+    )
+
+
+def doors_of(settings: Settings) -> Doors:
+    return Doors(
+        address=settings.listener_address,
+        listener_port=settings.listener_port,
+        citizen_port=settings.citizen_port,
+        upstreams=dict(settings.upstreams),
+        issuer=f"{settings.citizen_url}/auth",
+        access_log=str(settings.access_log),
+        zipkin=settings.zipkin_address,
+        otlp=settings.otlp_address,
+        sampling=settings.trace_sampling,
+    )
+
+
+async def load_snapshot(runtime: Runtime) -> Snapshot:
+    """Read everything that the compiler needs in one transaction."""
+    settings = _settings(runtime)
+    async with runtime.sessions() as session:
+        crl = runtime.extras.get("crl")
+        revoked = await certificates.revoked_fingerprints(session)
+        # A CRL has a new signature each time: make one only when the revoked set changes.
+        key = repr(sorted(revoked.items()))
+        if crl is None or crl[0] != key:
+            crl = (key, await certificates.crl_pem(session, settings.state_dir))
+            runtime.extras["crl"] = crl
+        return Snapshot(
+            agencies=await agencies.registry(session),
+            operators=await agencies.operators(session),
+            revoked=revoked,
+            agreements=await agreements.enforceable(session),
+            operations=catalogue.all_operations(runtime),
+            material=_material(settings.state_dir, crl[1]),
+            doors=doors_of(settings),
+        )
+
+
+async def _refresh(runtime: Runtime, server: ConfigServer) -> None:
+    started = time.monotonic()
+    server.publish(compile_resources(await load_snapshot(runtime)))
+    log.info("configuration_compiled", milliseconds=round((time.monotonic() - started) * 1000))
+
+
+async def _follow(runtime: Runtime, server: ConfigServer) -> None:
+    """Compile now, and again after every notice; the poll heals a lost connection."""
+    while True:
+        noticed = asyncio.Event()
+        try:
+            connection = await asyncpg.connect(runtime.settings.asyncpg_dsn, timeout=5)
+            try:
+                await connection.add_listener(CHANNEL, lambda *_: noticed.set())
+                connection.add_termination_listener(lambda *_: noticed.set())
+                while not connection.is_closed():
+                    noticed.clear()
+                    await _refresh(runtime, server)
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(noticed.wait(), _POLL_SECONDS)
+            finally:
+                with contextlib.suppress(Exception):
+                    await connection.close(timeout=1)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - Envoy keeps its last good configuration meanwhile
+            if is_connection_trouble(error) or isinstance(error, asyncpg.PostgresError):
+                log.warning("configuration_source_away", error=type(error).__name__)
+            else:
+                log.error("configuration_failed", error=type(error).__name__, where=where(error))
+        await asyncio.sleep(0.5)
+
+
+async def start(runtime: Runtime) -> None:
+    """Start the configuration server and the task that keeps it current."""
+    settings = _settings(runtime)
+    state = settings.state_dir
+    if not (state / "xds-server.crt").exists():
+        log.warning("configuration_server_not_started", reason="no certificate; run gateway.bootstrap")
+        return
+    server = ConfigServer()
+    runtime.extras["xds_grpc"] = await serve(
+        server,
+        address=f"{settings.xds_address}:{settings.xds_port}",
+        cert=(state / "xds-server.crt").read_bytes(),
+        key=(state / "xds-server.key").read_bytes(),
+        client_ca=(state / "internal-ca.crt").read_bytes(),
+    )
+    runtime.extras["xds_server"] = server
+    runtime.extras["xds_task"] = asyncio.create_task(_follow(runtime, server))
+
+
+async def stop(runtime: Runtime) -> None:
+    """Stop both."""
+    task = runtime.extras.pop("xds_task", None)
+    if task is not None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    server = runtime.extras.pop("xds_grpc", None)
+    if server is not None:
+        await server.stop(grace=0.5)
