@@ -1,0 +1,1 @@
+"""Provinces and communes in force, from the official code lists."""

@@ -1,0 +1,1 @@
+"""Births: declared, given a number by the population database, registered."""

@@ -1,0 +1,1 @@
+"""What a certificate says about a registered event."""

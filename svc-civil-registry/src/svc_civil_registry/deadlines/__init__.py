@@ -1,0 +1,1 @@
+"""Legal time limits as data with effective dates."""

@@ -1,0 +1,1 @@
+"""Deaths: registered and announced."""

@@ -1,0 +1,37 @@
+"""The HTTP door of deaths."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, status
+from ndx_chassis.agreements import GrantDep
+from ndx_chassis.app import operation
+from ndx_chassis.caller import CallerDep
+from ndx_chassis.db import SessionDep
+from ndx_chassis.idempotency import IdempotencyKey
+
+from svc_civil_registry.deaths import service
+from svc_civil_registry.deaths.schemas import DeathIn, DeathOut, DeathRecordOut
+
+router = APIRouter(prefix="/civil-registry/v1/deaths", tags=["deaths"])
+
+_DATA = operation(door="agency", personal_data=True, field_groups=service.GROUPS)
+
+
+@router.post("", status_code=status.HTTP_201_CREATED, openapi_extra=_DATA)
+async def register_death(
+    declaration: DeathIn,
+    session: SessionDep,
+    caller: CallerDep,
+    grant: GrantDep,
+    idempotency_key: IdempotencyKey = None,
+) -> DeathOut:
+    """Declare and register a death."""
+    return await service.register_death(session, caller, grant, declaration, key=idempotency_key)
+
+
+@router.get("/{death_id}", openapi_extra=_DATA)
+async def get_death(
+    death_id: UUID, session: SessionDep, caller: CallerDep, grant: GrantDep
+) -> DeathRecordOut:
+    """Read a death with its declaration."""
+    return await service.read_death(session, caller, grant, death_id)

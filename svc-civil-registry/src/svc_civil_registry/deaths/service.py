@@ -1,0 +1,136 @@
+"""Use cases of deaths: register, read."""
+
+from uuid import UUID
+
+from ndx_chassis.agreements import Grant
+from ndx_chassis.audit import record_audit
+from ndx_chassis.caller import Caller
+from ndx_chassis.disclosure import disclose
+from ndx_chassis.idempotency import once
+from ndx_chassis.ids import new_id
+from ndx_chassis.outbox import publish
+from ndx_contracts.disclosure import Outcome
+from ndx_contracts.field_groups import FieldGroup
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from svc_civil_registry.books import service as books
+from svc_civil_registry.deadlines.service import is_late, today
+from svc_civil_registry.deaths import repository
+from svc_civil_registry.deaths.errors import DeathAlreadyRegistered, DeathNotFound
+from svc_civil_registry.deaths.events import death_registered
+from svc_civil_registry.deaths.schemas import DeathIn, DeathOut, DeathRecordOut
+from svc_civil_registry.events import service as events
+from svc_civil_registry.events.lifecycle import Action
+from svc_civil_registry.events.models import ActionType, RecordKind
+from svc_civil_registry.events.service import Place
+
+GROUPS = (FieldGroup.CIVIL_STATUS_RECORD,)
+
+
+async def register_death(
+    session: AsyncSession, caller: Caller, grant: Grant, declaration: DeathIn, *, key: str | None
+) -> DeathOut:
+    """Declare and register a death in one step.
+
+    Raises:
+        DeathAlreadyRegistered: the person's death was registered before.
+        OfficeUnknown, OfficeNotCovered: the declaration cannot be taken here.
+    """
+    grant.require_field_groups(GROUPS)
+    place = events.place_of(caller, grant, declaration.office)
+    return await once(
+        session,
+        caller,
+        key=key,
+        request=declaration,
+        response_type=DeathOut,
+        act=lambda: _register(session, caller, place, declaration, key=key),
+    )
+
+
+async def _register(
+    session: AsyncSession, caller: Caller, place: Place, declaration: DeathIn, *, key: str | None
+) -> DeathOut:
+    day, death_id = today(), new_id()
+    late = is_late("DEATH", occurred_on=declaration.died_on, declared_on=day)
+    record = await events.open_record(
+        session,
+        record_id=death_id,
+        kind=RecordKind.DEATH,
+        place=place,
+        actor=caller,
+        transaction_id=key or caller.request_id,
+        actions=[
+            Action(ActionType.CREATE, {}),
+            Action(ActionType.DECLARE, {"late": late}),
+            Action(ActionType.REGISTER, {"book": RecordKind.DEATH.value, "year": day.year}),
+        ],
+    )
+    added = await repository.insert_death(
+        session,
+        {
+            "record_id": death_id,
+            "declaration": declaration.model_dump(mode="json"),
+            "personal_id": declaration.deceased.personal_id,
+            "died_on": declaration.died_on,
+            "registered_at": record.created_at,
+        },
+    )
+    if not added:
+        raise DeathAlreadyRegistered
+    await publish(
+        session,
+        death_registered(death_id=death_id, declaration=declaration, registered_at=record.created_at),
+    )
+    await record_audit(
+        session,
+        caller,
+        action="death_registered",
+        entity_type="death",
+        entity_id=death_id,
+        details={"office": place.office, "flags": sorted(record.state.flags)},
+    )
+    number = await books.enter(
+        session, office=place.office, book=RecordKind.DEATH, day=day, record_id=death_id
+    )
+    return DeathOut(
+        death_id=death_id,
+        office=record.office,
+        status=record.state.status,
+        flags=tuple(sorted(record.state.flags)),
+        registered_at=record.created_at,
+        register_number=number,
+    )
+
+
+async def read_death(session: AsyncSession, caller: Caller, grant: Grant, death_id: UUID) -> DeathRecordOut:
+    """Return the record and note the disclosure.
+
+    Raises:
+        DeathNotFound: there is none within the caller's reach.
+    """
+    grant.require_field_groups(GROUPS)
+    record = await events.find_record(session, death_id, RecordKind.DEATH)
+    death = await repository.find_death(session, death_id)
+    number = await books.find(session, death_id)
+    if record is None or death is None or number is None or not events.sees(caller, grant, record):
+        raise DeathNotFound
+    declaration = DeathIn.model_validate(death.declaration)
+    people = (death.personal_id, declaration.declarant.personal_id)
+    await disclose(
+        session,
+        caller,
+        grant=grant,
+        subjects=[p for p in people if p],
+        field_groups=GROUPS,
+        outcome=Outcome.DISCLOSED,
+    )
+    return DeathRecordOut(
+        death_id=death_id,
+        office=record.office,
+        status=record.state.status,
+        flags=tuple(sorted(record.state.flags)),
+        registered_at=death.registered_at,
+        register_number=number,
+        declaration=declaration,
+    )

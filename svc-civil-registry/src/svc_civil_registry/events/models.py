@@ -1,0 +1,106 @@
+"""Records of civil status events and their actions.
+
+A record is the ordered list of its actions. Actions are only ever added (the database role has no right to
+change or delete them); `records.status` and `records.flags` are what replaying them yields, kept beside for
+queries and written in the transaction that adds an action.
+"""
+
+from enum import StrEnum
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, UUID
+
+from svc_civil_registry.tables import metadata
+
+
+class RecordKind(StrEnum):
+    BIRTH = "BIRTH"
+    DEATH = "DEATH"
+
+
+class Status(StrEnum):
+    """CREATED → (NOTIFIED →) DECLARED → REGISTERED; ARCHIVED ends a record that is not to be registered."""
+
+    CREATED = "CREATED"
+    NOTIFIED = "NOTIFIED"
+    DECLARED = "DECLARED"
+    REGISTERED = "REGISTERED"
+    ARCHIVED = "ARCHIVED"
+
+
+class Flag(StrEnum):
+    """Conditions beside the status; each is derived from the actions."""
+
+    LATE = "late"
+    POTENTIAL_DUPLICATE = "potential-duplicate"
+    AWAITING_PERSONAL_ID = "awaiting-personal-id"
+    NUMBER_REFUSED = "number-refused"
+    REJECTED = "rejected"
+    CORRECTION_REQUESTED = "correction-requested"
+
+
+class ActionType(StrEnum):
+    """What can be done to a record."""
+
+    CREATE = "CREATE"
+    NOTIFY = "NOTIFY"
+    DECLARE = "DECLARE"
+    DETECT_DUPLICATE = "DETECT_DUPLICATE"
+    MARK_AS_NOT_DUPLICATE = "MARK_AS_NOT_DUPLICATE"
+    MARK_AS_DUPLICATE = "MARK_AS_DUPLICATE"
+    REQUEST_NUMBER = "REQUEST_NUMBER"
+    REFUSE_NUMBER = "REFUSE_NUMBER"
+    REGISTER = "REGISTER"
+    REJECT = "REJECT"
+    ARCHIVE = "ARCHIVE"
+    PRINT_CERTIFICATE = "PRINT_CERTIFICATE"
+    REQUEST_CORRECTION = "REQUEST_CORRECTION"
+    APPROVE_CORRECTION = "APPROVE_CORRECTION"
+    REJECT_CORRECTION = "REJECT_CORRECTION"
+
+
+_TIME = TIMESTAMP(timezone=True)
+
+records = Table(
+    "records",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("office", Text, nullable=False),
+    Column("province_code", Text, nullable=False),
+    Column("commune_code", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("flags", ARRAY(Text), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", _TIME, nullable=False),
+    Column("updated_at", _TIME, nullable=False),
+    CheckConstraint(
+        "status IN ('CREATED','NOTIFIED','DECLARED','REGISTERED','ARCHIVED')", name="status_known"
+    ),
+    Index("ix_records_office", "kind", "office", "id"),
+)
+
+actions = Table(
+    "actions",
+    metadata,
+    Column("record_id", UUID(as_uuid=True), ForeignKey("records.id"), primary_key=True),
+    Column("sequence", SmallInteger, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("occurred_at", _TIME, nullable=False, server_default=text("clock_timestamp()")),
+    Column("actor", Text, nullable=False),
+    Column("officer", Text),
+    Column("case_id", Text),
+    Column("office", Text, nullable=False),
+    Column("transaction_id", Text, nullable=False),
+    Column("content", JSONB, nullable=False),
+)

@@ -1,0 +1,6 @@
+"""The metadata that all tables of this service share."""
+
+from ndx_chassis.db import table_base
+from sqlalchemy import MetaData
+
+metadata: MetaData = table_base().metadata
