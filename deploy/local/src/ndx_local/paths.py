@@ -18,7 +18,7 @@ class StackPaths:
 
     @property
     def home(self) -> Path:
-        return ROOT / ".local" / self.name
+        return Path(os.environ.get("NDX_LOCAL_DIR") or ROOT / ".local").resolve() / self.name
 
     @property
     def logs(self) -> Path:

@@ -1,5 +1,6 @@
 """A stack as a program or a test sees it: up, down, status, and hurting one part at a time."""
 
+import fcntl
 import json
 import os
 import secrets
@@ -50,6 +51,22 @@ def _with_needs(parts: list[Part], only: Iterable[str]) -> list[Part]:
             wanted.add(name)
             pending.extend(n for n in by_name[name].after if n in by_name)
     return [part for part in parts if part.name in wanted]
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Tell whether a process runs; one that has ended and was not yet collected by its parent does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _still_alive(processes: list[psutil.Process], *, seconds: float) -> list[psutil.Process]:
+    """Wait until all have ended or the time is over; return those that have not."""
+    deadline = time.monotonic() + seconds
+    while (alive := [p for p in processes if is_alive(p)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return alive
 
 
 class Stack:
@@ -104,6 +121,24 @@ class Stack:
         answer = self.command("status")
         return [] if answer is None else list(answer.get("parts", []))
 
+    def part(self, name: str) -> dict[str, Any]:
+        """Return what `status` says of one part: state, pid, restarts, failure, log."""
+        found = next((p for p in self.status() if p["name"] == name), None)
+        if found is None:
+            raise StackError(f"stack {self.paths.name} runs no part named {name}")
+        return found
+
+    def is_supervised(self) -> bool:
+        """Tell whether a supervisor holds the stack."""
+        try:
+            with self.paths.lock.open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return False
+
     def is_up(self) -> bool:
         parts = self.status()
         return bool(parts) and all(p["state"] in READY for p in parts)
@@ -138,24 +173,24 @@ class Stack:
         plan = self.paths.home / "parts.json"
         postgres.private_file(plan, json.dumps([part.as_dict() for part in parts]))
         with self.paths.log("supervisor").open("ab") as sink:
-            supervisor = subprocess.Popen(
+            started = subprocess.run(
                 [sys.executable, "-m", "ndx_local.supervisor", self.paths.name, str(plan)],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,
-                start_new_session=True,
+                check=False,
                 env={**os.environ, MARK: str(self.paths.home)},
             )
+        if started.returncode != 0:
+            raise StackError(f"the supervisor did not start; its log is {self.paths.log('supervisor')}")
         try:
-            self._await_ready(report, supervisor)
+            self._await_ready(report)
         except (StackError, KeyboardInterrupt):
             self.down()
             raise
-        finally:
-            supervisor.poll()
 
-    def _await_ready(self, report: Report, supervisor: subprocess.Popen[bytes] | None = None) -> None:
+    def _await_ready(self, report: Report) -> None:
         deadline = time.monotonic() + START_SECONDS
         told: set[str] = set()
         while time.monotonic() < deadline:
@@ -170,7 +205,7 @@ class Stack:
                     )
             if parts and all(p["state"] in READY for p in parts):
                 return
-            if supervisor is not None and supervisor.poll() is not None:
+            if not parts and not self.is_supervised():
                 break
             time.sleep(0.1)
         late = [p for p in self.status() if p["state"] not in READY]
@@ -195,7 +230,7 @@ class Stack:
                 if (
                     process.environ().get(MARK) == str(self.paths.home)
                     and process.pid != os.getpid()
-                    and process.status() != psutil.STATUS_ZOMBIE
+                    and is_alive(process)
                     and not process.name().startswith("postgres")
                 ):
                     found.append(process)
@@ -206,11 +241,10 @@ class Stack:
         for process in stale:
             with suppress(psutil.Error):
                 process.terminate()
-        _, alive = psutil.wait_procs(stale, timeout=8)
-        for process in alive:
+        for process in _still_alive(stale, seconds=8):
             with suppress(psutil.Error):
                 process.kill()
-        psutil.wait_procs(alive, timeout=5)
+        _still_alive(stale, seconds=5)
         postgres.stop(self.paths.postgres)
         self.paths.socket.unlink(missing_ok=True)
 

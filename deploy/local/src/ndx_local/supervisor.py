@@ -21,7 +21,7 @@ from ndx_local.paths import ROOT, StackPaths
 from ndx_local.probes import is_ready
 
 READY_SECONDS = 90.0
-STOP_SECONDS = 15.0
+STOP_SECONDS = float(os.environ.get("NDX_STOP_SECONDS", "15"))
 GOOD_SECONDS = 30.0
 """After so long a run, the next failure is a new story: its backoff starts anew."""
 BACKOFF = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -256,7 +256,7 @@ class Supervisor:
 
 
 def main() -> int:
-    """Run the supervisor of the stack named on the command line, unless one is running."""
+    """Run the supervisor of the stack named on the command line in the background, unless one is running."""
     paths = StackPaths(sys.argv[1])
     with paths.lock.open("a+") as lock:
         try:
@@ -264,6 +264,9 @@ def main() -> int:
         except OSError:
             print(f"stack {paths.name} has a supervisor already")
             return 1
+        if os.fork() > 0:
+            os._exit(0)  # the child has the lock, and nobody waits for it
+        os.setsid()
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
