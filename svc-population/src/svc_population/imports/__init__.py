@@ -1,0 +1,1 @@
+"""Imports: persons loaded in bulk from a file."""

@@ -1,0 +1,80 @@
+"""The layout of a file of persons for bulk loading: which columns, in which form.
+
+A file is CSV (RFC 4180): UTF-8 in composed form (NFC), comma, double quotes where needed, one header row with
+the names below. Columns without `required` may be left out; their order is free, but a file in the order of
+`COLUMNS` loads fastest. An empty field means "not known". Dates are ISO 8601 (`2026-11-24`). Codes are text with
+their leading zeros. One row is one person; parents and the spouse may stand in the file before or after the person,
+or not at all.
+
+Places of birth registration and of birth carry the codes of the list that was in force on the day of the event, so old
+provinces and communes for older people; residences carry the codes in force today.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name and what it holds."""
+
+    name: str
+    holds: str
+    required: bool = False
+
+
+PERSON_COLUMNS: tuple[Column, ...] = (
+    Column("personal_id", "12 digits", required=True),
+    Column("surname", "họ"),
+    Column("middle_name", "chữ đệm, may be several words"),
+    Column("given_name", "tên", required=True),
+    Column("other_name", "another name"),
+    Column("birth_date", "date", required=True),
+    Column("sex", "MALE or FEMALE", required=True),
+    Column("birth_place_code", "5-digit commune code"),
+    Column("birth_place", "place of birth in words"),
+    Column("birth_registration_province_code", "2-digit province code of that day"),
+    Column("birth_registration_commune_code", "5-digit commune code of that day"),
+    Column("home_town", "quê quán in words"),
+    Column("home_town_province_code", "2-digit province code"),
+    Column("ethnicity_code", "01 to 55"),
+    Column("religion", "religion in words; sensitive"),
+    Column("nationality", "ISO 3166-1 alpha-2; empty = VN"),
+    Column("blood_group", "A, B, AB or O, with + or - when known; sensitive"),
+    Column("legacy_id_number", "9-digit CMND number"),
+    Column("permanent_province_code", "2-digit province code of today"),
+    Column("permanent_commune_code", "5-digit commune code of today"),
+    Column("permanent_address", "house, street, village"),
+    Column("permanent_since", "date of registration there"),
+    Column("temporary_province_code", "as permanent"),
+    Column("temporary_commune_code", "as permanent"),
+    Column("temporary_address", "as permanent"),
+    Column("temporary_since", "date"),
+    Column("temporary_until", "date"),
+    Column("current_province_code", "where the person lives, when it is another place"),
+    Column("current_commune_code", "as permanent"),
+    Column("current_address", "as permanent"),
+    Column("absence_from", "date of a declared temporary absence"),
+    Column("absence_until", "date"),
+    Column("residence_file_number", "number of the residence file"),
+    Column("marital_status", "SINGLE, MARRIED, DIVORCED or WIDOWED"),
+    Column("household_number", "number of the household; the same for all its members"),
+    Column("relation_to_head", "HEAD, SPOUSE, CHILD, PARENT, GRANDPARENT, GRANDCHILD, SIBLING or OTHER"),
+    Column("life_status", "ALIVE (empty = ALIVE), MISSING, DECLARED_DEAD or DECEASED"),
+    Column("death_or_missing_date", "date; with every status but ALIVE"),
+    Column("phone", "mobile number"),
+    Column("email", "e-mail address"),
+)
+"""Columns of the person's own row, in the order of Identity Law 26/2023/QH15, article 9."""
+
+RELATION_COLUMNS: tuple[Column, ...] = (
+    Column("mother_personal_id", "12 digits"),
+    Column("mother_name", "full name, when there is no number"),
+    Column("father_personal_id", "12 digits"),
+    Column("father_name", "full name, when there is no number"),
+    Column("spouse_personal_id", "12 digits; each spouse names the other"),
+)
+"""Columns that become rows of `relationships`."""
+
+COLUMNS: tuple[str, ...] = tuple(c.name for c in (*PERSON_COLUMNS, *RELATION_COLUMNS))
+"""The header row of a file in the fastest order."""
+REQUIRED: frozenset[str] = frozenset(c.name for c in PERSON_COLUMNS if c.required)
