@@ -2,12 +2,14 @@
 
 import itertools
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from ndx_contracts.field_groups import FieldGroup
 from ndx_testing.gateway import Call, RecordingGateway
+from svc_civil_registry.deadlines.service import today
 
 OFFICE = "X26740"
 OTHER_OFFICE = "X00070"
@@ -37,6 +39,16 @@ def service_package() -> str:
 @pytest.fixture
 def service_settings() -> dict[str, Any]:
     return {"number_first_delay_seconds": 0.001, "number_longest_delay_seconds": 0.001}
+
+
+def days_ago(days: int) -> str:
+    """Tests that compare with legal limits must hold on any day."""
+    return (today() - timedelta(days=days)).isoformat()
+
+
+@pytest.fixture(name="days_ago")
+def _days_ago() -> Callable[[int], str]:
+    return days_ago
 
 
 class Population:
@@ -94,7 +106,7 @@ def birth() -> Callable[..., dict[str, Any]]:
     def declaration(
         *,
         given_name: str = "An",
-        birth_date: str = "2026-11-02",
+        birth_date: str | None = None,
         mother: dict[str, Any] | None = None,
         notice: str | None = None,
         office: str = OFFICE,
@@ -108,7 +120,7 @@ def birth() -> Callable[..., dict[str, Any]]:
                 "middle_name": "Thị Minh",
                 "given_name": given_name,
                 "sex": "FEMALE",
-                "birth_date": birth_date,
+                "birth_date": birth_date or days_ago(20),
                 "birth_place_code": "26740",
                 "birth_place": "Bệnh viện Từ Dũ",
                 "home_town": "Xã Cần Giờ, Thành phố Hồ Chí Minh",
@@ -143,7 +155,3 @@ def count(session: Any) -> Callable[..., Any]:
         return counted
 
     return rows
-
-
-def as_uuid(value: str) -> UUID:
-    return UUID(value)

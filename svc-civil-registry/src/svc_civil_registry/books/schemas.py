@@ -2,7 +2,6 @@
 
 from ndx_contracts.agreements import AgencyCode
 from ndx_contracts.base import Output
-from pydantic import computed_field
 
 from svc_civil_registry.events.models import RecordKind
 
@@ -14,8 +13,4 @@ class RegisterNumber(Output):
     book: RecordKind
     year: int
     number: int
-
-    @computed_field  # type: ignore[prop-decorator]  # mypy has no support for decorated properties
-    @property
-    def text(self) -> str:
-        return f"{self.number}/{self.year}"
+    text: str

@@ -17,7 +17,7 @@ async def enter(
     number = await repository.take_next_number(
         session, office=office, book=book.value, year=day.year, record_id=record_id
     )
-    return RegisterNumber(office=office, book=book, year=day.year, number=number)
+    return _shown(office, book, day.year, number)
 
 
 async def find(session: AsyncSession, record_id: UUID) -> RegisterNumber | None:
@@ -25,4 +25,8 @@ async def find(session: AsyncSession, record_id: UUID) -> RegisterNumber | None:
     row = await repository.find_entry(session, record_id)
     if row is None:
         return None
-    return RegisterNumber(office=row.office, book=RecordKind(row.book), year=row.year, number=row.number)
+    return _shown(row.office, RecordKind(row.book), row.year, row.number)
+
+
+def _shown(office: str, book: RecordKind, year: int, number: int) -> RegisterNumber:
+    return RegisterNumber(office=office, book=book, year=year, number=number, text=f"{number}/{year}")
