@@ -15,6 +15,8 @@ from gateway.xds.snapshot import Snapshot
 
 # Field 19 of LocalRateLimit, enable_retry_after_header, is newer than the published stubs.
 _RETRY_AFTER_ON = b"\x98\x01\x01"
+# Fields 1 and 2 of set_filter_state's Config: the stubs know only the first.
+_ON_NEW_CONNECTION, _ON_TLS_HANDSHAKE = b"\x0a", b"\x12"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +31,27 @@ class Resource:
 Resources = dict[str, dict[str, Resource]]
 
 
-def _resource(name: str, kind: type[Message], document: dict[str, Any], extra: bytes = b"") -> Resource:
+def _resource(name: str, kind: type[Message], document: dict[str, Any]) -> Resource:
     message = json_format.ParseDict(document, kind())
+    if isinstance(message, protos.Listener):
+        _keep_fingerprint_after_handshake(message)
     body = any_pb2.Any()
     body.Pack(message, deterministic=True)
-    if extra:
-        body.value += extra
     version = hashlib.sha256(body.value).hexdigest()[:16]
     return Resource(name, body, version)
 
 
-def _cluster(snapshot: Snapshot, service: str, address: str) -> dict[str, Any]:
+def _keep_fingerprint_after_handshake(listener: Any) -> None:
+    for chain in listener.filter_chains:
+        for part in chain.filters:
+            if part.name == "envoy.filters.network.set_filter_state":
+                value = part.typed_config.value
+                if not value.startswith(_ON_NEW_CONNECTION):
+                    raise ValueError("the filter state's form has changed")
+                part.typed_config.value = _ON_TLS_HANDSHAKE + value[1:]
+
+
+def _cluster(service: str, address: str) -> dict[str, Any]:
     host, _, port = address.rpartition(":")
     name = names.cluster(service)
     return {
@@ -142,7 +154,7 @@ def _secrets(snapshot: Snapshot) -> dict[str, dict[str, Any]]:
 def compile_resources(snapshot: Snapshot) -> Resources:
     """Return every resource of both listeners."""
     clusters = {
-        names.cluster(s): _cluster(snapshot, s, address)
+        names.cluster(s): _cluster(s, address)
         for s, address in sorted(snapshot.doors.upstreams.items())
     }
     if snapshot.doors.zipkin:

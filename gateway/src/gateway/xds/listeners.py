@@ -210,7 +210,8 @@ def agencies_listener(doors: Doors) -> dict[str, Any]:
     state = _filter(
         "envoy.filters.network.set_filter_state",
         "filters.network.set_filter_state.v3.Config",
-        on_downstream_tls_handshake=[
+        # Renamed to on_downstream_tls_handshake by the compiler: the published stubs lack that field.
+        on_new_connection=[
             {
                 "object_key": FINGERPRINT_KEY,
                 "factory_key": "envoy.string",

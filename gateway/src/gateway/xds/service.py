@@ -88,8 +88,9 @@ async def _refresh(runtime: Runtime, server: ConfigServer) -> None:
 
 async def _follow(runtime: Runtime, server: ConfigServer) -> None:
     """Compile now, and again after every notice; the poll heals a lost connection."""
+    noticed = asyncio.Event()
     while True:
-        noticed = asyncio.Event()
+        noticed.clear()
         try:
             connection = await asyncpg.connect(runtime.settings.asyncpg_dsn, timeout=5)
             try:
