@@ -63,6 +63,9 @@ def write_kafka_config(paths: StackPaths, ports: dict[str, int]) -> Path:
         "transaction.state.log.replication.factor": "1",
         "transaction.state.log.min.isr": "1",
         "group.initial.rebalance.delay.ms": "0",
+        # A killed broker may come back only when its old session is over.
+        "broker.heartbeat.interval.ms": "500",
+        "broker.session.timeout.ms": "3000",
         "log.segment.bytes": "67108864",
         "num.network.threads": "2",
         "num.io.threads": "2",

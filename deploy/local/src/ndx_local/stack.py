@@ -11,12 +11,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import Any
 
 import psutil
 
-from ndx_local import postgres
+from ndx_local import leftovers, postgres
 from ndx_local.config import (
     SERVICES,
     choose_ports,
@@ -29,7 +28,6 @@ from ndx_local.config import (
 from ndx_local.errors import StackError
 from ndx_local.parts import Part, declare
 from ndx_local.paths import ROOT, StackPaths
-from ndx_local.supervisor import MARK
 
 START_SECONDS = 180.0
 TRIES = 3
@@ -51,22 +49,6 @@ def _with_needs(parts: list[Part], only: Iterable[str]) -> list[Part]:
             wanted.add(name)
             pending.extend(n for n in by_name[name].after if n in by_name)
     return [part for part in parts if part.name in wanted]
-
-
-def is_alive(process: psutil.Process) -> bool:
-    """Tell whether a process runs; one that has ended and was not yet collected by its parent does not."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _still_alive(processes: list[psutil.Process], *, seconds: float) -> list[psutil.Process]:
-    """Wait until all have ended or the time is over; return those that have not."""
-    deadline = time.monotonic() + seconds
-    while (alive := [p for p in processes if is_alive(p)]) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return alive
 
 
 class Stack:
@@ -180,7 +162,7 @@ class Stack:
                 stdout=sink,
                 stderr=sink,
                 check=False,
-                env={**os.environ, MARK: str(self.paths.home)},
+                env={**os.environ, leftovers.MARK: str(self.paths.home)},
             )
         if started.returncode != 0:
             raise StackError(f"the supervisor did not start; its log is {self.paths.log('supervisor')}")
@@ -224,27 +206,10 @@ class Stack:
 
     def processes(self) -> list[psutil.Process]:
         """Return what runs of this stack, also what a killed supervisor left behind; PostgreSQL's own not."""
-        found = []
-        for process in psutil.process_iter():
-            with suppress(psutil.Error, OSError):
-                if (
-                    process.environ().get(MARK) == str(self.paths.home)
-                    and process.pid != os.getpid()
-                    and is_alive(process)
-                    and not process.name().startswith("postgres")
-                ):
-                    found.append(process)
-        return found
+        return leftovers.of_stack(self.paths.home)
 
     def _clean_stale(self) -> None:
-        stale = self.processes()
-        for process in stale:
-            with suppress(psutil.Error):
-                process.terminate()
-        for process in _still_alive(stale, seconds=8):
-            with suppress(psutil.Error):
-                process.kill()
-        _still_alive(stale, seconds=5)
+        leftovers.end(self.processes(), seconds=8)
         postgres.stop(self.paths.postgres)
         self.paths.socket.unlink(missing_ok=True)
 

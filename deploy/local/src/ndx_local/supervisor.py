@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ndx_local import logs, ports
+from ndx_local import leftovers, logs, ports
 from ndx_local.parts import Part
 from ndx_local.paths import ROOT, StackPaths
 from ndx_local.probes import is_ready
@@ -26,8 +26,6 @@ GOOD_SECONDS = 30.0
 """After so long a run, the next failure is a new story: its backoff starts anew."""
 BACKOFF = (0.2, 0.5, 1.0, 2.0, 5.0)
 LOG_CHECK_SECONDS = 10.0
-MARK = "NDX_SUPERVISED"
-"""Set for every process of a stack, so that those of a killed supervisor are found."""
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "LD_LIBRARY_PATH")
 
 
@@ -69,11 +67,12 @@ class Running:
         inherited = {k: os.environ[k] for k in INHERITED if k in os.environ}
         # No proxy stands between the parts of one machine.
         own = {"NDX_STACK_DIR": str(self.paths.home), "NO_PROXY": "localhost,127.0.0.1"}
+        marks = {leftovers.MARK: str(self.paths.home), leftovers.PART_MARK: self.part.name}
         with self.log.open("ab") as sink:
             return await asyncio.create_subprocess_exec(
                 *self.part.command,
                 cwd=ROOT,
-                env={**inherited, **own, **self.part.env, MARK: str(self.paths.home)},
+                env={**inherited, **own, **self.part.env, **marks},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,
@@ -107,6 +106,8 @@ class Running:
 
     async def _live(self) -> str:
         """Run the process once; return why it ended, or nothing when that is as it should be."""
+        if self.starts > 1:
+            await asyncio.to_thread(leftovers.end_of_part, self.paths.home, self.part.name)
         for port in self.part.ports:
             if not ports.is_free(port):
                 return f"port {port} is in use by {ports.holder(port)}"

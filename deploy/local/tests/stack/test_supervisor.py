@@ -11,8 +11,8 @@ from typing import Any
 import psutil
 import pytest
 from ndx_local.errors import StackError
+from ndx_local.leftovers import is_alive
 from ndx_local.parts import Part
-from ndx_local.stack import is_alive
 
 
 class TestUp:
@@ -76,6 +76,17 @@ class TestKeep:
         stack = stacks(stacks.server("a"))
         stack.up()
         os.kill(int(str(stack.part("a")["pid"])), signal.SIGKILL)
+        stack.wait_ready("a", seconds=20, restarts_over=0)
+
+    def test_what_a_killed_part_left_behind_does_not_keep_it_from_coming_back(self, stacks: Any) -> None:
+        # The port is held by a child of the part, which a kill -9 of the part alone leaves alive.
+        part = stacks.server("a")
+        child = part.command
+        parent = "import subprocess, sys; subprocess.run(sys.argv[1:], start_new_session=True)"
+        part.command[:] = [sys.executable, "-I", "-c", parent, *child]
+        stack = stacks(part)
+        stack.up()
+        stack.kill("a", signal.SIGKILL)
         stack.wait_ready("a", seconds=20, restarts_over=0)
 
     def test_a_stopped_part_stays_stopped_until_it_is_started(self, stacks: Any) -> None:
