@@ -1,0 +1,106 @@
+"""`make demo`: starts everything, loads synthetic people, enrols the agencies and runs the main walk."""
+
+import json
+import sys
+import time
+from dataclasses import asdict
+from importlib.util import find_spec
+from typing import Annotated, Any
+
+import httpx
+import typer
+from ndx_client.citizen import LoginRefused
+from ndx_local.config import PortInUseError
+from ndx_local.paths import ROOT
+from ndx_local.stack import Stack, StackError
+from rich.console import Console
+
+from ndx_demo import walk
+from ndx_demo.door import StepFailed
+from ndx_demo.enrolment import Credentials, Enrolment, enrol
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def _print(step: walk.Step) -> None:
+    console.print(f"[bold]{step.number:2d}. {step.title}[/bold]")
+    console.print(f"    {step.asked} → {step.status} in {step.milliseconds:.0f} ms: {step.outcome}")
+    if step.look:
+        console.print(f"    look: {step.look}")
+
+
+def _files(found: dict[str, Credentials]) -> dict[str, dict[str, str]]:
+    return {
+        name: {"key": str(c.key), "certificate": str(c.certificate), "ca": str(c.ca)}
+        for name, c in found.items()
+    }
+
+
+def _load(stack: Stack, persons: int) -> None:
+    if find_spec("ndx_demo.loading") is None:
+        return
+    from importlib import import_module
+
+    started = time.monotonic()
+    loaded = import_module("ndx_demo.loading").load_population(stack, persons, console.print)
+    console.print(f"population: {loaded} ({time.monotonic() - started:.0f} s)")
+
+
+def summary(description: dict[str, Any], enrolment: Enrolment, result: walk.WalkResult) -> dict[str, Any]:
+    """Return what anybody needs to go on with curl."""
+    return {
+        "gateway_url": description["gateway_url"],
+        "citizen_url": description["citizen_url"],
+        "trace_url": f"{description['trace_url']}traces/{result.trace_id}",
+        "steps": [asdict(step) for step in result.steps],
+        "agencies": _files(enrolment.systems),
+        "operators": _files(enrolment.operators),
+        "agreements": enrolment.agreements,
+    }
+
+
+def main(
+    stack_name: Annotated[str, typer.Option("--stack", help="Name of the stack.")] = "demo",
+    persons: Annotated[int, typer.Option(help="Synthetic people to load.")] = 100_000,
+) -> None:
+    """Run the demo; the stack stays up. Every failed step ends it with one clear sentence."""
+    stack = Stack.open(stack_name)
+    try:
+        console.print("[bold]Starting the stack[/bold] (make status, make logs S=population)")
+        stack.up(report=lambda name: console.print(f"  ready: {name}"))
+        description = stack.description
+        _load(stack, persons)
+        console.print("[bold]Enrolling agencies and their agreements[/bold]")
+        enrolment = enrol(description["gateway_url"], description["citizen_url"], stack.paths.pki)
+        console.print(
+            f"  {len(enrolment.systems)} systems, {sum(map(len, enrolment.agreements.values()))} agreements"
+        )
+        result = walk.run(
+            walk.Context(
+                gateway_url=description["gateway_url"],
+                citizen_url=description["citizen_url"],
+                trace_url=description["trace_url"],
+                home=stack.paths.home,
+                enrolment=enrolment,
+                report=_print,
+            )
+        )
+    except (StackError, PortInUseError, StepFailed, LoginRefused, httpx.HTTPError) as error:
+        sys.stderr.write(f"ndx: the demo stopped: {error}\n  logs: {stack.paths.logs}\n")
+        raise typer.Exit(1) from None
+    target = ROOT / ".local" / "demo" / "summary.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(summary(description, enrolment, result), indent=1, ensure_ascii=False))
+    clinic = enrolment.systems["H79.001/his"]
+    console.print("\n[bold]Go on with curl[/bold]")
+    console.print(
+        f"  curl --cacert {clinic.ca} --cert {clinic.certificate} --key {clinic.key} "
+        f"{description['gateway_url']}/v1/allowed-operations"
+    )
+    console.print(f"  trace of the birth: {description['trace_url']}traces/{result.trace_id}")
+    console.print(f"  everything above as data: {target}")
+    console.print("  stop with: make down")
+
+
+if __name__ == "__main__":
+    typer.run(main)
