@@ -18,6 +18,8 @@ class Settings(ServiceSettings):
     not set, so set it before that key is ever changed."""
     clients_file: Path | None = None
     """JSON list of relying parties; the demo client of the package when not set."""
+    display_name: str = "ndx e-ID"
+    """The provider's name in the holder's authenticator app."""
     audience: str = "ndx-citizen"
     token_seconds: int = Field(default=300, ge=30, le=3600)
     code_seconds: int = Field(default=60, ge=5, le=600)

@@ -26,6 +26,7 @@ _HIDDEN = re.compile(r'<input type="hidden" name="(transaction|token)" value="([
 _PROBLEM = re.compile(r'role="alert".*?<p>(.*?)</p>', re.DOTALL)
 _PERIOD = 30
 _SEE_OTHER = 303
+_spent: dict[str, int] = {}
 
 
 class LoginRefused(Exception):
@@ -71,6 +72,15 @@ def one_time_password(totp_secret: str, at: float | None = None) -> str:
     return f"{number % 1_000_000:06d}"
 
 
+def _unspent_password(totp_secret: str) -> str:
+    step = max(int(time.time()) // _PERIOD, _spent.get(totp_secret, 0) + 1)
+    early = (step - 1) * _PERIOD - time.time()
+    if early > 0:
+        time.sleep(early)
+    _spent[totp_secret] = step
+    return one_time_password(totp_secret, step * _PERIOD)
+
+
 def activate(http: httpx.Client, *, handle: str, activation_code: str, passcode: str) -> Activation:
     """Set the passcode with the code that the office handed over; the one-time secret comes back once.
 
@@ -95,8 +105,8 @@ def log_in(
 ) -> Tokens:
     """Run the whole flow: with the secret the log-in reaches acr 2, without it acr 1.
 
-    A one-time password works once: a second log-in within the same 30 seconds uses the next step's, which
-    the provider accepts a step early; a third one must wait.
+    A one-time password works once: this process never offers one twice, uses the next step's, which the
+    provider accepts early, and waits when even that is spent. One spent by another process is tried anew.
 
     Raises:
         LoginRefused: the page or the protocol refused; nothing was given.
@@ -117,14 +127,14 @@ def log_in(
         "ui_locales": "en",
     }
     reply: httpx.Response | None = None
-    for moment in (0, _PERIOD) if totp_secret else (0,):
+    for _ in range(2 if totp_secret else 1):
         page = http.get("/auth/v1/authorize", params=request)
         fields = {name: html.unescape(value) for name, value in _HIDDEN.findall(page.text)}
         if page.status_code != httpx.codes.OK or set(fields) != {"transaction", "token"}:
             raise LoginRefused(_refusal(page))
         form = {**fields, "handle": handle, "passcode": passcode}
         if totp_secret:
-            form["otp"] = one_time_password(totp_secret, time.time() + moment)
+            form["otp"] = _unspent_password(totp_secret)
         reply = http.post("/auth/v1/authorize", data=form)
         if reply.status_code == _SEE_OTHER:
             break

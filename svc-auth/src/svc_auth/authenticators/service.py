@@ -263,7 +263,7 @@ async def activate(
         entity_id=login.account_id,
     )
     log.info("login_activated", account_id=str(login.account_id))
-    issuer = settings_of(runtime).issuer
+    issuer = settings_of(runtime).display_name
     return ActivationOut(
         account_id=login.account_id,
         totp_secret=one_time_passwords.base32(secret),

@@ -32,8 +32,8 @@ async def show_form(
     """Check the request, open a transaction for this browser and show the form."""
     client, wanted = checked(runtime, query, repeated=repeated, accepted_language=accepted_language)
     secret = browser.browser_secret(cookie)
-    transaction = await sessions.begin(session, runtime, wanted, browser_secret=secret)
-    page = pages.login_page(client, transaction, token=browser.form_token(secret, transaction.id))
+    opened = await sessions.begin(session, runtime, wanted, browser_secret=secret)
+    page = pages.login_page(client, opened, token=browser.form_token(secret, opened.id))
     page.set_cookie(browser.COOKIE, secret, secure=True, httponly=True, samesite="lax", path="/")
     return page
 
@@ -58,16 +58,16 @@ async def take_form(
     attempt = await sessions.attempt(
         session, runtime, typed, browser_secret=cookie, source=source, request_id=request_id
     )
-    transaction, proof = attempt.transaction, attempt.proof
+    wanted, proof = attempt.login.wanted, attempt.proof
     if proof is not None and proof.result is Result.PROVED:
-        code = await issue_code(session, runtime, transaction, proof)
+        code = await issue_code(session, runtime, wanted, proof)
         members = {
             "code": code,
-            "state": transaction.relying_state,
+            "state": wanted.relying_state,
             "iss": settings_of(runtime).issuer,
         }
-        return back(transaction.redirect_uri, members)
-    client = find_client(runtime, transaction.client_id)
+        return back(wanted.redirect_uri, members)
+    client = find_client(runtime, wanted.client_id)
     if client is None:
         raise ClientUnknown
     return _again(client, attempt, typed)
@@ -84,7 +84,7 @@ def _again(client: Client, attempt: Attempt, typed: LoginForm) -> Response:
         status = 403
     page = pages.login_page(
         client,
-        attempt.transaction,
+        attempt.login,
         token=typed.token,
         handle=typed.handle,
         message=message,

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from svc_auth.clients.registry import Client
 from svc_auth.oidc.texts import TEXTS
-from svc_auth.sessions.models import LoginTransaction
+from svc_auth.sessions.service import LoginRequest, OpenLogin
 
 AUTHORIZE_PATH = "/auth/v1/authorize"
 
@@ -27,7 +27,7 @@ def _environment() -> Environment:
 
 def login_page(
     client: Client,
-    transaction: LoginTransaction,
+    login: OpenLogin,
     *,
     token: str,
     handle: str = "",
@@ -36,21 +36,22 @@ def login_page(
     status: int = 200,
 ) -> HTMLResponse:
     """Return the form; `message` names a text, `minutes` fills it in."""
-    words = TEXTS[transaction.language]
-    other = "en" if transaction.language == "vi" else "vi"
+    wanted = login.wanted
+    words = TEXTS[wanted.language]
+    other = "en" if wanted.language == "vi" else "vi"
     return _answer(
         "login.html",
         status=status,
-        form_target=transaction.redirect_uri,
-        language=transaction.language,
+        form_target=wanted.redirect_uri,
+        language=wanted.language,
         words=words,
         other=other,
-        other_url=_again(transaction, other),
-        client_name=client.name_vi if transaction.language == "vi" else client.name,
-        transaction=str(transaction.id),
+        other_url=_again(wanted, other),
+        client_name=client.name_vi if wanted.language == "vi" else client.name,
+        transaction=str(login.id),
         token=token,
         handle=handle,
-        needs_otp=transaction.wanted_acr > 1,
+        needs_otp=wanted.wanted_acr > 1,
         message=words[message].format(minutes=minutes) if message else None,
         action=AUTHORIZE_PATH,
     )
@@ -69,17 +70,17 @@ def refusal_page(language: str, *, code: str, status: int) -> HTMLResponse:
     )
 
 
-def _again(transaction: LoginTransaction, language: str) -> str:
+def _again(wanted: LoginRequest, language: str) -> str:
     query = {
-        "client_id": transaction.client_id,
-        "redirect_uri": transaction.redirect_uri,
+        "client_id": wanted.client_id,
+        "redirect_uri": wanted.redirect_uri,
         "response_type": "code",
-        "scope": transaction.scope,
-        "state": transaction.relying_state,
-        "nonce": transaction.nonce,
-        "code_challenge": transaction.code_challenge,
+        "scope": wanted.scope,
+        "state": wanted.relying_state,
+        "nonce": wanted.nonce,
+        "code_challenge": wanted.code_challenge,
         "code_challenge_method": "S256",
-        "acr_values": str(transaction.wanted_acr),
+        "acr_values": str(wanted.wanted_acr),
         "ui_locales": language,
     }
     return f"{AUTHORIZE_PATH}?{urlencode(query)}"

@@ -26,7 +26,7 @@ from svc_auth.oidc.errors import (
 )
 from svc_auth.oidc.models import AuthorizationCode, Grant
 from svc_auth.oidc.schemas import DiscoveryOut, TokenForm, TokensOut, UserinfoOut
-from svc_auth.sessions.models import LoginTransaction
+from svc_auth.sessions.service import LoginRequest
 
 ACCESS_TOKEN = "at+jwt"  # noqa: S105 - a media type (RFC 9068), no secret
 ID_TOKEN = "JWT"  # noqa: S105 - a media type, no secret
@@ -36,9 +36,7 @@ def _digest(code: str) -> bytes:
     return hashlib.sha256(code.encode()).digest()
 
 
-async def issue_code(
-    session: AsyncSession, runtime: Runtime, transaction: LoginTransaction, proof: Proof
-) -> str:
+async def issue_code(session: AsyncSession, runtime: Runtime, wanted: LoginRequest, proof: Proof) -> str:
     """Make the one-time code of a proved log-in."""
     if proof.account_id is None:
         raise ValueError("a proved log-in has an account")
@@ -48,8 +46,8 @@ async def issue_code(
     grant = Grant(
         id=new_id(),
         account_id=proof.account_id,
-        client_id=transaction.client_id,
-        scope=transaction.scope,
+        client_id=wanted.client_id,
+        scope=wanted.scope,
         acr=proof.acr,
         amr=" ".join(proof.amr),
         authenticated_at=now,
@@ -61,9 +59,9 @@ async def issue_code(
         AuthorizationCode(
             digest=_digest(code),
             grant_id=grant.id,
-            redirect_uri=transaction.redirect_uri,
-            nonce=transaction.nonce,
-            code_challenge=transaction.code_challenge,
+            redirect_uri=wanted.redirect_uri,
+            nonce=wanted.nonce,
+            code_challenge=wanted.code_challenge,
             expires_at=now + timedelta(seconds=settings.code_seconds),
         ),
     )

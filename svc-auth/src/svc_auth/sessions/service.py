@@ -48,9 +48,17 @@ class LoginForm:
     otp: str
 
 
+@dataclass(frozen=True, slots=True)
+class OpenLogin:
+    """A transaction as the other slices see it."""
+
+    id: UUID
+    wanted: LoginRequest
+
+
 async def begin(
     session: AsyncSession, runtime: Runtime, wanted: LoginRequest, *, browser_secret: str
-) -> LoginTransaction:
+) -> OpenLogin:
     """Open a transaction for this browser."""
     transaction = LoginTransaction(
         id=new_id(),
@@ -68,14 +76,30 @@ async def begin(
         expires_at=datetime.now(UTC) + timedelta(seconds=settings_of(runtime).transaction_seconds),
     )
     await repository.add(session, transaction)
-    return transaction
+    return OpenLogin(transaction.id, wanted)
+
+
+def _seen(transaction: LoginTransaction) -> OpenLogin:
+    return OpenLogin(
+        transaction.id,
+        LoginRequest(
+            client_id=transaction.client_id,
+            redirect_uri=transaction.redirect_uri,
+            relying_state=transaction.relying_state,
+            nonce=transaction.nonce,
+            scope=transaction.scope,
+            code_challenge=transaction.code_challenge,
+            wanted_acr=transaction.wanted_acr,
+            language=transaction.language,
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """How an attempt ended: a proof, or the reason why it was not even made."""
 
-    transaction: LoginTransaction
+    login: OpenLogin
     proof: Proof | None
     refusal: DomainError | None = None
 
@@ -105,14 +129,14 @@ async def attempt(
         if transaction is None:
             raise TransactionEnded
         if not form.handle or not form.passcode or (transaction.wanted_acr > 1 and not form.otp):
-            return Attempt(transaction, None)
+            return Attempt(_seen(transaction), None)
         transaction = await repository.take_attempt(counting, form.transaction_id, mine, most=MOST_ATTEMPTS)
     if transaction is None:
         raise TransactionEnded
     try:
         admission = await _admitted(runtime, form, source)
     except TooManyAttempts as refusal:
-        return Attempt(transaction, None, refusal)
+        return Attempt(_seen(transaction), None, refusal)
     proof = await prove(session, runtime, admission, passcode=form.passcode, otp=form.otp)
     if proof.result is Result.PROVED:
         if not await repository.end(session, transaction.id, TransactionState.PROVED):
@@ -128,7 +152,7 @@ async def attempt(
         details={"acr": proof.acr, "client": transaction.client_id},
     )
     log.info("log_in_attempted", result=proof.result.value, client=transaction.client_id, acr=proof.acr)
-    return Attempt(transaction, proof)
+    return Attempt(_seen(transaction), proof)
 
 
 async def _admitted(runtime: Runtime, form: LoginForm, source: str) -> Admission:

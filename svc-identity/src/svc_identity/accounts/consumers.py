@@ -6,15 +6,12 @@ from ndx_contracts.events import PersonalIdCancelled
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_identity.accounts import service
-from svc_identity.accounts.models import LockCause
 
 
 async def on_personal_id_cancelled(
     session: AsyncSession, event: Event[PersonalIdCancelled], _runtime: Runtime
 ) -> None:
-    await service.lock_by_event(
-        session, event, personal_id=event.data.old_personal_id, cause=LockCause.PERSONAL_ID_CANCELLED
-    )
+    await service.lock_for_cancelled_number(session, event, personal_id=event.data.old_personal_id)
 
 
 SUBSCRIPTIONS = [

@@ -221,15 +221,20 @@ async def lock_account(
     return await _shown(session, account)
 
 
-async def lock_by_event(
-    session: AsyncSession, actor: Actor, *, personal_id: str, cause: LockCause
-) -> UUID | None:
-    """Lock the account of a person without a human step; None when the person has none."""
+async def lock_for_death(session: AsyncSession, actor: Actor, *, personal_id: str) -> None:
+    """Lock the account of a person who died, for ever and without a human step."""
+    await _lock_by_event(session, actor, personal_id, LockCause.DEATH)
+
+
+async def lock_for_cancelled_number(session: AsyncSession, actor: Actor, *, personal_id: str) -> None:
+    """Lock the account of a number that was cancelled, for ever and without a human step."""
+    await _lock_by_event(session, actor, personal_id, LockCause.PERSONAL_ID_CANCELLED)
+
+
+async def _lock_by_event(session: AsyncSession, actor: Actor, personal_id: str, cause: LockCause) -> None:
     account = await repository.account_of(session, personal_id, lock=True)
-    if account is None:
-        return None
-    await _lock(session, actor, account, cause)
-    return account.id
+    if account is not None:
+        await _lock(session, actor, account, cause)
 
 
 async def _lock(session: AsyncSession, actor: Actor, account: Account, cause: LockCause) -> None:

@@ -5,8 +5,7 @@ from ndx_chassis.consumer import Event, Subscription
 from ndx_contracts.events import BirthRegistered, PersonDeceased
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from svc_identity.accounts.models import LockCause
-from svc_identity.accounts.service import lock_by_event
+from svc_identity.accounts.service import lock_for_death
 from svc_identity.dependants import service
 from svc_identity.dependants.models import Relation
 
@@ -25,7 +24,7 @@ async def on_birth_registered(session: AsyncSession, event: Event[BirthRegistere
 
 
 async def on_person_deceased(session: AsyncSession, event: Event[PersonDeceased], _runtime: Runtime) -> None:
-    await lock_by_event(session, event, personal_id=event.data.personal_id, cause=LockCause.DEATH)
+    await lock_for_death(session, event, personal_id=event.data.personal_id)
     await service.end_by_death(session, event, personal_id=event.data.personal_id)
 
 
