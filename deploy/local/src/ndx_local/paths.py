@@ -59,6 +59,11 @@ class StackPaths:
         return self.home / "supervisor.lock"
 
     @property
+    def plan(self) -> Path:
+        """Return the declared parts as the supervisor reads them."""
+        return self.home / "parts.json"
+
+    @property
     def postgres(self) -> Path:
         return self.home / "postgres"
 

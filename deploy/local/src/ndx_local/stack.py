@@ -37,7 +37,10 @@ READY = frozenset({"UP", "DONE"})
 Report = Callable[[str], None]
 
 
-def _with_needs(parts: list[Part], only: Iterable[str]) -> list[Part]:
+def _with_needs(parts: list[Part], only: Iterable[str] | None) -> list[Part]:
+    """Return the named parts and what they need, in order; all parts when none is named."""
+    if only is None:
+        return parts
     by_name = {part.name: part for part in parts}
     wanted: set[str] = set()
     pending = list(only)
@@ -134,7 +137,9 @@ class Stack:
         report: Report = lambda _: None,
     ) -> None:
         """Start the stack and return when every part is ready; a start that fails is undone."""
-        if self.status():
+        running = {part["name"]: part for part in self.status()}
+        if running:
+            self._add(only, running, durable=durable)
             self._await_ready(report)
             return
         self._clean_stale()
@@ -147,16 +152,36 @@ class Stack:
         ports = choose_ports(self.paths, report)
         values = {**environment(self.paths, ports, keys), **(extra_env or {})}
         write_description(self.paths, ports, values)
-        parts = declare(self.paths, ports, values, durable=durable)
-        if only is not None:
-            parts = _with_needs(parts, only)
+        parts = _with_needs(declare(self.paths, ports, values, durable=durable), only)
         if any(p.name == "postgres" for p in parts):
             postgres.initialise(self.paths.postgres, keys[postgres.ADMIN])
-        plan = self.paths.home / "parts.json"
-        postgres.private_file(plan, json.dumps([part.as_dict() for part in parts]))
+        self._start_supervisor(parts)
+        try:
+            self._await_ready(report)
+        except (StackError, KeyboardInterrupt):
+            self.down()
+            raise
+
+    def _add(self, only: Iterable[str] | None, running: dict[str, dict[str, Any]], *, durable: bool) -> None:
+        """Let the running supervisor start the wanted parts that are new to it or stopped."""
+        description = self.description
+        declared = declare(self.paths, description["ports"], description["env"], durable=durable)
+        wanted = _with_needs(declared, only)
+        if new := [part for part in wanted if part.name not in running]:
+            self._write_plan([part for part in declared if part in new or part.name in running])
+            self.command("add")
+        for part in wanted:
+            if part.name in running and running[part.name]["state"] == "STOPPED":
+                self._ask("start", part.name)
+
+    def _write_plan(self, parts: list[Part]) -> None:
+        postgres.private_file(self.paths.plan, json.dumps([part.as_dict() for part in parts]))
+
+    def _start_supervisor(self, parts: list[Part]) -> None:
+        self._write_plan(parts)
         with self.paths.log("supervisor").open("ab") as sink:
             started = subprocess.run(
-                [sys.executable, "-m", "ndx_local.supervisor", self.paths.name, str(plan)],
+                [sys.executable, "-m", "ndx_local.supervisor", self.paths.name],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
@@ -166,22 +191,18 @@ class Stack:
             )
         if started.returncode != 0:
             raise StackError(f"the supervisor did not start; its log is {self.paths.log('supervisor')}")
-        try:
-            self._await_ready(report)
-        except (StackError, KeyboardInterrupt):
-            self.down()
-            raise
 
     def _await_ready(self, report: Report) -> None:
         deadline = time.monotonic() + START_SECONDS
         told: set[str] = set()
+        before = {part["name"]: int(part["restarts"]) for part in self.status()}
         while time.monotonic() < deadline:
             parts = self.status()
             for part in parts:
                 if part["state"] in READY and part["name"] not in told:
                     told.add(part["name"])
                     report(f"ready: {part['name']}")
-                if part["state"] == "FAILED" and part["restarts"] >= TRIES - 1:
+                if part["state"] == "FAILED" and part["restarts"] - before.get(part["name"], 0) >= TRIES - 1:
                     raise StackError(
                         f"{part['name']} does not start, it {part['failure']}; its log is {part['log']}"
                     )

@@ -1,7 +1,7 @@
 """Keeps the parts of a stack running: starts by readiness, restarts with backoff, stops in reverse order.
 
-Runs as a process of its own (`python -m ndx_local.supervisor STACK PARTS.json`) and listens on a Unix socket
-for one JSON command per line: status, stop, start, kill, down.
+Runs on its own (`python -m ndx_local.supervisor STACK`) and listens on a Unix socket for one JSON
+command per line: status, stop, start, kill, add, down.
 """
 
 import asyncio
@@ -171,9 +171,9 @@ class Running:
 class Supervisor:
     """All parts of one stack."""
 
-    def __init__(self, paths: StackPaths, parts: list[Part]) -> None:
+    def __init__(self, paths: StackPaths) -> None:
         self.paths = paths
-        self.running = {part.name: Running(part, paths) for part in parts}
+        self.running: dict[str, Running] = {}
         self.tasks: dict[str, asyncio.Task[None]] = {}
         self.finish = asyncio.Event()
 
@@ -186,13 +186,20 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.finish.set)
         rotation = asyncio.create_task(self._rotate())
-        for name, running in self.running.items():
-            self.tasks[name] = asyncio.create_task(self._begin(running))
+        self._add()
         await self.finish.wait()
         rotation.cancel()
         await self._down()
         server.close()
         self.paths.socket.unlink(missing_ok=True)
+
+    def _add(self) -> None:
+        """Begin with the parts of the plan that are new."""
+        plan = [Part(**item) for item in json.loads(self.paths.plan.read_text())]
+        new = [part for part in plan if part.name not in self.running]
+        self.running.update({part.name: Running(part, self.paths) for part in new})
+        for part in new:
+            self.tasks[part.name] = asyncio.create_task(self._begin(self.running[part.name]))
 
     async def _rotate(self) -> None:
         while True:
@@ -236,6 +243,8 @@ class Supervisor:
         verb = command["do"]
         if verb == "down":
             self.finish.set()
+        elif verb == "add":
+            self._add()
         elif verb in {"stop", "start", "kill"}:
             running = self.running[command["part"]]
             if verb == "kill":
@@ -271,8 +280,7 @@ def main() -> int:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        parts = [Part(**item) for item in json.loads(Path(sys.argv[2]).read_text())]
-        asyncio.run(Supervisor(paths, parts).run())
+        asyncio.run(Supervisor(paths).run())
     return 0
 
 

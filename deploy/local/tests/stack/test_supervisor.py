@@ -39,6 +39,15 @@ class TestUp:
         stack.up()
         assert stack.part("a") == before
 
+    def test_a_second_up_adds_what_is_missing_and_starts_what_was_stopped(self, stacks: Any) -> None:
+        stack = stacks(stacks.server("a"), stacks.server("b", "a"), stacks.server("c"))
+        stack.up(only=["a", "c"])
+        before = stack.part("a")
+        stack.stop_part("c")
+        stack.up()
+        assert {p["name"]: p["state"] for p in stack.status()} == {"a": "UP", "b": "UP", "c": "UP"}
+        assert stack.part("a") == before
+
     def test_a_part_that_crashes_is_named_with_its_last_words_and_its_log(self, stacks: Any) -> None:
         stack = stacks(stacks.task("sad", "raise SystemExit('the moon is in the way')"), stacks.server("a"))
         with pytest.raises(StackError) as caught:
