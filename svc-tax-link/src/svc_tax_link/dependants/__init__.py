@@ -1,0 +1,1 @@
+"""Who is counted with a taxpayer: one dependant, one payer per month."""

@@ -1,0 +1,76 @@
+"""Months as tax counts them, and the dated rule from when to when a child is a dependant."""
+
+import json
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from importlib.resources import files
+
+
+@dataclass(frozen=True, slots=True)
+class ChildRule:
+    """One version of the rule; `first_payer` orders the parents."""
+
+    name: str
+    in_force_from: date
+    in_force_to: date | None
+    last_month_at_years: int
+    first_payer: tuple[str, ...]
+
+    def last_month(self, birth_date: date) -> date:
+        """Return the month in which the child comes of age: the last one counted."""
+        return date(birth_date.year + self.last_month_at_years, birth_date.month, 1)
+
+
+def month_of(day: date) -> date:
+    """Return a month as its first day."""
+    return day.replace(day=1)
+
+
+def month_after(month: date) -> date:
+    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
+
+
+def written(month: date) -> str:
+    """Return a month as `2026-11`."""
+    return f"{month.year:04d}-{month.month:02d}"
+
+
+def read_month(text: str) -> date:
+    """Read `2026-11`.
+
+    Raises:
+        ValueError: there is no such month.
+    """
+    year, _, month = text.partition("-")
+    return date(int(year), int(month), 1)
+
+
+@cache
+def child_rules() -> tuple[ChildRule, ...]:
+    """Return the versions of the rule, oldest first."""
+    text = files(__package__).joinpath("rules_data/child.json").read_text(encoding="utf-8")
+    return tuple(
+        ChildRule(
+            name=version["rule"],
+            in_force_from=date.fromisoformat(version["in_force_from"]),
+            in_force_to=None
+            if version["in_force_to"] is None
+            else date.fromisoformat(version["in_force_to"]),
+            last_month_at_years=version["last_month_at_years"],
+            first_payer=tuple(version["first_payer"]),
+        )
+        for version in json.loads(text)["versions"]
+    )
+
+
+def child_rule(on: date) -> ChildRule | None:
+    """Return the version in force on a day."""
+    return next(
+        (
+            r
+            for r in child_rules()
+            if r.in_force_from <= on and (r.in_force_to is None or on <= r.in_force_to)
+        ),
+        None,
+    )

@@ -1,0 +1,143 @@
+"""All SQL about dependants and claims."""
+
+from collections.abc import Sequence
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import case, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from svc_tax_link.dependants.models import Claim, ClaimState, Dependant, DependantState
+
+
+async def by_personal_id(session: AsyncSession, personal_id: str) -> Dependant | None:
+    found = await session.execute(select(Dependant).where(Dependant.personal_id == personal_id))
+    return found.scalar_one_or_none()
+
+
+async def add(session: AsyncSession, dependant: Dependant) -> None:
+    session.add(dependant)
+    await session.flush()
+
+
+async def add_claim(session: AsyncSession, claim: Claim) -> bool:
+    """Count these months; False when another claim counts one of them already."""
+    done = await session.execute(
+        insert(Claim)
+        .values(
+            id=claim.id,
+            dependant_number=claim.dependant_number,
+            taxpayer_id=claim.taxpayer_id,
+            relation=claim.relation,
+            from_month=claim.from_month,
+            to_month=claim.to_month,
+            state=ClaimState.ACTIVE.value,
+            rule=claim.rule,
+        )
+        .on_conflict_do_nothing()
+        .returning(Claim.id)
+    )
+    return done.first() is not None
+
+
+async def active_claim(
+    session: AsyncSession, dependant_number: int, taxpayer_id: UUID, from_month: date
+) -> Claim | None:
+    """Return the taxpayer's own claim that starts with that month."""
+    found = await session.execute(
+        select(Claim).where(
+            Claim.dependant_number == dependant_number,
+            Claim.taxpayer_id == taxpayer_id,
+            Claim.from_month == from_month,
+            Claim.state == ClaimState.ACTIVE.value,
+        )
+    )
+    return found.scalar_one_or_none()
+
+
+async def of_taxpayer(session: AsyncSession, taxpayer_id: UUID) -> Sequence[tuple[Dependant, Claim]]:
+    """Return a taxpayer's dependants with the claims that count months, latest first."""
+    found = await session.execute(
+        select(Dependant, Claim)
+        .join(Claim, Claim.dependant_number == Dependant.number)
+        .where(Claim.taxpayer_id == taxpayer_id, Claim.state == ClaimState.ACTIVE.value)
+        .order_by(Claim.from_month.desc(), Claim.id.desc())
+    )
+    return [(row[0], row[1]) for row in found]
+
+
+async def close_dependant(session: AsyncSession, personal_id: str, died_on: date) -> Dependant | None:
+    """Close a dependant who died; None when there is none or it was closed before."""
+    done = await session.execute(
+        update(Dependant)
+        .where(Dependant.personal_id == personal_id, Dependant.state != DependantState.CLOSED.value)
+        .values(state=DependantState.CLOSED.value, died_on=died_on)
+        .returning(Dependant)
+        .execution_options(synchronize_session=False)
+    )
+    return done.scalar_one_or_none()
+
+
+async def stop_claims(
+    session: AsyncSession,
+    *,
+    last_month: date,
+    taxpayer_id: UUID | None = None,
+    dependant_number: int | None = None,
+) -> list[int]:
+    """Let claims count no month after the last one; return the dependants whose claims were cut."""
+    whose = (
+        Claim.taxpayer_id == taxpayer_id
+        if taxpayer_id is not None
+        else Claim.dependant_number == dependant_number
+    )
+    later = Claim.from_month > last_month
+    done = await session.execute(
+        update(Claim)
+        .where(
+            whose,
+            Claim.state == ClaimState.ACTIVE.value,
+            or_(Claim.to_month.is_(None), Claim.to_month > last_month),
+        )
+        .values(
+            state=case((later, ClaimState.VOID.value), else_=Claim.state),
+            to_month=case((later, Claim.to_month), else_=last_month),
+        )
+        .returning(Claim.dependant_number)
+        .execution_options(synchronize_session=False)
+    )
+    return list(done.scalars())
+
+
+async def lock_counted_with(session: AsyncSession, taxpayer_id: UUID) -> None:
+    """Hold a taxpayer's dependants; always before their claims, so that two deaths can't block each other."""
+    counted = select(Claim.dependant_number).where(
+        Claim.taxpayer_id == taxpayer_id, Claim.state == ClaimState.ACTIVE.value
+    )
+    await session.execute(
+        select(Dependant.number)
+        .where(Dependant.number.in_(counted))
+        .order_by(Dependant.number)
+        .with_for_update()
+    )
+
+
+async def set_unclaimed(session: AsyncSession, numbers: Sequence[int]) -> Sequence[Dependant]:
+    """Give dependants back whose payer counts them no more."""
+    done = await session.execute(
+        update(Dependant)
+        .where(Dependant.number.in_(numbers), Dependant.state == DependantState.CLAIMED.value)
+        .values(state=DependantState.UNCLAIMED.value)
+        .returning(Dependant)
+        .execution_options(synchronize_session=False)
+    )
+    return done.scalars().all()
+
+
+async def set_claimed(session: AsyncSession, number: int) -> None:
+    await session.execute(
+        update(Dependant)
+        .where(Dependant.number == number, Dependant.state == DependantState.UNCLAIMED.value)
+        .values(state=DependantState.CLAIMED.value)
+    )

@@ -1,0 +1,11 @@
+"""The declarative base of the tax link's tables."""
+
+from ndx_chassis.db import NAMING
+from sqlalchemy import MetaData
+from sqlalchemy.orm import DeclarativeBase
+
+
+class Base(DeclarativeBase):
+    """One metadata for the service's own tables; the runtime's tables are the chassis' own."""
+
+    metadata = MetaData(naming_convention=NAMING)

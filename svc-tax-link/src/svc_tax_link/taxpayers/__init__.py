@@ -1,0 +1,1 @@
+"""Who pays tax: the personal ID as tax code, legacy codes as other keys."""

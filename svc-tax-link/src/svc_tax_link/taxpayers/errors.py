@@ -1,0 +1,33 @@
+"""What can go wrong with taxpayers."""
+
+from ndx_chassis.errors import DomainError, Kind
+
+
+class TaxpayerNotFound(DomainError):
+    kind = Kind.NOT_FOUND
+    code = "taxpayer-not-found"
+    title = "No taxpayer is registered under this number"
+    title_vi = "Không có người nộp thuế với số này"
+
+
+class TaxpayerMismatch(DomainError):
+    kind = Kind.CONFLICT
+    code = "taxpayer-mismatch"
+    title = "What was sent does not fit the person who is registered under this number"
+    title_vi = "Thông tin gửi lên không khớp với người đã đăng ký với số này"
+
+
+class TaxCodeHeldByAnother(DomainError):
+    kind = Kind.CONFLICT
+    code = "tax-code-held"
+    title = "The legacy tax code leads to another person"
+    title_vi = "Mã số thuế cũ thuộc về người khác"
+
+
+class PopulationAnswerUnusable(DomainError):
+    """The answer of the population database lacks what this service needs; a later one may not."""
+
+    kind = Kind.UNAVAILABLE
+    code = "population-answer-unusable"
+    title = "The population database answered in a form that cannot be used"
+    title_vi = "Phản hồi của cơ sở dữ liệu dân cư không sử dụng được"

@@ -1,0 +1,71 @@
+"""A taxpayer: one person who pays tax, known by the personal ID; older codes lead to the same person.
+
+States: MATCHED; PENDING_ID_UPDATE (what the tax register holds does not fit the population database: the
+code is kept and waits for a matching ID); DUP_TAX_CODE (several legacy codes lead to one person and wait to
+be merged into the ID); DECEASED_CLOSE (final). A death that is known before its taxpayer is remembered.
+"""
+
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from ndx_chassis.ids import new_id
+from sqlalchemy import CheckConstraint, ForeignKey, Text
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.orm import Mapped, mapped_column
+
+from svc_tax_link.tables import Base
+
+
+class TaxpayerState(StrEnum):
+    """The link between the tax register's record and the person."""
+
+    MATCHED = "MATCHED"
+    PENDING_ID_UPDATE = "PENDING_ID_UPDATE"
+    DUP_TAX_CODE = "DUP_TAX_CODE"
+    DECEASED_CLOSE = "DECEASED_CLOSE"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Taxpayer(Base):
+    __tablename__ = "taxpayers"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('MATCHED', 'PENDING_ID_UPDATE', 'DUP_TAX_CODE', 'DECEASED_CLOSE')", name="state"
+        ),
+        CheckConstraint("(state = 'DECEASED_CLOSE') = (died_on IS NOT NULL)", name="deceased"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    personal_id: Mapped[str] = mapped_column(Text, unique=True)
+    state: Mapped[str] = mapped_column(Text)
+    name: Mapped[str | None] = mapped_column(Text)
+    birth_date: Mapped[date | None]
+    fetched_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    """When name and birth date were fetched; all three are missing while the person is not matched."""
+    died_on: Mapped[date | None]
+    registered_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), default=_now)
+
+
+class LegacyCode(Base):
+    """A legacy tax code; it leads to one taxpayer and is never given to another."""
+
+    __tablename__ = "legacy_codes"
+    __table_args__ = (CheckConstraint("code ~ '^[0-9]{10}(-[0-9]{3})?$'", name="shape"),)
+
+    code: Mapped[str] = mapped_column(Text, primary_key=True)
+    taxpayer_id: Mapped[UUID] = mapped_column(ForeignKey("taxpayers.id"), index=True)
+    recorded_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), default=_now)
+
+
+class Death(Base):
+    """A death heard of, whether or not the person pays tax (yet)."""
+
+    __tablename__ = "deaths"
+
+    personal_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    died_on: Mapped[date]
+    recorded_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), default=_now)

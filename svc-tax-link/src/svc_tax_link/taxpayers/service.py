@@ -1,0 +1,236 @@
+"""Use cases of taxpayers: register under the personal ID, read, close at death."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from ndx_chassis.agreements import Grant, OutsideAdminScope
+from ndx_chassis.audit import record_audit
+from ndx_chassis.caller import Caller
+from ndx_chassis.disclosure import disclose
+from ndx_chassis.gateway_client import GatewayClient
+from ndx_contracts.disclosure import Outcome
+from ndx_contracts.field_groups import FieldGroup
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from svc_tax_link.taxpayers import repository
+from svc_tax_link.taxpayers.errors import TaxCodeHeldByAnother, TaxpayerMismatch, TaxpayerNotFound
+from svc_tax_link.taxpayers.models import Taxpayer, TaxpayerState
+from svc_tax_link.taxpayers.name_folding import fold
+from svc_tax_link.taxpayers.schemas import TaxpayerIn, TaxpayerOut
+from svc_tax_link.taxpayers.source import PersonCopy, fetch_person, find_person
+
+ENTITY = "taxpayer"
+GROUPS = (FieldGroup.TAX_REGISTRATION,)
+_ID_NOT_FOUND = "personal_id"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTaxpayer:
+    """A taxpayer as other slices see one."""
+
+    id: UUID
+    personal_id: str
+
+
+async def hold(session: AsyncSession, personal_id: str) -> None:
+    """Let nobody else change anything about this person until the transaction ends."""
+    await repository.lock(session, personal_id)
+
+
+async def fetch(gateway: GatewayClient, personal_id: str) -> PersonCopy:
+    """Fetch a person from the population database."""
+    return await fetch_person(gateway, personal_id)
+
+
+async def death_of(session: AsyncSession, personal_id: str) -> date | None:
+    """Return the day of a death heard of."""
+    return await repository.death_of(session, personal_id)
+
+
+async def living_payers(session: AsyncSession, personal_ids: Sequence[str]) -> dict[str, UUID]:
+    """Return which of these people are taxpayers who can claim; they can't be closed meanwhile."""
+    return await repository.living(session, personal_ids) if personal_ids else {}
+
+
+async def close_for_death(session: AsyncSession, *, personal_id: str, died_on: date) -> UUID | None:
+    """Remember a death; return the taxpayer who was closed by it, if there is one. Needs `hold`."""
+    return await repository.record_death(session, personal_id, died_on)
+
+
+async def register_taxpayer(
+    session: AsyncSession,
+    caller: Caller,
+    grant: Grant,
+    *,
+    request: TaxpayerIn,
+    gateway: GatewayClient,
+    sessions: async_sessionmaker[AsyncSession],
+) -> TaxpayerOut:
+    """Register a person under the personal ID, or add a legacy code to one who is registered.
+
+    Raises:
+        ProviderUnavailable: the population database is away; the same call may be made again.
+        TaxpayerMismatch: the person is matched already and what was sent does not fit: nothing is changed.
+        TaxCodeHeldByAnother: the legacy code leads to somebody else.
+    """
+    authorise(grant)
+    await hold(session, request.personal_id)
+    copy = await find_person(gateway, request.personal_id)
+    mismatches = _mismatches(request, copy)
+    taxpayer = await repository.by_personal_id(session, request.personal_id)
+    if mismatches and taxpayer is not None and taxpayer.fetched_at is not None:
+        await _record_apart(sessions, caller, grant, request.personal_id, Outcome.NOT_MATCHED)
+        raise TaxpayerMismatch("Does not fit: " + ", ".join(mismatches) + ".")
+    if taxpayer is None:
+        taxpayer = Taxpayer(personal_id=request.personal_id, state=TaxpayerState.PENDING_ID_UPDATE.value)
+        await repository.add(session, taxpayer)
+    if request.legacy_tax_code is not None:
+        holder = await repository.add_code(session, request.legacy_tax_code, taxpayer.id)
+        if holder != taxpayer.id:
+            raise TaxCodeHeldByAnother
+    codes = await repository.codes_of(session, taxpayer.id)
+    died_on = await repository.death_of(session, request.personal_id)
+    if copy is not None and not mismatches:
+        taxpayer.name, taxpayer.birth_date = copy.name, copy.birth_date
+        taxpayer.fetched_at = copy.fetched_at
+    taxpayer.died_on = died_on
+    taxpayer.state = _state(died_on=died_on, matched=taxpayer.fetched_at is not None, codes=codes).value
+    await session.flush()
+    await record_audit(
+        session,
+        caller,
+        action="taxpayer_registered",
+        entity_type=ENTITY,
+        entity_id=taxpayer.id,
+        details={"state": taxpayer.state, "mismatches": list(mismatches)},
+    )
+    await disclose(
+        session,
+        caller,
+        grant=grant,
+        subjects=[request.personal_id],
+        field_groups=GROUPS,
+        outcome=Outcome.NOT_MATCHED if mismatches else Outcome.DISCLOSED,
+    )
+    return _shown(taxpayer, codes, mismatches)
+
+
+def _mismatches(request: TaxpayerIn, copy: PersonCopy | None) -> tuple[str, ...]:
+    if copy is None:
+        return (_ID_NOT_FOUND,)
+    found = []
+    if request.name is not None and fold(request.name) != fold(copy.name):
+        found.append("name")
+    if request.birth_date is not None and request.birth_date != copy.birth_date:
+        found.append("birth_date")
+    return tuple(found)
+
+
+def _state(*, died_on: date | None, matched: bool, codes: Sequence[str]) -> TaxpayerState:
+    if died_on is not None:
+        return TaxpayerState.DECEASED_CLOSE
+    if not matched:
+        return TaxpayerState.PENDING_ID_UPDATE
+    # Branches of one code are no second code of the person.
+    several = len({code[:10] for code in codes}) > 1
+    return TaxpayerState.DUP_TAX_CODE if several else TaxpayerState.MATCHED
+
+
+async def get_taxpayer(
+    session: AsyncSession,
+    caller: Caller,
+    grant: Grant,
+    *,
+    personal_id: str,
+    sessions: async_sessionmaker[AsyncSession],
+) -> TaxpayerOut:
+    """Disclose one taxpayer.
+
+    Raises:
+        TaxpayerNotFound: recorded as a disclosure too, for the asker learnt that.
+    """
+    taxpayer = await _authorised(session, caller, grant, personal_id=personal_id, sessions=sessions)
+    codes = await repository.codes_of(session, taxpayer.id)
+    await disclose(
+        session,
+        caller,
+        grant=grant,
+        subjects=[personal_id],
+        field_groups=GROUPS,
+        outcome=Outcome.DISCLOSED,
+    )
+    return _shown(taxpayer, codes)
+
+
+async def require_taxpayer(
+    session: AsyncSession,
+    caller: Caller,
+    grant: Grant,
+    *,
+    personal_id: str,
+    sessions: async_sessionmaker[AsyncSession],
+) -> KnownTaxpayer:
+    """Return the taxpayer of whom a caller asks something.
+
+    Raises:
+        TaxpayerNotFound: recorded as a disclosure too.
+    """
+    found = await _authorised(session, caller, grant, personal_id=personal_id, sessions=sessions)
+    return KnownTaxpayer(found.id, found.personal_id)
+
+
+def authorise(grant: Grant) -> None:
+    """Refuse an agreement that does not go as far as tax registration of the whole country.
+
+    Raises:
+        FieldGroupNotCovered, OutsideAdminScope.
+    """
+    grant.require_field_groups(GROUPS)
+    # Residence is not kept here, so a bounded agreement can't be shown to cover anybody.
+    if not grant.covers(None, None):
+        raise OutsideAdminScope
+
+
+async def _authorised(
+    session: AsyncSession,
+    caller: Caller,
+    grant: Grant,
+    *,
+    personal_id: str,
+    sessions: async_sessionmaker[AsyncSession],
+) -> Taxpayer:
+    authorise(grant)
+    found = await repository.by_personal_id(session, personal_id)
+    if found is not None:
+        return found
+    await _record_apart(sessions, caller, grant, personal_id, Outcome.NOT_FOUND)
+    raise TaxpayerNotFound
+
+
+async def _record_apart(
+    sessions: async_sessionmaker[AsyncSession],
+    caller: Caller,
+    grant: Grant,
+    personal_id: str,
+    outcome: Outcome,
+) -> None:
+    # A refusal rolls the request's transaction back; what the asker learnt from it is kept in another.
+    async with sessions() as own, own.begin():
+        await disclose(own, caller, grant=grant, subjects=[personal_id], field_groups=GROUPS, outcome=outcome)
+
+
+def _shown(taxpayer: Taxpayer, codes: Sequence[str], mismatches: tuple[str, ...] = ()) -> TaxpayerOut:
+    return TaxpayerOut(
+        taxpayer_id=taxpayer.id,
+        personal_id=taxpayer.personal_id,
+        state=taxpayer.state,
+        legacy_tax_codes=tuple(codes),
+        name=taxpayer.name,
+        birth_date=taxpayer.birth_date,
+        fetched_at=taxpayer.fetched_at,
+        died_on=taxpayer.died_on,
+        registered_at=taxpayer.registered_at,
+        mismatches=mismatches,
+    )

@@ -1,0 +1,162 @@
+"""Registering and reading taxpayers over HTTP, on the real database."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import httpx
+import pytest
+from ndx_testing.gateway import RecordingGateway
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+pytestmark = pytest.mark.integration
+
+MOTHER, FATHER = "079195000021", "079093000034"
+CODE, OTHER_CODE = "0100233488", "0314409058"
+GET_PERSON = "/population/v1/persons/{personal_id}"
+Make = Callable[..., Any]
+
+
+class TestRegisterTaxpayer:
+    async def test_name_and_birth_date_come_from_the_population_database(
+        self, register: Make, gateway: RecordingGateway, disclosed: Make, session: AsyncSession
+    ) -> None:
+        body = await register(MOTHER)
+        assert (body["state"], body["name"], body["birth_date"]) == ("MATCHED", "Trần Thị Lan", "1995-03-08")
+        (call,) = gateway.calls
+        assert (call.purpose, call.params) == (
+            "TAX_ADMINISTRATION",
+            {"fields": "personal_id,birth_name,birth_date"},
+        )
+        (record,) = await disclosed()
+        assert (record["operation"], record["subjects"]) == ("tax.register_taxpayer", [MOTHER])
+        actions = await session.execute(text("SELECT action FROM audit_entries"))
+        assert [row[0] for row in actions] == ["taxpayer_registered"]
+
+    async def test_a_legacy_code_is_linked_to_the_personal_id(self, register: Make) -> None:
+        body = await register(MOTHER, legacy_tax_code=CODE, name="TRẦN THỊ LAN", birth_date="1995-03-08")
+        assert (body["state"], body["legacy_tax_codes"]) == ("MATCHED", [CODE])
+
+    @pytest.mark.parametrize(
+        ("members", "mismatches"),
+        [
+            ({"name": "Trần Thị Lành"}, ["name"]),
+            ({"name": "Trần Thị Lành", "birth_date": "1995-08-03"}, ["name", "birth_date"]),
+        ],
+    )
+    async def test_what_does_not_fit_waits_with_its_code(
+        self, members: dict[str, str], mismatches: list[str], register: Make, disclosed: Make
+    ) -> None:
+        body = await register(MOTHER, legacy_tax_code=CODE, **members)
+        assert (body["state"], body["mismatches"]) == ("PENDING_ID_UPDATE", mismatches)
+        assert (body["legacy_tax_codes"], body["name"], body["birth_date"]) == ([CODE], None, None)
+        assert [r["outcome"] for r in await disclosed()] == ["NOT_MATCHED"]
+
+    async def test_who_waits_is_matched_when_the_data_fit_at_last(self, register: Make) -> None:
+        await register(MOTHER, legacy_tax_code=CODE, name="Trần Thị Lành")
+        body = await register(MOTHER, legacy_tax_code=CODE, name="Trần Thị Lan")
+        assert (body["state"], body["legacy_tax_codes"]) == ("MATCHED", [CODE])
+
+    async def test_data_that_do_not_fit_never_change_who_is_matched(
+        self, register: Make, disclosed: Make
+    ) -> None:
+        await register(MOTHER, legacy_tax_code=CODE)
+        problem = await register(MOTHER, legacy_tax_code=OTHER_CODE, name="Lê An", status=409)
+        assert problem["code"] == "taxpayer-mismatch"
+        assert [r["outcome"] for r in await disclosed()] == ["DISCLOSED", "NOT_MATCHED"]
+        assert (await register(MOTHER))["legacy_tax_codes"] == [CODE]
+
+    async def test_an_unknown_number_waits_too(self, register: Make, gateway: RecordingGateway) -> None:
+        gateway.answers("GET", GET_PERSON, json={"code": "person-not-found"}, status=404)
+        body = await register(MOTHER, legacy_tax_code=CODE)
+        assert (body["state"], body["mismatches"]) == ("PENDING_ID_UPDATE", ["personal_id"])
+
+    async def test_a_second_code_of_one_person_is_a_duplicate_but_a_branch_is_not(
+        self, register: Make
+    ) -> None:
+        await register(MOTHER, legacy_tax_code=CODE)
+        assert (await register(MOTHER, legacy_tax_code=f"{CODE}-001"))["state"] == "MATCHED"
+        body = await register(MOTHER, legacy_tax_code=OTHER_CODE)
+        assert (body["state"], body["legacy_tax_codes"]) == (
+            "DUP_TAX_CODE",
+            [CODE, f"{CODE}-001", OTHER_CODE],
+        )
+
+    async def test_a_code_leads_to_one_person_even_when_two_come_at_once(
+        self, client: httpx.AsyncClient, office: dict[str, str], session: AsyncSession
+    ) -> None:
+        replies = await asyncio.gather(
+            *(
+                client.post(
+                    "/tax/v1/taxpayers",
+                    json={"personal_id": number, "legacy_tax_code": CODE},
+                    headers=office,
+                )
+                for number in (MOTHER, FATHER)
+            )
+        )
+        assert sorted(reply.status_code for reply in replies) == [200, 409]
+        assert {"tax-code-held"} == {r.json()["code"] for r in replies if r.status_code == 409}
+        assert await session.scalar(text("SELECT count(*) FROM taxpayers")) == 1
+
+    async def test_one_key_gives_one_answer(
+        self, client: httpx.AsyncClient, office: dict[str, str], gateway: RecordingGateway
+    ) -> None:
+        keyed = {**office, "Idempotency-Key": "a-1"}
+        first = await client.post("/tax/v1/taxpayers", json={"personal_id": MOTHER}, headers=keyed)
+        again = await client.post("/tax/v1/taxpayers", json={"personal_id": MOTHER}, headers=keyed)
+        other = await client.post("/tax/v1/taxpayers", json={"personal_id": FATHER}, headers=keyed)
+        assert first.json() == again.json()
+        assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
+        assert len(gateway.calls) == 1
+
+    async def test_nothing_is_kept_while_the_population_database_is_away(
+        self, register: Make, gateway: RecordingGateway, session: AsyncSession
+    ) -> None:
+        gateway.unavailable()
+        problem = await register(MOTHER, status=503)
+        assert problem["code"] == "provider-unavailable"
+        assert await session.scalar(text("SELECT count(*) FROM taxpayers")) == 0
+
+    async def test_who_died_before_is_closed_from_the_start(
+        self, register: Make, deliver: Make, death: Make
+    ) -> None:
+        await deliver(death(MOTHER, date(2026, 10, 2)))
+        body = await register(MOTHER)
+        assert (body["state"], body["died_on"]) == ("DECEASED_CLOSE", "2026-10-02")
+
+    @pytest.mark.parametrize("code", ["0100233480", "12", "0314409058-000"])
+    async def test_an_impossible_code_is_refused(self, code: str, register: Make) -> None:
+        problem = await register(MOTHER, legacy_tax_code=code, status=422)
+        assert problem["code"] == "invalid-input"
+        assert code not in str(problem["errors"])
+
+
+class TestGetTaxpayer:
+    async def test_a_read_leaves_a_record(
+        self, register: Make, client: httpx.AsyncClient, office: dict[str, str], disclosed: Make
+    ) -> None:
+        await register(MOTHER, legacy_tax_code=CODE)
+        reply = await client.get(f"/tax/v1/taxpayers/{MOTHER}", headers=office)
+        assert reply.json()["legacy_tax_codes"] == [CODE]
+        record = (await disclosed())[-1]
+        assert (record["operation"], record["outcome"]) == ("tax.get_taxpayer", "DISCLOSED")
+
+    async def test_nobody_found_is_a_record_too(
+        self, client: httpx.AsyncClient, office: dict[str, str], disclosed: Make
+    ) -> None:
+        reply = await client.get(f"/tax/v1/taxpayers/{MOTHER}", headers=office)
+        assert (reply.status_code, reply.json()["code"]) == (404, "taxpayer-not-found")
+        assert MOTHER not in reply.text
+        assert [r["outcome"] for r in await disclosed()] == ["NOT_FOUND"]
+
+    async def test_nobody_reads_without_the_gateway_or_an_agreement(
+        self, client: httpx.AsyncClient, as_agency: Make, agree: Make
+    ) -> None:
+        path = f"/tax/v1/taxpayers/{MOTHER}"
+        assert (await client.get(path)).status_code == 401
+        agree("B01", {"tax.get_taxpayer": []}, purposes=["CREDIT_INSTITUTION_KYC"])
+        reply = await client.get(path, headers=as_agency("B01", purpose="CREDIT_INSTITUTION_KYC"))
+        assert (reply.status_code, reply.json()["code"]) == (403, "field-group-not-covered")
