@@ -10,6 +10,9 @@ from ndx_chassis.ids import new_id
 from ndx_chassis.tables import audit_entries
 from ndx_chassis.telemetry import current_trace_id
 
+# Built once: building a statement costs more than running it.
+_INSERT = insert(audit_entries)
+
 
 class Actor(Protocol):
     """A caller, a citizen, an operator, or the event that caused the change."""
@@ -35,16 +38,17 @@ async def record_audit(
 ) -> None:
     """Write one entry; `details` hold names, states and counts, never personal data."""
     await session.execute(
-        insert(audit_entries).values(
-            id=new_id(),
-            actor=actor.actor,
-            officer=actor.officer,
-            case_id=actor.case_id,
-            action=action,
-            entity_type=entity_type,
-            entity_id=str(entity_id),
-            request_id=actor.request_id,
-            trace_id=current_trace_id(),
-            details=details or {},
-        )
+        _INSERT,
+        {
+            "id": new_id(),
+            "actor": actor.actor,
+            "officer": actor.officer,
+            "case_id": actor.case_id,
+            "action": action,
+            "entity_type": entity_type,
+            "entity_id": str(entity_id),
+            "request_id": actor.request_id,
+            "trace_id": current_trace_id(),
+            "details": details or {},
+        },
     )

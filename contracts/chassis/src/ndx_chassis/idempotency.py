@@ -6,7 +6,7 @@ from typing import Annotated, Protocol, TypeVar
 
 from fastapi import Header
 from pydantic import BaseModel, StringConstraints
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,6 +19,16 @@ IdempotencyKey = Annotated[
     Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")] | None,
     Header(alias="Idempotency-Key"),
 ]
+
+# Built once: building a statement costs more than running it.
+_MINE = (
+    (table.c.caller == bindparam("of_caller"))
+    & (table.c.operation == bindparam("of_operation"))
+    & (table.c.key == bindparam("of_key"))
+)
+_TAKE = insert(table).on_conflict_do_nothing().returning(table.c.key)
+_READ = select(table.c.request_hash, table.c.response).where(_MINE)
+_ANSWER = update(table).where(_MINE).values(response=bindparam("answer"))
 
 
 class IdempotencyKeyReused(DomainError):
@@ -55,18 +65,15 @@ async def once(
     if key is None:
         return await act()
     digest = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
-    mine = (table.c.caller == actor.actor) & (table.c.operation == actor.operation) & (table.c.key == key)
+    row_of = {"of_caller": actor.actor, "of_operation": actor.operation, "of_key": key}
     inserted = await session.execute(
-        insert(table)
-        .values(caller=actor.actor, operation=actor.operation, key=key, request_hash=digest)
-        .on_conflict_do_nothing()
-        .returning(table.c.key)
+        _TAKE, {"caller": actor.actor, "operation": actor.operation, "key": key, "request_hash": digest}
     )
     if inserted.first() is None:
-        row = (await session.execute(select(table.c.request_hash, table.c.response).where(mine))).one()
+        row = (await session.execute(_READ, row_of)).one()
         if row.request_hash != digest:
             raise IdempotencyKeyReused
         return response_type.model_validate_json(row.response)
     answer = await act()
-    await session.execute(update(table).where(mine).values(response=answer.model_dump_json()))
+    await session.execute(_ANSWER, {**row_of, "answer": answer.model_dump_json()})
     return answer

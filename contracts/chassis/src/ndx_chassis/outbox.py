@@ -8,6 +8,9 @@ from ndx_chassis.ids import new_id
 from ndx_chassis.tables import outbox
 from ndx_chassis.telemetry import traceparent
 
+# Built once: building a statement costs more than running it.
+_INSERT = insert(outbox)
+
 
 async def publish(session: AsyncSession, *events: EventData) -> None:
     """Announce events when, and only when, this transaction commits."""
@@ -16,7 +19,7 @@ async def publish(session: AsyncSession, *events: EventData) -> None:
     parent = traceparent()
     headers = {} if parent is None else {"traceparent": parent}
     await session.execute(
-        insert(outbox),
+        _INSERT,
         [
             {
                 "id": new_id(),

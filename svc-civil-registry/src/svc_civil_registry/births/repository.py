@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
+    Date,
+    Interval,
     Select,
     bindparam,
     delete,
@@ -29,6 +32,45 @@ _LOCK = text("SELECT pg_advisory_xact_lock(k) FROM unnest(:keys) AS k").bindpara
 )
 _CANDIDATES = 50
 
+# Statements are built once: building them, and finding their compiled form, costs more than running them.
+_NOW = func.clock_timestamp()
+_INSERT_BIRTH = insert(births)
+_FIND_BIRTH = select(births).where(births.c.record_id == bindparam("birth_id"))
+_SET_NUMBER = (
+    update(births)
+    .where(births.c.record_id == bindparam("birth_id"), births.c.personal_id.is_(None))
+    .values(
+        personal_id=bindparam("new_personal_id"), person_id=bindparam("new_person_id"), registered_at=_NOW
+    )
+    .returning(births.c.registered_at)
+)
+_INSERT_REQUEST = insert(number_requests).values(leased_until=_NOW + bindparam("lease", type_=Interval()))
+_DELETE_REQUEST = delete(number_requests).where(number_requests.c.birth_id == bindparam("of_birth"))
+_from, _to = bindparam("from_date", type_=Date()), bindparam("to_date", type_=Date())
+_near = births.c.birth_date.between(_from, _to)
+_ids = select(births.c.record_id)
+_BY_MOTHER = _ids.where(births.c.mother_personal_id == bindparam("mother_personal_id"), _near)
+_BY_MOTHER_NAME = _ids.where(births.c.mother_key == bindparam("mother_key"), _near)
+_BY_NOTICE = _ids.where(births.c.notice == bindparam("notice"))
+_BY_CHILD = _ids.where(
+    births.c.child_key == bindparam("child_key"),
+    births.c.mother_key.is_(None),
+    births.c.birth_date == bindparam("birth_date"),
+)
+
+
+@cache
+def _candidates(*ways: Select[Any]) -> Select[Any]:
+    found = union(*ways).subquery()
+    return (
+        select(births.c.record_id, births.c.declaration, births.c.natural_key)
+        .join(records, records.c.id == births.c.record_id)
+        .where(births.c.record_id.in_(select(found.c.record_id)))
+        .where(records.c.status != "ARCHIVED")
+        .order_by(births.c.record_id)
+        .limit(_CANDIDATES)
+    )
+
 
 async def lock_keys(session: AsyncSession, keys: Sequence[int]) -> None:
     """Let declarations that share a key pass one after the other; sorted, so that none wait in a circle."""
@@ -47,48 +89,36 @@ async def find_candidates(
 ) -> Sequence[Any]:
     """Return births that share a mother, her name, the notice, or (without a mother) the child's name."""
     window = timedelta(days=window_days)
-    near = births.c.birth_date.between(birth_date - window, birth_date + window)
-    ways: list[Select[Any]] = []
+    ways = [_BY_MOTHER_NAME if mother_key is not None else _BY_CHILD]
     if mother_personal_id is not None:
-        ways.append(select(births.c.record_id).where(births.c.mother_personal_id == mother_personal_id, near))
-    if mother_key is not None:
-        ways.append(select(births.c.record_id).where(births.c.mother_key == mother_key, near))
-    else:
-        alone = (births.c.child_key == child_key) & births.c.mother_key.is_(None)
-        ways.append(select(births.c.record_id).where(alone, births.c.birth_date == birth_date))
+        ways.append(_BY_MOTHER)
     if notice is not None:
-        ways.append(select(births.c.record_id).where(births.c.notice == notice))
-    found = union(*ways).subquery()
-    statement = (
-        select(births.c.record_id, births.c.declaration, births.c.natural_key)
-        .join(records, records.c.id == births.c.record_id)
-        .where(births.c.record_id.in_(select(found.c.record_id)))
-        .where(records.c.status != "ARCHIVED")
-        .order_by(births.c.record_id)
-        .limit(_CANDIDATES)
-    )
-    rows: Sequence[Any] = (await session.execute(statement)).all()
+        ways.append(_BY_NOTICE)
+    values = {
+        "from_date": birth_date - window,
+        "to_date": birth_date + window,
+        "birth_date": birth_date,
+        "child_key": child_key,
+        "mother_key": mother_key,
+        "mother_personal_id": mother_personal_id,
+        "notice": notice,
+    }
+    rows: Sequence[Any] = (await session.execute(_candidates(*ways), values)).all()
     return rows
 
 
 async def insert_birth(session: AsyncSession, values: dict[str, Any]) -> None:
-    await session.execute(insert(births).values(values))
+    await session.execute(_INSERT_BIRTH, values)
 
 
 async def find_birth(session: AsyncSession, birth_id: UUID) -> Any:
-    return (await session.execute(select(births).where(births.c.record_id == birth_id))).first()
+    return (await session.execute(_FIND_BIRTH, {"birth_id": birth_id})).first()
 
 
 async def set_number(session: AsyncSession, birth_id: UUID, *, personal_id: str, person_id: UUID) -> datetime:
     """Write the number and return when; the database refuses a number that another birth has."""
-    registered_at: datetime = (
-        await session.execute(
-            update(births)
-            .where(births.c.record_id == birth_id, births.c.personal_id.is_(None))
-            .values(personal_id=personal_id, person_id=person_id, registered_at=func.clock_timestamp())
-            .returning(births.c.registered_at)
-        )
-    ).scalar_one()
+    values = {"birth_id": birth_id, "new_personal_id": personal_id, "new_person_id": person_id}
+    registered_at: datetime = (await session.execute(_SET_NUMBER, values)).scalar_one()
     return registered_at
 
 
@@ -148,11 +178,11 @@ def _in(seconds: float) -> ColumnElement[datetime]:
 
 async def insert_number_request(session: AsyncSession, values: dict[str, Any], *, lease: float) -> None:
     """Put a birth into the queue, leased to the caller who is about to ask for the number."""
-    await session.execute(insert(number_requests).values(**values, leased_until=_in(lease)))
+    await session.execute(_INSERT_REQUEST, {**values, "lease": timedelta(seconds=lease)})
 
 
 async def delete_number_request(session: AsyncSession, birth_id: UUID) -> None:
-    await session.execute(delete(number_requests).where(number_requests.c.birth_id == birth_id))
+    await session.execute(_DELETE_REQUEST, {"of_birth": birth_id})
 
 
 async def lease_number_request(session: AsyncSession, birth_id: UUID, *, lease: float) -> Any:

@@ -108,7 +108,9 @@ async def open_record(
             "office": place.office,
             "province_code": place.province_code,
             "commune_code": place.commune.code,
-            **_derived(state),
+            "status": state.status.value,
+            "flags": _flags(state),
+            "version": state.version,
         },
     )
     await repository.insert_actions(
@@ -169,16 +171,14 @@ async def act(
     await repository.insert_actions(
         session, _rows(record.id, record.office, actor, transaction_id, actions, first=first)
     )
-    await repository.update_record(session, record.id, _derived(state))
+    await repository.update_record(
+        session, record.id, status=state.status.value, flags=_flags(state), version=state.version
+    )
     return replace(record, state=state)
 
 
-def _derived(state: State) -> dict[str, object]:
-    return {
-        "status": state.status.value,
-        "flags": sorted(f.value for f in state.flags),
-        "version": state.version,
-    }
+def _flags(state: State) -> list[str]:
+    return sorted(f.value for f in state.flags)
 
 
 def _rows(
