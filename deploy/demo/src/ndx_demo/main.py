@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import httpx
 import typer
 from ndx_client.citizen import LoginRefused
-from ndx_local.config import PortInUseError
+from ndx_local.errors import StackError
 from ndx_local.paths import ROOT
-from ndx_local.stack import Stack, StackError
+from ndx_local.stack import Stack
 from rich.console import Console
 
 from ndx_demo import walk
@@ -67,7 +67,7 @@ def main(
     stack = Stack.open(stack_name)
     try:
         console.print("[bold]Starting the stack[/bold] (make status, make logs S=population)")
-        stack.up(report=lambda name: console.print(f"  ready: {name}"))
+        stack.up(report=lambda words: console.print(f"  {words}"))
         description = stack.description
         _load(stack, persons)
         console.print("[bold]Enrolling agencies and their agreements[/bold]")
@@ -85,7 +85,7 @@ def main(
                 report=_print,
             )
         )
-    except (StackError, PortInUseError, StepFailed, LoginRefused, httpx.HTTPError) as error:
+    except (StackError, StepFailed, LoginRefused, httpx.HTTPError) as error:
         sys.stderr.write(f"ndx: the demo stopped: {error}\n  logs: {stack.paths.logs}\n")
         raise typer.Exit(1) from None
     target = ROOT / ".local" / "demo" / "summary.json"
