@@ -1,13 +1,13 @@
 """The layout of a file of persons for bulk loading: which columns, in which form.
 
-A file is CSV (RFC 4180): UTF-8 in composed form (NFC), comma, double quotes where needed, one header row with
-the names below. Columns without `required` may be left out; their order is free, but a file in the order of
-`COLUMNS` loads fastest. An empty field means "not known". Dates are ISO 8601 (`2026-11-24`). Codes are text with
-their leading zeros. One row is one person; parents and the spouse may stand in the file before or after the person,
-or not at all.
+A file is CSV (RFC 4180): UTF-8 in composed form (NFC), comma, double quotes where needed, one header row
+with the names below. Columns without `required` may be left out; their order is free, but a file in the
+order of `COLUMNS` loads fastest. An empty field means "not known". Dates are ISO 8601 (`2026-11-24`).
+Codes are text with their leading zeros. One row is one person; parents and the spouse may stand in the
+file before or after the person, or not at all.
 
-Places of birth registration and of birth carry the codes of the list that was in force on the day of the event, so old
-provinces and communes for older people; residences carry the codes in force today.
+Places of birth registration and of birth carry the codes of the list in force on the day of the event, so
+old provinces and communes for older people; residences carry the codes in force today.
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,1 @@
+"""Personal numbers: their grammar, allocation, cancellation and re-establishment."""

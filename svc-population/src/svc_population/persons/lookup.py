@@ -1,0 +1,176 @@
+"""Gathers concurrent lookups: while one batch is in the database, all that wait form the next.
+
+No timer and no delay: a lone lookup goes at once. A caller gets the answer after the commit of the statement
+that holds their disclosure record. A batch that the database refuses is halved and tried again, so one bad
+question harms nobody else; a lost connection fails the batch with 503 and the next one reconnects.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+from ndx_chassis.errors import DatabaseUnavailable
+from ndx_chassis.telemetry import log
+
+from svc_population.persons.errors import ServiceOverloaded
+from svc_population.persons.lookup_sql import STATEMENT, Lookup, arguments
+
+_SECONDS = 5.0
+_SESSION = {
+    "application_name": "ndx-population-lookup",
+    "timezone": "UTC",
+    # The arrays' values never change the plan, and planning anew costs half the throughput.
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+    "statement_timeout": str(int(_SECONDS * 1000)),
+}
+_AWAY = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError)
+_AWAY_CLASSES = frozenset({"08", "53", "57"})
+
+Found = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    lookup: Lookup
+    answer: "asyncio.Future[Found]"
+
+
+class LookupDesk:
+    """Takes lookups and answers them in batches over a few connections of its own."""
+
+    def __init__(
+        self, dsn: str, *, lanes: int, batch: int, queue: int, committed: Callable[[], None]
+    ) -> None:
+        self._dsn = dsn
+        self._batch = batch
+        self._limit = queue
+        self._committed = committed
+        self._queue: deque[_Waiting] = deque()
+        self._idle: deque[asyncio.Event] = deque()
+        self._lanes = [_Lane(self) for _ in range(lanes)]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Open the lanes; a lane connects when its first batch comes."""
+        self._tasks = [asyncio.create_task(lane.run()) for lane in self._lanes]
+
+    async def stop(self) -> None:
+        """Close the lanes; whoever still waits gets a 503."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for waiting in self._queue:
+            _fail(waiting, DatabaseUnavailable())
+        self._queue.clear()
+
+    async def ask(self, lookup: Lookup) -> Found:
+        """Answer one lookup, with its record committed; `shown` says whether the caller may have it.
+
+        Raises:
+            ServiceOverloaded: too many wait already.
+            DatabaseUnavailable: the database cannot be reached.
+        """
+        if len(self._queue) >= self._limit:
+            raise ServiceOverloaded(retry_after=1)
+        waiting = _Waiting(lookup, asyncio.get_running_loop().create_future())
+        self._queue.append(waiting)
+        if self._idle:
+            self._idle.popleft().set()
+        return await waiting.answer
+
+    async def next_batch(self) -> list[_Waiting]:
+        """Wait for work and take as much as one statement may hold."""
+        while True:
+            batch: list[_Waiting] = []
+            while self._queue and len(batch) < self._batch:
+                waiting = self._queue.popleft()
+                if not waiting.answer.done():
+                    batch.append(waiting)
+            if batch:
+                return batch
+            called = asyncio.Event()
+            self._idle.append(called)
+            try:
+                await called.wait()
+            finally:
+                with contextlib.suppress(ValueError):
+                    self._idle.remove(called)
+
+    async def connect(self) -> asyncpg.Connection:
+        return await asyncpg.connect(self._dsn, timeout=_SECONDS, server_settings=_SESSION)
+
+    def committed(self) -> None:
+        self._committed()
+
+
+class _Lane:
+    """One connection, one batch at a time."""
+
+    def __init__(self, desk: LookupDesk) -> None:
+        self._desk = desk
+        self._connection: asyncpg.Connection | None = None
+        self._statement: Any = None
+
+    async def run(self) -> None:
+        try:
+            while True:
+                batch = await self._desk.next_batch()
+                try:
+                    await self._answer(batch)
+                except BaseException:
+                    for waiting in batch:
+                        _fail(waiting, DatabaseUnavailable(retry_after=1))
+                    raise
+        finally:
+            await self._drop()
+
+    async def _answer(self, batch: list[_Waiting]) -> None:
+        try:
+            rows = await self._fetch([w.lookup for w in batch])
+        except _AWAY as error:
+            await self._lost(batch, error)
+        except asyncpg.PostgresError as error:
+            if (error.sqlstate or "")[:2] in _AWAY_CLASSES:
+                await self._lost(batch, error)
+            elif len(batch) > 1:
+                half = len(batch) // 2
+                await self._answer(batch[:half])
+                await self._answer(batch[half:])
+            else:
+                log.error("lookup_refused", error=type(error).__name__)
+                _fail(batch[0], error)
+        else:
+            self._desk.committed()
+            for row in rows:
+                answer = batch[row["n"] - 1].answer
+                if not answer.done():
+                    answer.set_result(row)
+
+    async def _fetch(self, lookups: list[Lookup]) -> list[asyncpg.Record]:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._desk.connect()
+            self._statement = await self._connection.prepare(STATEMENT, timeout=_SECONDS)
+        rows: list[asyncpg.Record] = await self._statement.fetch(*arguments(lookups), timeout=_SECONDS)
+        return rows
+
+    async def _lost(self, batch: list[_Waiting], error: Exception) -> None:
+        log.warning("lookup_lane_lost", error=type(error).__name__, waiting=len(batch))
+        for waiting in batch:
+            _fail(waiting, DatabaseUnavailable(retry_after=1))
+        await self._drop()
+
+    async def _drop(self) -> None:
+        connection, self._connection, self._statement = self._connection, None, None
+        if connection is not None:
+            with contextlib.suppress(*_AWAY):
+                await connection.close(timeout=1)
+
+
+def _fail(waiting: _Waiting, error: Exception) -> None:
+    if not waiting.answer.done():
+        waiting.answer.set_exception(error)

@@ -1,0 +1,169 @@
+"""A person: one current row with the 26 field groups of article 9, and one row of history per change.
+
+Lifecycle: ALIVE → MISSING | DECLARED_DEAD (both by a court, both can end) → DECEASED. A dead person's record is
+locked: what comes later is a correction with a case. `version` grows with every change; the history row of
+version n holds what the changed columns held before it, the day from which the new values are true (valid
+time), when they were recorded, and the source. The first version's source stands in the person's own row, and
+moves into the history of version 2.
+
+Columns marked `sensitive` hold sensitive data (Decree 356/2025: religion, health) and are not in logs, events or keys.
+"""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Column, Date, Index, Integer, Table, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+from sqlalchemy.orm import Mapped, mapped_column
+
+from svc_population.tables import Base
+
+_NOW = text("clock_timestamp()")
+_NUMBER = Text(collation="C")
+_SENSITIVE = {"sensitive": True}
+
+
+class LifeStatus(StrEnum):
+    ALIVE = "ALIVE"
+    MISSING = "MISSING"
+    DECLARED_DEAD = "DECLARED_DEAD"
+    DECEASED = "DECEASED"
+
+
+class MaritalStatus(StrEnum):
+    SINGLE = "SINGLE"
+    MARRIED = "MARRIED"
+    DIVORCED = "DIVORCED"
+    WIDOWED = "WIDOWED"
+
+
+class Person(Base):
+    __tablename__ = "persons"
+    __table_args__ = (
+        CheckConstraint("personal_id ~ '^[0-9]{12}$'", name="personal_id"),
+        CheckConstraint("sex IN ('MALE', 'FEMALE')", name="sex"),
+        CheckConstraint(
+            "life_status IN ('ALIVE', 'MISSING', 'DECLARED_DEAD', 'DECEASED')", name="life_status"
+        ),
+        CheckConstraint(
+            "(life_status = 'ALIVE') = (death_or_missing_date IS NULL)", name="death_or_missing_date"
+        ),
+        Index(
+            "ix_persons_household_number",
+            "household_number",
+            postgresql_where=text("household_number IS NOT NULL"),
+        ),
+        {"postgresql_partition_by": "HASH (personal_id)"},
+    )
+
+    personal_id: Mapped[str] = mapped_column(_NUMBER, primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(PG_UUID(as_uuid=True), server_default=text("uuidv7()"))
+    version: Mapped[int] = mapped_column(server_default=text("1"))
+    surname: Mapped[str | None]
+    middle_name: Mapped[str | None]
+    given_name: Mapped[str]
+    other_name: Mapped[str | None]
+    birth_date: Mapped[date]
+    sex: Mapped[str]
+    birth_place_code: Mapped[str | None]
+    birth_place: Mapped[str | None]
+    birth_registration_province_code: Mapped[str | None]
+    birth_registration_commune_code: Mapped[str | None]
+    home_town: Mapped[str | None]
+    home_town_province_code: Mapped[str | None]
+    ethnicity_code: Mapped[str | None]
+    religion: Mapped[str | None] = mapped_column(info=_SENSITIVE)
+    nationality: Mapped[str] = mapped_column(server_default=text("'VN'"))
+    blood_group: Mapped[str | None] = mapped_column(info=_SENSITIVE)
+    legacy_id_number: Mapped[str | None]
+    permanent_province_code: Mapped[str | None]
+    permanent_commune_code: Mapped[str | None]
+    permanent_address: Mapped[str | None]
+    permanent_since: Mapped[date | None]
+    temporary_province_code: Mapped[str | None]
+    temporary_commune_code: Mapped[str | None]
+    temporary_address: Mapped[str | None]
+    temporary_since: Mapped[date | None]
+    temporary_until: Mapped[date | None]
+    current_province_code: Mapped[str | None]
+    current_commune_code: Mapped[str | None]
+    current_address: Mapped[str | None]
+    absence_from: Mapped[date | None]
+    absence_until: Mapped[date | None]
+    residence_file_number: Mapped[str | None]
+    marital_status: Mapped[str | None]
+    household_number: Mapped[str | None]
+    relation_to_head: Mapped[str | None]
+    life_status: Mapped[str] = mapped_column(server_default=text("'ALIVE'"))
+    death_or_missing_date: Mapped[date | None]
+    phone: Mapped[str | None]
+    email: Mapped[str | None]
+    other_information: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    source: Mapped[str]
+    """Where this version comes from: an agency and document, an event, or an import."""
+    recorded_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=_NOW)
+
+    @property
+    def locked(self) -> bool:
+        """Return whether only a correction with a case may change the record."""
+        return self.life_status == LifeStatus.DECEASED
+
+    @property
+    def full_name(self) -> str:
+        return " ".join(p for p in (self.surname, self.middle_name, self.given_name) if p)
+
+
+class PersonHistory(Base):
+    __tablename__ = "person_history"
+
+    person_id: Mapped[UUID] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    changed: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    """Names of the changed field groups."""
+    before: Mapped[dict[str, Any]] = mapped_column(JSONB, info=_SENSITIVE)
+    """The changed columns as they were, with the source and time of recording of the former version."""
+    valid_from: Mapped[date]
+    source: Mapped[str]
+    recorded_by: Mapped[str]
+    recorded_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=_NOW)
+
+
+class FormerPersonalId(Base):
+    """A cancelled number: never given again, and it leads to the number that replaced it."""
+
+    __tablename__ = "former_personal_ids"
+    __table_args__ = (Index("ix_former_personal_ids_superseded_by", "superseded_by"),)
+
+    personal_id: Mapped[str] = mapped_column(_NUMBER, primary_key=True)
+    person_id: Mapped[UUID]
+    superseded_by: Mapped[str] = mapped_column(_NUMBER)
+    """The person's number of today: kept current when that one is replaced as well."""
+    cause: Mapped[str]
+    decision: Mapped[str]
+    cancelled_by: Mapped[str]
+    cancelled_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=_NOW)
+
+
+person_cards = Table(
+    "person_cards",
+    Base.metadata,
+    Column("personal_id", _NUMBER, primary_key=True),
+    Column("issued_on", Date, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("issued_at", Text),
+    Column("valid_to", Date),
+)
+"""Field group 14: each CCCD, căn cước or 12-digit CMND card; written by events of the identity service."""
+
+verification_guards = Table(
+    "verification_guards",
+    Base.metadata,
+    Column("agency", Text, primary_key=True),
+    Column("personal_id", _NUMBER, primary_key=True),
+    Column("wrong", Integer, nullable=False),
+    Column("window_ends_at", TIMESTAMP(timezone=True), nullable=False),
+)
+"""Wrong answers that an agency got about a person in the running window."""

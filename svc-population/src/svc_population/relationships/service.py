@@ -1,0 +1,85 @@
+"""Use cases of relationships: link parents at birth, find children, follow a changed number."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from svc_population.relationships import repository
+from svc_population.relationships.errors import RelationshipCycle
+from svc_population.relationships.models import Relation
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """A parent as the birth declaration names them; the number wins over the name."""
+
+    relation: Relation
+    personal_id: str | None
+    name: str
+    birth_year: int | None
+    nationality: str
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A child of a person; `relationship_id` names the link without naming anybody."""
+
+    relationship_id: UUID
+    personal_id: str
+    birth_date: date
+    full_name: str
+    life_status: str
+
+
+async def link_parents(
+    session: AsyncSession, personal_id: str, parents: Sequence[Parent], *, source: str
+) -> None:
+    """Record mother and father of a person who has none yet.
+
+    Raises:
+        RelationshipCycle: the person is an ancestor of a parent.
+    """
+    for parent in parents:
+        if parent.personal_id is not None and await repository.is_ancestor(
+            session, of=parent.personal_id, sought=personal_id
+        ):
+            raise RelationshipCycle
+    if parents:
+        await repository.add(
+            session,
+            [
+                {
+                    "personal_id": personal_id,
+                    "relation": p.relation.value,
+                    "ordinal": 0,
+                    "related_personal_id": p.personal_id,
+                    "related_name": p.name,
+                    "related_birth_year": p.birth_year,
+                    "related_nationality": p.nationality,
+                    "source": source,
+                }
+                for p in parents
+            ],
+        )
+
+
+async def children_of(session: AsyncSession, personal_id: str) -> list[Child]:
+    """Return the children of a person, eldest first."""
+    return [
+        Child(
+            relationship_id=row.id,
+            personal_id=row.personal_id,
+            birth_date=row.birth_date,
+            full_name=" ".join(p for p in (row.surname, row.middle_name, row.given_name) if p),
+            life_status=row.life_status,
+        )
+        for row in await repository.children(session, personal_id)
+    ]
+
+
+async def renumber(session: AsyncSession, *, old: str, new: str) -> None:
+    """Let every link that names a number name its successor."""
+    await repository.renumber(session, old, new)

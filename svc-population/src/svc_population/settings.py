@@ -1,0 +1,26 @@
+"""Settings of svc-population, read from `POPULATION_…` variables."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from ndx_chassis.settings import ServiceSettings, settings_for
+from pydantic import Field
+
+
+class Settings(ServiceSettings):
+    model_config = settings_for("POPULATION")
+    service: ClassVar[str] = "population"
+
+    personal_id_key_file: Path | None = None
+    """Secret key of the order in which numbers are given out; at least 16 bytes, never in the database."""
+    personal_id_lease: int = Field(default=8, ge=1, le=1000)
+    """How many counter values of a prefix a process takes at once; what it does not use is lost."""
+    person_partitions: int = Field(default=16, ge=1, le=256)
+    """Hash partitions of the person tables; read once, when the database is created."""
+    lookup_lanes: int = Field(default=2, ge=1, le=16)
+    """Database connections of the hot read: so many batches are on their way at once."""
+    lookup_batch: int = Field(default=256, ge=1, le=5000)
+    lookup_queue: int = Field(default=2000, ge=1)
+    """Lookups that may wait; more are refused with 503."""
+    verify_wrong_guesses: int = Field(default=5, ge=1)
+    """Wrong answers about one person that an agency may get within 24 hours."""
