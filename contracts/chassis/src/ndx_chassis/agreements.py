@@ -147,8 +147,8 @@ class AgreementBook:
             statement.on_conflict_do_update(index_elements=[table.c.agreement_id], set_=values)
         )
 
-    def grant(self, caller: Caller) -> Grant:
-        """Return what the caller may get.
+    def grant(self, caller: Caller, *, purpose_needed: bool = True) -> Grant:
+        """Return what the caller may get; only operations on personal data need a purpose.
 
         Raises:
             AgreementNotSynchronised: the agreement is new and its event has not arrived.
@@ -167,11 +167,11 @@ class AgreementBook:
             if terms is None:
                 raise NoAgreement
             grant = self._grants[key] = Grant(agreement, caller.operation, frozenset(terms.field_groups))
-        _check(agreement, caller)
+        _check(agreement, caller, purpose_needed=purpose_needed)
         return grant
 
 
-def _check(agreement: Agreement, caller: Caller) -> None:
+def _check(agreement: Agreement, caller: Caller, *, purpose_needed: bool) -> None:
     if agreement.consumer_agency != caller.agency or (
         agreement.consumer_systems and caller.system not in agreement.consumer_systems
     ):
@@ -181,7 +181,7 @@ def _check(agreement: Agreement, caller: Caller) -> None:
     now = datetime.now(UTC).astimezone(VIETNAM)
     if not agreement.in_force(now.date()):
         raise AgreementExpired
-    if caller.purpose not in agreement.purposes:
+    if (purpose_needed or caller.purpose) and caller.purpose not in agreement.purposes:
         raise PurposeNotCovered
     conditions = agreement.conditions
     if conditions.officer_required and not caller.officer:
@@ -192,7 +192,9 @@ def _check(agreement: Agreement, caller: Caller) -> None:
 
 def _grant(request: Request, caller: CallerDep) -> Grant:
     book: AgreementBook = request.app.state.runtime.agreements
-    return book.grant(caller)
+    declared = getattr(request.scope.get("route"), "openapi_extra", None) or {}
+    personal = bool(declared.get("x-ndx-operation", {}).get("personal_data", True))
+    return book.grant(caller, purpose_needed=personal)
 
 
 GrantDep = Annotated[Grant, Depends(_grant)]
