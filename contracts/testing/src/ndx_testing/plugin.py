@@ -48,11 +48,19 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def database_template(postgres_url: str, service_package: str) -> str:
+def database_templates() -> dict[str, str]:
+    """Names of the template databases made in this run, by package: one run may test several services."""
+    return {}
+
+
+@pytest.fixture
+def database_template(postgres_url: str, service_package: str, database_templates: dict[str, str]) -> str:
     """Name of the service's migrated template database."""
-    name = asyncio.run(postgres.make_template(postgres_url, service_package))
-    postgres.migrate(postgres_url, service_package, name)
-    return name
+    if service_package not in database_templates:
+        name = asyncio.run(postgres.make_template(postgres_url, service_package))
+        postgres.migrate(postgres_url, service_package, name)
+        database_templates[service_package] = name
+    return database_templates[service_package]
 
 
 @pytest_asyncio.fixture
