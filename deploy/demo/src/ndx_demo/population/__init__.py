@@ -1,1 +1,1 @@
-"""Synthetic Vietnamese people: the same seed makes the same people, a thousand or a hundred million of them."""
+"""Synthetic Vietnamese people: the same seed makes the same people, however many."""

@@ -90,8 +90,8 @@ class Draft:
         return People(**{n: np.concatenate([part[n] for part in self.parts]) for n in names})
 
 
-def _years(rng: Rng, mean: float, spread: float, size: int, low: float, high: float) -> Floats:
-    drawn: Floats = np.clip(rng.normal(mean, spread, size), low, high) * YEAR
+def _years(rng: Rng, size: int, *, mean: float, spread: float, bounds: tuple[float, float]) -> Floats:
+    drawn: Floats = np.clip(rng.normal(mean, spread, size), *bounds) * YEAR
     return drawn
 
 
@@ -100,13 +100,13 @@ def _at_home(age: Floats) -> Floats:
     return stays
 
 
-def families_of(rng: Rng, draft: Draft, homes: Ints, oldest_age: Floats, today: int, cast: int) -> Bools:
+def families_of(rng: Rng, draft: Draft, homes: Ints, oldest_age: Floats, *, today: int, cast: int) -> Bools:
     """Add families, one for each of `homes`; return for each child whether it left home."""
     count = len(homes)
     staged = np.arange(count) < cast
     oldest_age = np.where(staged, CAST_AGE[0] + rng.random(count) * (CAST_AGE[1] - CAST_AGE[0]), oldest_age)
     first = today - (oldest_age * YEAR).astype(np.int64)
-    mother = first - _years(rng, 25.5, 4.3, count, *FIRST_BIRTH_AGE).astype(np.int64)
+    mother = first - _years(rng, count, mean=25.5, spread=4.3, bounds=FIRST_BIRTH_AGE).astype(np.int64)
     gap = (rng.normal(2.8, 3.2, count) * YEAR).astype(np.int64)
     low, high = (np.int64(years * YEAR) for years in FATHER_AGES)
     father = np.clip(mother - gap, first - high, first - low)
@@ -115,7 +115,7 @@ def families_of(rng: Rng, draft: Draft, homes: Ints, oldest_age: Floats, today: 
         rng, first, mother, np.where(staged, 1, rng.choice(4, count, p=(0.2, 0.53, 0.2, 0.07)) + 1)
     )
     elders = (rng.random(count) < WITH_GRANDPARENTS) & ~lone & ~staged
-    grandmother, grandfather = _elders(rng, draft, homes, elders, father, today)
+    grandmother, grandfather = _elders(rng, draft, homes, chosen=elders, father=father, today=today)
     together = ~lone
     fathers = np.full(count, NOBODY)
     fathers[together] = draft.add(
@@ -131,7 +131,7 @@ def families_of(rng: Rng, draft: Draft, homes: Ints, oldest_age: Floats, today: 
     mothers = draft.add(homes, SPOUSE, FEMALE, mother, marital=status, spouse=fathers)
     draft.parts[-1]["relation"][lone] = HEAD
     draft.parts[-2]["spouse"] = mothers[together]
-    return _children(rng, draft, births, homes, (mothers, fathers), today, staged)
+    return _children(rng, draft, births, homes, parents=(mothers, fathers), today=today, staged=staged)
 
 
 def _births(rng: Rng, first: Ints, mother: Ints, wanted: Ints) -> list[tuple[Ints, Ints]]:
@@ -147,11 +147,11 @@ def _births(rng: Rng, first: Ints, mother: Ints, wanted: Ints) -> list[tuple[Int
 
 
 def _elders(
-    rng: Rng, draft: Draft, homes: Ints, chosen: Bools, father: Ints, today: int
+    rng: Rng, draft: Draft, homes: Ints, *, chosen: Bools, father: Ints, today: int
 ) -> tuple[Ints, Ints]:
     """Add the father's parents who are still alive; return their positions for each family."""
     count = len(homes)
-    her = father - _years(rng, 26, 4.5, count, 18, 44).astype(np.int64)
+    her = father - _years(rng, count, mean=26, spread=4.5, bounds=(18, 44)).astype(np.int64)
     him = np.minimum(her - (rng.normal(2.5, 3, count) * YEAR).astype(np.int64), father - np.int64(19 * YEAR))
     alive = []
     for born in (her, him):
@@ -174,6 +174,7 @@ def _children(
     draft: Draft,
     births: list[tuple[Ints, Ints]],
     homes: Ints,
+    *,
     parents: tuple[Ints, Ints],
     today: int,
     staged: Bools,

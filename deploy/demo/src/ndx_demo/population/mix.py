@@ -1,4 +1,4 @@
-"""The kinds of households in their right numbers, so that all living people together follow the age pyramid."""
+"""The kinds of households in their right numbers, so that all the living follow the age pyramid."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -36,7 +36,7 @@ RECENTLY_WIDOWED = 0.35
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """Shares of the four kinds of households, households per person, and the ages that members are drawn from."""
+    """Shares of the four kinds of households, households per person, and the ages of their members."""
 
     kinds: Floats
     per_person: float
@@ -56,13 +56,15 @@ def count_by_age(people: People, today: int) -> Floats:
 def _oldest_ages() -> Floats:
     """Solve for the ages of oldest children so that all children together follow the pyramid."""
     target = pyramid().sum(axis=0)[:OLDEST_CHILD]
-    target = target * np.interp(np.arange(OLDEST_CHILD), (17, 25), (1.0, 0.85))  # the rest are parents already
+    target = target * np.interp(
+        np.arange(OLDEST_CHILD), (17, 25), (1.0, 0.85)
+    )  # the rest are parents already
     table = np.zeros((OLDEST_CHILD, OLDEST_CHILD))
     rng = np.random.default_rng(1)
     size = 4000
     for years in range(OLDEST_CHILD):
         draft = Draft()
-        families_of(rng, draft, np.arange(size), years + rng.random(size), 0, 0)
+        families_of(rng, draft, np.arange(size), years + rng.random(size), today=0, cast=0)
         people = draft.people()
         ages = (-people.born[people.relation == CHILD] / YEAR).astype(np.int64)
         table[years] = np.bincount(ages, minlength=OLDEST_CHILD)[:OLDEST_CHILD] / size
@@ -82,7 +84,7 @@ def mix() -> Mix:
     size = 40_000
     draft = Draft()
     ages = rng.choice(OLDEST_CHILD, size, p=oldest / families) + rng.random(size)
-    families_of(rng, draft, np.arange(size), ages, 0, 0)
+    families_of(rng, draft, np.arange(size), ages, today=0, cast=0)
     rest = np.maximum(pyramid() - count_by_age(draft.people(), 0) * families / size, 0.0)
     husbands = rest[MALE] * np.interp(np.arange(AGES), *PARTNERED)
     wives = sum((share * np.roll(husbands, -gap) for gap, share in zip(*GAPS, strict=True)), np.zeros(AGES))
@@ -99,18 +101,18 @@ def mix() -> Mix:
 
 
 def members(rng: Rng, count: int, today: int, cast: int) -> People:
-    """Return the people of `count` households (and of the grown-up children's own), in order of households."""
+    """Return the people of `count` households, and of the grown-up children's own, by household."""
     found = mix()
     kind = rng.choice(4, count, p=found.kinds)
     kind[:cast] = FAMILY
     draft = Draft()
     homes = [np.flatnonzero(kind == k) for k in range(4)]
     oldest = rng.choice(OLDEST_CHILD, len(homes[FAMILY]), p=found.oldest) + rng.random(len(homes[FAMILY]))
-    left = families_of(rng, draft, homes[FAMILY], oldest, today, cast)
+    left = families_of(rng, draft, homes[FAMILY], oldest, today=today, cast=cast)
     moved = np.flatnonzero(left) + draft.size - len(left)
     _couples(rng, draft, homes[COUPLE], found.husbands, today)
     for sex, at, ages in ((MALE, MAN, found.men), (FEMALE, WOMAN, found.women)):
-        _alone(rng, draft, homes[at], sex, ages, today)
+        _alone(rng, draft, homes[at], sex=sex, ages=ages, today=today)
     people = draft.people()
     key = people.household.astype(np.float64)
     key[moved] = rng.uniform(cast, count, len(moved))
@@ -135,7 +137,7 @@ def _couples(rng: Rng, draft: Draft, homes: Ints, ages: Floats, today: int) -> N
     draft.parts[-2]["spouse"] = wives
 
 
-def _alone(rng: Rng, draft: Draft, homes: Ints, sex: int, ages: Floats, today: int) -> None:
+def _alone(rng: Rng, draft: Draft, homes: Ints, *, sex: int, ages: Floats, today: int) -> None:
     count = len(homes)
     born = _born(rng, rng.choice(AGES, count, p=ages), today)
     age = (today - born) / YEAR

@@ -52,7 +52,7 @@ def _own_surnames(rng: Rng, group: Ints, sex: Ints, table: Names) -> Ints:
 
 
 def _bearable(surname: Ints, group: Ints, sex: Ints, table: Names) -> NDArray[np.bool_]:
-    """Tell whom an inherited name fits: some peoples have a marker of the sex where the family name stands."""
+    """Tell whom an inherited name fits: with some peoples a marker of the sex stands in its place."""
     fits = np.ones(len(surname), dtype=np.bool_)
     for number in np.unique(group):
         men, women = (set(table.surnames[int(number), g].values.tolist()) for g in (MALE, FEMALE))
@@ -92,13 +92,10 @@ def full_names(rng: Rng, people: People, group: Ints, birth_year: Ints) -> FullN
         clash = np.flatnonzero((middle != 0) & ((middle == surname) | (middle == first) | (middle == last)))
         if not len(clash):
             break
-        middle[clash] = (
-            _by_key(rng, table.middle, sex[clash], cohort[clash]) if turn < _REDRAWS else 0
-        )
+        middle[clash] = _by_key(rng, table.middle, sex[clash], cohort[clash]) if turn < _REDRAWS else 0
     return FullNames(
         surname=surname,
         middle=np.where(middle != 0, middle, first),
         second_middle=np.where(middle != 0, first, 0),
         given=last,
     )
-

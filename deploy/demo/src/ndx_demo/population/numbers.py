@@ -1,4 +1,4 @@
-"""Personal numbers of synthetic people: valid in layout, without collision, by a seeded permutation per prefix."""
+"""Personal numbers of synthetic people: valid layout, no collision, one seeded permutation per prefix."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -94,7 +94,7 @@ def _born_in(rng: Rng, people: People, commune: Ints, table: Places) -> Ints:
 
 
 def _groups(rng: Rng, people: People, commune: Ints, table: Places) -> Ints:
-    """Draw a group per household; some wives come from another one, and children follow their people's rule."""
+    """Draw a group per household; some wives are of another; children follow their people's rule."""
     heads = np.r_[True, np.diff(people.household) != 0]
     of_house = table.group(rng, table.province[commune[heads]])
     group = of_house[np.cumsum(heads) - 1]
@@ -103,7 +103,8 @@ def _groups(rng: Rng, people: People, commune: Ints, table: Places) -> Ints:
     father = np.where(people.father != NOBODY, group[people.father], group[people.mother])
     mother = np.where(people.mother != NOBODY, group[people.mother], father)
     children = (people.mother != NOBODY) & (people.relation != SPOUSE)
-    return np.where(children, np.where(matrilineal()[mother], mother, father), group)
+    found: Ints = np.where(children, np.where(matrilineal()[mother], mother, father), group)
+    return found
 
 
 def _block(rng: Rng, people: People, cast: int, first_household: int, numbers: Allocation) -> Block:

@@ -66,7 +66,7 @@ class _Texts:
         self.all_names = [*self.now, *(_quoted(f"{c}, {t}") for c, t in former)]
 
 
-def _linked(block: Block, numbers: Column, link: Ints) -> Column:
+def _linked(numbers: Column, link: Ints) -> Column:
     return [numbers[i] if i != NOBODY else "" for i in link.tolist()]
 
 
@@ -78,7 +78,9 @@ def columns(block: Block, texts: _Texts) -> dict[str, Column]:
         f"{words[a]} {words[b]}" if b else words[a]
         for a, b in zip(block.names.middle.tolist(), block.names.second_middle.tolist(), strict=True)
     ]
-    born_in = np.where(block.born_before_change, block.birth_commune + len(texts.communes), block.birth_commune)
+    born_in = np.where(
+        block.born_before_change, block.birth_commune + len(texts.communes), block.birth_commune
+    )
     alive = people.died == NOBODY
     household = _digits(block.first_household + people.household, 9)
     adult = alive & (years_of(people.born) <= AS_OF.year - ADULT_FROM)
@@ -111,9 +113,9 @@ def columns(block: Block, texts: _Texts) -> dict[str, Column]:
         "life_status": ["ALIVE" if a else "DECEASED" for a in alive.tolist()],
         "death_or_missing_date": _where(~alive, _dates(np.maximum(people.died, 0))),
         "phone": _where(adult, [PHONE_PREFIX + d for d in _digits(phone, 7)]),
-        "mother_personal_id": _linked(block, number, people.mother),
-        "father_personal_id": _linked(block, number, people.father),
-        "spouse_personal_id": _linked(block, number, people.spouse),
+        "mother_personal_id": _linked(number, people.mother),
+        "father_personal_id": _linked(number, people.father),
+        "spouse_personal_id": _linked(number, people.spouse),
     }
 
 
@@ -132,5 +134,3 @@ def lines(people: int, *, seed: int, report: Callable[[int], None] = lambda _: N
         yield "\n".join(map(",".join, zip(*ordered, strict=True))) + "\n"
         done += len(block)
         report(done)
-
-

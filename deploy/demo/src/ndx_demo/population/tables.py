@@ -32,7 +32,7 @@ def rows(name: str) -> Rows:
 
 def cumulative(weights: Floats) -> Floats:
     """Return the running share of the weights, ending with exactly 1."""
-    total = np.cumsum(weights) / weights.sum()
+    total: Floats = np.cumsum(weights) / weights.sum()
     total[-1] = 1.0
     return total
 
@@ -108,7 +108,10 @@ def names() -> Names:
     for row in given_rows:
         first, _, last = row["name"].rpartition(" ")
         given.append((words.number(first), words.number(last)))
-    middle, single, compound, patterns = {}, {}, {}, {}
+    middle: dict[tuple[int, int], Draw] = {}
+    single: dict[tuple[int, int], Draw] = {}
+    compound: dict[tuple[int, int], Draw] = {}
+    patterns: dict[tuple[int, int], Draw] = {}
     for letter, cohort, sex, number in keys:
         weight = f"weight_{cohort.lower()}"
         of_sex = [r for r in middle_rows if r["sex"] == letter]
@@ -210,7 +213,7 @@ def _former(communes: Rows) -> tuple[Rows, Ints, Ints]:
             first_of.setdefault(row["province_code"], i)
             first[i], count[i] = len(table), len(own)
             table += own
-    for i in np.flatnonzero(count == 0):
+    for i in np.flatnonzero(count == 0).tolist():
         stand_in = first_of[communes[i]["province_code"]]
         first[i], count[i] = first[stand_in], count[stand_in]
     return table, first, count
