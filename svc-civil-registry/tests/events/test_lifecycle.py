@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from svc_civil_registry.events.errors import GuardFailed
 from svc_civil_registry.events.lifecycle import GUARDS, Action, State, apply, check, replay
-from svc_civil_registry.events.models import ActionType, Flag, RecordKind, Status
+from svc_civil_registry.events.vocabulary import ActionType, Flag, RecordKind, Status
 
 A, F, S = ActionType, Flag, Status
 

@@ -20,7 +20,7 @@ from svc_civil_registry.births.schemas import (
     DuplicateIn,
     ReviewIn,
 )
-from svc_civil_registry.events.models import Flag, Status
+from svc_civil_registry.events.vocabulary import Flag, Status
 
 router = APIRouter(prefix="/civil-registry/v1/births", tags=["births"])
 

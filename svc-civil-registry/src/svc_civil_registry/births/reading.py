@@ -14,7 +14,7 @@ from svc_civil_registry.births.service import GROUPS, disclose_birth, load
 from svc_civil_registry.books import service as books
 from svc_civil_registry.events import service as events
 from svc_civil_registry.events.lifecycle import Action, check
-from svc_civil_registry.events.models import ActionType, Flag, Status
+from svc_civil_registry.events.vocabulary import ActionType, Flag, Status
 
 
 def subjects_of(birth: Any, declaration: BirthIn) -> list[str]:

@@ -13,7 +13,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from svc_civil_registry.books.schemas import RegisterNumber
 from svc_civil_registry.deadlines.service import today
-from svc_civil_registry.events.models import ActionType, Flag, Status
+from svc_civil_registry.events.vocabulary import ActionType, Flag, Status
 from svc_civil_registry.names import FullName, NamePart, Words
 
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=True)]

@@ -40,7 +40,7 @@ from svc_civil_registry.duplicates.name_folding import fold, variant_key
 from svc_civil_registry.duplicates.service import BirthFacts, Hit
 from svc_civil_registry.events import service as events
 from svc_civil_registry.events.lifecycle import Action
-from svc_civil_registry.events.models import ActionType, Flag, RecordKind, Status
+from svc_civil_registry.events.vocabulary import ActionType, Flag, RecordKind, Status
 from svc_civil_registry.events.service import Place, Record
 
 GROUPS = (FieldGroup.CIVIL_STATUS_RECORD,)

@@ -3,7 +3,7 @@
 from ndx_contracts.agreements import AgencyCode
 from ndx_contracts.base import Output
 
-from svc_civil_registry.events.models import RecordKind
+from svc_civil_registry.events.vocabulary import RecordKind
 
 
 class RegisterNumber(Output):

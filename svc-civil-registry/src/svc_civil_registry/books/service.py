@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_civil_registry.books import repository
 from svc_civil_registry.books.schemas import RegisterNumber
-from svc_civil_registry.events.models import RecordKind
+from svc_civil_registry.events.vocabulary import RecordKind
 
 
 async def enter(

@@ -14,7 +14,7 @@ from svc_civil_registry.certificates.ethnic_groups import ethnic_group
 from svc_civil_registry.certificates.schemas import BirthCertificate, CertifiedParent
 from svc_civil_registry.deadlines.service import VIETNAM
 from svc_civil_registry.events.errors import GuardFailed
-from svc_civil_registry.events.models import ActionType
+from svc_civil_registry.events.vocabulary import ActionType
 
 
 async def read_birth_certificate(

@@ -13,7 +13,7 @@ from pydantic import StringConstraints, field_validator, model_validator
 
 from svc_civil_registry.books.schemas import RegisterNumber
 from svc_civil_registry.deadlines.service import today
-from svc_civil_registry.events.models import Flag, Status
+from svc_civil_registry.events.vocabulary import Flag, Status
 from svc_civil_registry.names import FullName, Words
 
 NoticeNumber = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9./-]{0,39}$")]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from svc_civil_registry.events.errors import GuardFailed
-from svc_civil_registry.events.models import ActionType, Flag, RecordKind, Status
+from svc_civil_registry.events.vocabulary import ActionType, Flag, RecordKind, Status
 
 A, F, S = ActionType, Flag, Status
 

@@ -5,8 +5,6 @@ change or delete them); `records.status` and `records.flags` are what replaying 
 queries and written in the transaction that adds an action.
 """
 
-from enum import StrEnum
-
 from sqlalchemy import (
     CheckConstraint,
     Column,
@@ -20,53 +18,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, UUID
 
+from svc_civil_registry.events.vocabulary import Status
 from svc_civil_registry.tables import metadata
-
-
-class RecordKind(StrEnum):
-    BIRTH = "BIRTH"
-    DEATH = "DEATH"
-
-
-class Status(StrEnum):
-    """CREATED → (NOTIFIED →) DECLARED → REGISTERED; ARCHIVED ends a record that is not to be registered."""
-
-    CREATED = "CREATED"
-    NOTIFIED = "NOTIFIED"
-    DECLARED = "DECLARED"
-    REGISTERED = "REGISTERED"
-    ARCHIVED = "ARCHIVED"
-
-
-class Flag(StrEnum):
-    """Conditions beside the status; each is derived from the actions."""
-
-    LATE = "late"
-    POTENTIAL_DUPLICATE = "potential-duplicate"
-    AWAITING_PERSONAL_ID = "awaiting-personal-id"
-    NUMBER_REFUSED = "number-refused"
-    REJECTED = "rejected"
-    CORRECTION_REQUESTED = "correction-requested"
-
-
-class ActionType(StrEnum):
-    """What can be done to a record."""
-
-    CREATE = "CREATE"
-    NOTIFY = "NOTIFY"
-    DECLARE = "DECLARE"
-    DETECT_DUPLICATE = "DETECT_DUPLICATE"
-    MARK_AS_NOT_DUPLICATE = "MARK_AS_NOT_DUPLICATE"
-    MARK_AS_DUPLICATE = "MARK_AS_DUPLICATE"
-    REQUEST_NUMBER = "REQUEST_NUMBER"
-    REFUSE_NUMBER = "REFUSE_NUMBER"
-    REGISTER = "REGISTER"
-    REJECT = "REJECT"
-    ARCHIVE = "ARCHIVE"
-    PRINT_CERTIFICATE = "PRINT_CERTIFICATE"
-    REQUEST_CORRECTION = "REQUEST_CORRECTION"
-    APPROVE_CORRECTION = "APPROVE_CORRECTION"
-    REJECT_CORRECTION = "REJECT_CORRECTION"
 
 
 _TIME = TIMESTAMP(timezone=True)

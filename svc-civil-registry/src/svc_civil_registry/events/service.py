@@ -14,7 +14,7 @@ from svc_civil_registry.admin_units.service import AdminUnit, commune_of_office
 from svc_civil_registry.events import repository
 from svc_civil_registry.events.errors import OfficeNotCovered, OfficeUnknown
 from svc_civil_registry.events.lifecycle import Action, State, apply, check, replay
-from svc_civil_registry.events.models import ActionType, RecordKind
+from svc_civil_registry.events.vocabulary import ActionType, RecordKind
 
 
 @dataclass(frozen=True, slots=True)
