@@ -10,6 +10,9 @@ from sqlalchemy.orm import DeclarativeBase
 
 from ndx_chassis.settings import ServiceSettings
 
+Session = AsyncSession
+"""How doors name the session that they hand on: they never touch the database themselves."""
+
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",

@@ -2,34 +2,30 @@
 
 from ndx_chassis.app import Runtime
 from ndx_chassis.consumer import Event, Subscription
+from ndx_chassis.db import Session
 from ndx_contracts.events import AccountActivated, AccountLocked, AccountUnlocked, ActivationCodeIssued
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_auth.authenticators import service
 from svc_auth.oidc.service import end_grants
 
 
-async def on_account_activated(
-    session: AsyncSession, event: Event[AccountActivated], runtime: Runtime
-) -> None:
+async def on_account_activated(session: Session, event: Event[AccountActivated], runtime: Runtime) -> None:
     await service.follow_activation(session, runtime, event)
 
 
 async def on_activation_code_issued(
-    session: AsyncSession, event: Event[ActivationCodeIssued], runtime: Runtime
+    session: Session, event: Event[ActivationCodeIssued], runtime: Runtime
 ) -> None:
     if await service.follow_new_code(session, runtime, event):
         await end_grants(session, event.data.account_id, cause="means-replaced")
 
 
-async def on_account_locked(session: AsyncSession, event: Event[AccountLocked], _runtime: Runtime) -> None:
+async def on_account_locked(session: Session, event: Event[AccountLocked], _runtime: Runtime) -> None:
     if await service.follow_lock(session, event):
         await end_grants(session, event.data.account_id, cause="account-locked")
 
 
-async def on_account_unlocked(
-    session: AsyncSession, event: Event[AccountUnlocked], _runtime: Runtime
-) -> None:
+async def on_account_unlocked(session: Session, event: Event[AccountUnlocked], _runtime: Runtime) -> None:
     await service.follow_lock(session, event)
 
 

@@ -2,14 +2,14 @@
 
 from ndx_chassis.app import Runtime
 from ndx_chassis.consumer import Event, Subscription
+from ndx_chassis.db import Session
 from ndx_contracts.events import PersonalIdCancelled
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_identity.accounts import service
 
 
 async def on_personal_id_cancelled(
-    session: AsyncSession, event: Event[PersonalIdCancelled], _runtime: Runtime
+    session: Session, event: Event[PersonalIdCancelled], _runtime: Runtime
 ) -> None:
     await service.lock_for_cancelled_number(session, event, personal_id=event.data.old_personal_id)
 

@@ -2,15 +2,15 @@
 
 from ndx_chassis.app import Runtime
 from ndx_chassis.consumer import Event, Subscription
+from ndx_chassis.db import Session
 from ndx_contracts.events import BirthRegistered, PersonDeceased
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_identity.accounts.service import lock_for_death
 from svc_identity.dependants import service
 from svc_identity.dependants.models import Relation
 
 
-async def on_birth_registered(session: AsyncSession, event: Event[BirthRegistered], runtime: Runtime) -> None:
+async def on_birth_registered(session: Session, event: Event[BirthRegistered], runtime: Runtime) -> None:
     birth = event.data
     parents = [
         (relation, parent)
@@ -23,7 +23,7 @@ async def on_birth_registered(session: AsyncSession, event: Event[BirthRegistere
     await service.attach_newborn(session, runtime, event, child=birth.personal_id, parents=parents)
 
 
-async def on_person_deceased(session: AsyncSession, event: Event[PersonDeceased], _runtime: Runtime) -> None:
+async def on_person_deceased(session: Session, event: Event[PersonDeceased], _runtime: Runtime) -> None:
     await lock_for_death(session, event, personal_id=event.data.personal_id)
     await service.end_by_death(session, event, personal_id=event.data.personal_id)
 

@@ -2,13 +2,13 @@
 
 from ndx_chassis.app import Runtime
 from ndx_chassis.consumer import Event
+from ndx_chassis.db import Session
 from ndx_contracts.events import BirthRegistered, PersonChanged, PersonDeceased
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_insurance_link.entitlements import service
 
 
-async def on_birth_registered(session: AsyncSession, event: Event[BirthRegistered], runtime: Runtime) -> None:
+async def on_birth_registered(session: Session, event: Event[BirthRegistered], runtime: Runtime) -> None:
     await service.open_for_birth(
         session,
         event,
@@ -18,14 +18,14 @@ async def on_birth_registered(session: AsyncSession, event: Event[BirthRegistere
     )
 
 
-async def on_person_deceased(session: AsyncSession, event: Event[PersonDeceased], runtime: Runtime) -> None:
+async def on_person_deceased(session: Session, event: Event[PersonDeceased], runtime: Runtime) -> None:
     del runtime
     await service.end_for_death(
         session, event, personal_id=event.data.personal_id, died_on=event.data.died_on
     )
 
 
-async def on_person_changed(session: AsyncSession, event: Event[PersonChanged], runtime: Runtime) -> None:
+async def on_person_changed(session: Session, event: Event[PersonChanged], runtime: Runtime) -> None:
     await service.follow_change(
         session,
         event,

@@ -2,17 +2,17 @@
 
 from ndx_chassis.app import Runtime
 from ndx_chassis.consumer import Event
+from ndx_chassis.db import Session
 from ndx_contracts.events import BirthRegistered, PersonDeceased
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_tax_link.dependants import service
 
 
-async def on_birth_registered(session: AsyncSession, event: Event[BirthRegistered], runtime: Runtime) -> None:
+async def on_birth_registered(session: Session, event: Event[BirthRegistered], runtime: Runtime) -> None:
     await service.register_for_birth(session, event, gateway=runtime.gateway, birth=event.data)
 
 
-async def on_person_deceased(session: AsyncSession, event: Event[PersonDeceased], runtime: Runtime) -> None:
+async def on_person_deceased(session: Session, event: Event[PersonDeceased], runtime: Runtime) -> None:
     del runtime
     await service.close_for_death(
         session, event, personal_id=event.data.personal_id, died_on=event.data.died_on
