@@ -15,5 +15,5 @@ class Settings(ServiceSettings):
     wrong_checks_per_subject: int = Field(default=5, ge=1)
     """Wrong checks of one agency about one number within the window, before it must wait."""
     wrong_checks_per_agency: int = Field(default=300, ge=1)
-    """Wrong checks of one agency about anybody within the window, before it must wait."""
+    """Different numbers about which one agency was wrong within the window, before it must wait."""
     wrong_checks_window_seconds: int = Field(default=900, ge=1)

@@ -224,6 +224,19 @@ class TestGuessing:
         statuses = [reply.status_code for reply in await asyncio.gather(*guesses)]
         assert statuses.count(200) == 5
 
+    async def test_asking_again_for_a_child_who_is_not_known_yet_is_no_guess(
+        self,
+        people: Any,
+        deliver: Make,
+        birth: Make,
+        client: httpx.AsyncClient,
+        hospital: dict[str, str],
+    ) -> None:
+        for _ in range(8):
+            assert (await ask(client, hospital))[0] == "050"
+        await deliver(birth())
+        assert (await ask(client, hospital))[0] == "000"
+
     async def test_another_patient_and_another_agency_are_not_held_up(
         self,
         child: str,

@@ -38,4 +38,5 @@ class EntitlementCheck(Base):
     visit_date: Mapped[date]
     result_code: Mapped[str | None] = mapped_column(Text)
     wrong: Mapped[bool]
+    """Nobody was found, or what was claimed did not fit."""
     request_id: Mapped[str] = mapped_column(Text)

@@ -1,5 +1,6 @@
 """All SQL about checks."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,39 +9,49 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_insurance_link.checks.models import EntitlementCheck
 
+_LOOK_BACK = 2000
+"""Wrong checks looked at: bounds the cost of a check."""
+
 
 @dataclass(frozen=True, slots=True)
 class WrongChecks:
-    """How often an agency was wrong lately, about one key and altogether."""
+    """How often an agency guessed wrong lately about one key, and about how many keys it was wrong."""
 
     about_key: int
-    altogether: int
+    keys: int
 
 
 async def count_wrong(
-    session: AsyncSession, *, agency: str, asked_key: str, since: datetime, at_most: int
+    session: AsyncSession, *, agency: str, asked_key: str, guesses: Collection[str], since: datetime
 ) -> WrongChecks:
-    """Count wrong checks; guesses about one key are counted one after another, even when sent at once."""
+    """Count wrong checks; guesses about one key are counted one after another, even when sent at once.
+
+    `guesses` are the result codes that tell something about whoever holds the key. Asking again and again for
+    a number that nobody holds (yet) is one key, and no guess.
+    """
     await session.execute(
         select(func.pg_advisory_xact_lock(func.hashtextextended(f"check:{agency}:{asked_key}", 0)))
     )
     recent = (
-        select(EntitlementCheck.asked_key)
+        select(EntitlementCheck.asked_key, EntitlementCheck.result_code)
         .where(
             EntitlementCheck.agency == agency,
             EntitlementCheck.wrong,
             EntitlementCheck.occurred_at >= since,
         )
         .order_by(EntitlementCheck.occurred_at.desc())
-        .limit(at_most)
+        .limit(_LOOK_BACK)
         .subquery()
     )
     row = (
         await session.execute(
-            select(func.count().filter(recent.c.asked_key == asked_key), func.count()).select_from(recent)
+            select(
+                func.count().filter(recent.c.asked_key == asked_key, recent.c.result_code.in_(guesses)),
+                func.count(recent.c.asked_key.distinct()),
+            ).select_from(recent)
         )
     ).one()
-    return WrongChecks(about_key=row[0], altogether=row[1])
+    return WrongChecks(about_key=row[0], keys=row[1])
 
 
 async def add(session: AsyncSession, check: EntitlementCheck) -> None:

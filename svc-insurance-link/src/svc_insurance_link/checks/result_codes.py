@@ -17,8 +17,6 @@ class ResultCode:
     action_vi: str
     action_en: str
     covered: bool
-    wrong: bool
-    """The asker's claim did not fit: counts as a guess."""
 
 
 @cache
@@ -35,7 +33,6 @@ def result_codes() -> dict[str, ResultCode]:
             action_vi=actions[row["action"]]["vi"],
             action_en=actions[row["action"]]["en"],
             covered=row["covered"],
-            wrong=row["wrong"],
         )
         for row in document["codes"]
     }

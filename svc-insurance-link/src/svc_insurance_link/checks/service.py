@@ -33,12 +33,14 @@ _FAULT_CODES = {
     Fault.BENEFIT_LEVEL: verdict.BENEFIT_LEVEL_WRONG,
     Fault.PROVINCE: verdict.PROVINCE_WRONG,
 }
-_OUTCOMES = {
-    verdict.NAME_WRONG: Outcome.NOT_MATCHED,
-    verdict.NAME_WRONG_INITIALS_RIGHT: Outcome.NOT_MATCHED,
-    verdict.BIRTH_DATE_WRONG: Outcome.NOT_MATCHED,
-    verdict.CARD_CODE_WRONG: Outcome.NOT_MATCHED,
-}
+_NOT_MATCHED = frozenset(
+    {
+        verdict.NAME_WRONG,
+        verdict.NAME_WRONG_INITIALS_RIGHT,
+        verdict.BIRTH_DATE_WRONG,
+        verdict.CARD_CODE_WRONG,
+    }
+)
 _NUMBER_DIGITS = 10
 
 
@@ -68,7 +70,7 @@ class Finding:
     def outcome(self) -> Outcome:
         if self.participant is None:
             return Outcome.NOT_FOUND
-        return _OUTCOMES.get(self.verdict.code, Outcome.MATCHED)
+        return Outcome.NOT_MATCHED if self.verdict.code in _NOT_MATCHED else Outcome.MATCHED
 
 
 def question_of(request: EntitlementCheckIn) -> Question:
@@ -132,7 +134,7 @@ async def check(
     await _stop_guessing(session, entry, settings=settings, sessions=sessions)
     finding = await _find(session, question, visit_date=entry.visit_date)
     entry.result_code = finding.verdict.code
-    entry.wrong = result_codes()[entry.result_code].wrong
+    entry.wrong = finding.outcome is not Outcome.MATCHED
     entry.participant_id = finding.participant.id if finding.participant is not None else None
     await repository.add(session, entry)
     await disclose(
@@ -158,13 +160,10 @@ async def _stop_guessing(
         session,
         agency=entry.agency,
         asked_key=entry.asked_key,
+        guesses=_NOT_MATCHED,
         since=datetime.now(UTC) - window,
-        at_most=settings.wrong_checks_per_agency,
     )
-    if (
-        wrong.about_key < settings.wrong_checks_per_subject
-        and wrong.altogether < settings.wrong_checks_per_agency
-    ):
+    if wrong.about_key < settings.wrong_checks_per_subject and wrong.keys < settings.wrong_checks_per_agency:
         return
     async with sessions() as own, own.begin():
         await repository.add(own, entry)

@@ -50,8 +50,8 @@ async def open_for_birth(
     heard of before the birth ends the entitlement at once.
     """
     await participants.hold(session, personal_id)
-    participant = await participants.take_over(session, actor, gateway=gateway, personal_id=personal_id)
-    if await repository.has_kind(session, participant.id, rules.CHILD_UNDER_6):
+    participant, new = await participants.take_over(session, actor, gateway=gateway, personal_id=personal_id)
+    if not new and await repository.has_kind(session, participant.id, rules.CHILD_UNDER_6):
         return None
     return await _open(session, actor, participant, on=vietnamese_day(registered_at))
 

@@ -66,11 +66,11 @@ async def find_by_code(session: AsyncSession, code: str) -> tuple[KnownParticipa
 
 async def take_over(
     session: AsyncSession, actor: Actor, *, gateway: GatewayClient, personal_id: str
-) -> KnownParticipant:
-    """Return the participant; one who is new is fetched from the population database. Needs `hold`."""
+) -> tuple[KnownParticipant, bool]:
+    """Return the participant and whether one is new: fetched from the population database. Needs `hold`."""
     known = await repository.by_personal_id(session, personal_id)
     if known is not None:
-        return _known(known)
+        return _known(known), False
     copy = await fetch_person(gateway, personal_id)
     participant = Participant(
         personal_id=personal_id,
@@ -84,7 +84,7 @@ async def take_over(
     await record_audit(
         session, actor, action="participant_taken_over", entity_type=ENTITY, entity_id=participant.id
     )
-    return _known(participant)
+    return _known(participant), True
 
 
 async def refresh_copy(

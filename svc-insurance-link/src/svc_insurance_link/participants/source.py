@@ -59,7 +59,7 @@ def _read(document: Any, personal_id: str, asked_at: datetime) -> PersonCopy:
 
 
 def _full_name(value: Any) -> str:
-    parts = [value["surname"], value["middle_name"], value["given_name"]]
+    parts = [value.get("surname"), value.get("middle_name"), value["given_name"]]
     name = " ".join(part for part in parts if part)
     if not name:
         raise ValueError("the name is empty")
