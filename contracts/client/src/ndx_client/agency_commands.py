@@ -1,0 +1,154 @@
+"""Commands of agencies: get a certificate, see what may be called, call."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from ndx_contracts.purposes import Purpose
+
+from ndx_client import keys
+from ndx_client.errors import NotConfigured
+from ndx_client.terminal import session_of, show, show_rows
+
+certificate = typer.Typer(no_args_is_help=True, help="The certificate of your own system.")
+
+
+@certificate.command("request")
+def request_certificate(
+    context: typer.Context,
+    code: Annotated[
+        str,
+        typer.Option(
+            "--code", prompt=True, hide_input=True, envvar="NDX_ENROLMENT_CODE", help="One-time code."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder for key, certificate and CA.")] = Path(),
+    name: Annotated[str, typer.Option("--name", help="Name of the files.")] = "ndx",
+) -> None:
+    """Make a key, send a certificate request with the enrolment code, and store what comes back."""
+    key_file, crt_file, ca_file = (out / f"{name}.{end}" for end in ("key", "crt", "ca.crt"))
+    try:
+        key = keys.read_key(key_file) if key_file.exists() else keys.new_key()
+    except ValueError:
+        raise NotConfigured(
+            f"{key_file} holds something else than an elliptic key.", "Choose another --name or --out."
+        ) from None
+    # The key is stored first: a certificate whose key was lost would use the code up for nothing.
+    if not key_file.exists():
+        keys.write_secret(key_file, keys.key_pem(key))
+    with session_of(context).public_client() as public:
+        issued = public.request_certificate(code, keys.request_pem(key, name))
+    crt_file.write_text(issued.certificate_pem, encoding="ascii")
+    ca_file.write_text(issued.gateway_ca_pem, encoding="ascii")
+    who, until, _ = keys.describe(crt_file)
+    sys.stderr.write(f"Certificate of {who}, good until {until:%Y-%m-%d}. Next:\n")
+    sys.stdout.write(f"export NDX_CERT={crt_file} NDX_KEY={key_file} NDX_CA={ca_file}\n")
+
+
+@certificate.command("show")
+def show_certificate(context: typer.Context) -> None:
+    """Show who your certificate says you are, and until when."""
+    session = session_of(context)
+    if session.cert is None or not session.cert.is_file():
+        raise NotConfigured("There is no certificate.", "Set NDX_CERT.")
+    who, until, serial = keys.describe(session.cert)
+    show(session, {"name": who, "not_after": until.isoformat(), "serial": serial})
+
+
+def allowed(context: typer.Context) -> None:
+    """List what you may call now, under which agreement, for which purposes."""
+    session = session_of(context)
+    items = [found.model_dump() for found in session.client().allowed()]
+    columns = (
+        "operation",
+        "method",
+        "path",
+        "purposes",
+        "field_groups",
+        "agreement",
+        "per_second",
+        "per_day",
+    )
+    show_rows(session, items, columns)
+
+
+def services(context: typer.Context) -> None:
+    """List the services on the exchange."""
+    session = session_of(context)
+    show_rows(session, session.client().call("GET /v1/services").json()["items"], ("service", "title"))
+
+
+def operations(
+    context: typer.Context, service: Annotated[str, typer.Argument(help="Name of a service: population.")]
+) -> None:
+    """List the operations of a service."""
+    session = session_of(context)
+    reply = session.client().call("GET /v1/services/{name}/operations", path={"name": service})
+    columns = ("operation", "method", "path", "door", "personal_data", "field_groups")
+    show_rows(session, reply.json()["items"], columns)
+
+
+def read_body(given: str | None) -> Any:
+    """Return the JSON body: text, `@file`, or `-` for standard input."""
+    if given is None:
+        return None
+    try:
+        if given == "-":
+            return json.loads(sys.stdin.read())
+        if given.startswith("@"):
+            return json.loads(Path(given[1:]).read_text(encoding="utf-8"))
+        return json.loads(given)
+    except OSError as error:
+        raise NotConfigured(f"Cannot read the body: {error.strerror}.", "Check the file's name.") from None
+    except ValueError:
+        raise NotConfigured("The body is not JSON.", "Check quotes, commas and brackets.") from None
+
+
+def _pairs(given: list[str]) -> dict[str, str]:
+    split = [pair.partition("=") for pair in given]
+    if any(not separator for _, separator, _ in split):
+        raise NotConfigured("A query option looks like name=value.", "Write --query limit=10.")
+    return {name: value for name, _, value in split}
+
+
+def call(  # noqa: PLR0917 - each parameter is an argument or option of the command
+    context: typer.Context,
+    method: Annotated[str, typer.Argument(help="GET, POST, PUT, DELETE.")],
+    path: Annotated[str, typer.Argument(help="Path at the gateway, such as /population/v1/persons/…")],
+    purpose: Annotated[Purpose | None, typer.Option("--purpose", help="For what the data is needed.")] = None,
+    case: Annotated[str | None, typer.Option("--case", help="The case that needs it.")] = None,
+    officer: Annotated[str | None, typer.Option("--officer", help="The officer who asks.")] = None,
+    body: Annotated[str | None, typer.Option("--body", help="JSON, @file, or - for standard input.")] = None,
+    query: Annotated[list[str] | None, typer.Option("--query", help="name=value; may be repeated.")] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option("--idempotency-key", help="Repeat a POST safely; new by default.")
+    ] = None,
+) -> None:
+    """Call an operation; the answer goes to standard output, what is about it to standard error."""
+    if not path.startswith("/"):
+        raise NotConfigured("The path begins with a slash.", "Run: ndx allowed — it shows the paths.")
+    reply = (
+        session_of(context)
+        .client()
+        .call(
+            f"{method} {path}",
+            json=read_body(body),
+            params=_pairs(query or []) or None,
+            purpose=None if purpose is None else purpose.value,
+            case_id=case,
+            officer=officer,
+            idempotency_key=idempotency_key,
+        )
+    )
+    about = [f"{reply.status_code}", f"request {reply.headers.get('ndx-request-id', '-')}"]
+    about.append(f"{reply.elapsed.total_seconds() * 1000:.0f} ms")
+    remaining = reply.headers.get("x-ratelimit-remaining")
+    if remaining is not None:
+        about.append(f"{remaining} calls left this second")
+    sys.stderr.write("  ".join(about) + "\n")
+    if "json" in reply.headers.get("content-type", ""):
+        show(session_of(context), reply.json())
+    else:
+        sys.stdout.write(reply.text)

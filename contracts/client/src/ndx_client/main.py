@@ -1,0 +1,47 @@
+"""The command line `ndx`: operators run the exchange with it, agencies call it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ndx_client import agency_commands, operator_commands
+from ndx_client.terminal import ClearErrors, Session
+
+app = typer.Typer(
+    cls=ClearErrors,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="National data exchange: agencies call it, operators run it.",
+)
+app.add_typer(operator_commands.agencies, name="agencies", rich_help_panel="Operators")
+app.add_typer(operator_commands.systems, name="systems", rich_help_panel="Operators")
+app.add_typer(operator_commands.certificates, name="certificates", rich_help_panel="Operators")
+app.add_typer(operator_commands.agreements, name="agreements", rich_help_panel="Operators")
+app.add_typer(agency_commands.certificate, name="certificate", rich_help_panel="Agencies")
+app.command("allowed", rich_help_panel="Agencies")(agency_commands.allowed)
+app.command("services", rich_help_panel="Agencies")(agency_commands.services)
+app.command("operations", rich_help_panel="Agencies")(agency_commands.operations)
+app.command("call", rich_help_panel="Agencies")(agency_commands.call)
+
+
+@app.callback()
+def configure(  # noqa: PLR0917 - each parameter is an option of the command line
+    context: typer.Context,
+    gateway: Annotated[
+        str, typer.Option(envvar="NDX_GATEWAY_URL", help="Door of agencies and operators.")
+    ] = "https://localhost:8443",
+    citizen: Annotated[
+        str, typer.Option(envvar="NDX_CITIZEN_URL", help="Door without a certificate.")
+    ] = "https://localhost:8444",
+    cert: Annotated[Path | None, typer.Option(envvar="NDX_CERT", help="Your certificate.")] = None,
+    key: Annotated[Path | None, typer.Option(envvar="NDX_KEY", help="Your key.")] = None,
+    ca: Annotated[Path | None, typer.Option(envvar="NDX_CA", help="CA of the exchange.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print lists as JSON.")] = False,
+) -> None:
+    """Take settings from options or the environment."""
+    context.obj = Session(gateway, citizen, cert, key, ca, as_json)
+
+
+if __name__ == "__main__":
+    app()
