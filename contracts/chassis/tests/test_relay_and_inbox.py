@@ -1,0 +1,43 @@
+"""The promises of the runtime that no service tests alone: pauses grow, headers hold no data, shapes hold."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ndx_chassis.inbox import delay_after
+from ndx_chassis.telemetry import inbound, is_sampled, traceparent
+from ndx_contracts.personal_ids import mask, mask_all
+
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0"
+
+
+class TestPauses:
+    @given(st.integers(min_value=0, max_value=60))
+    def test_a_pause_is_never_longer_than_six_minutes(self, attempts: int) -> None:
+        assert 0.3 < delay_after(attempts).total_seconds() <= 360
+
+    def test_later_attempts_wait_longer(self) -> None:
+        assert delay_after(6).total_seconds() > 3 * delay_after(2).total_seconds()
+
+
+class TestMasking:
+    @given(st.from_regex(r"\A[0-9]{12}\Z"))
+    def test_no_log_line_keeps_a_whole_number(self, number: str) -> None:
+        assert number not in mask_all(f"person {number}, again {number}.")
+        assert mask(number) == f"{number[:3]}*******{number[-2:]}"
+
+    def test_other_numbers_stay(self) -> None:
+        assert mask_all("took 1234567890123 ns, order 12345") == "took 1234567890123 ns, order 12345"
+
+
+class TestTraceContext:
+    @pytest.mark.parametrize(("flag", "sampled"), [("1", True), ("0", False), ("3", True)])
+    def test_the_sampled_flag_decides(self, flag: str, sampled: bool) -> None:
+        assert is_sampled(PARENT + flag) is sampled
+
+    def test_an_unsampled_context_is_passed_on_as_it_came(self) -> None:
+        with inbound(PARENT + "0"):
+            assert traceparent() == PARENT + "0"
+
+    def test_nonsense_is_not_passed_on(self) -> None:
+        with inbound("x" * 55):
+            assert traceparent() is None
