@@ -13,8 +13,8 @@ from svc_civil_registry.births.schemas import (
     StepOut,
 )
 from svc_civil_registry.books.schemas import RegisterNumber
-from svc_civil_registry.events.vocabulary import Flag, Status
 from svc_civil_registry.events.service import Record
+from svc_civil_registry.events.vocabulary import Flag, Status
 
 
 def birth_out(

@@ -37,8 +37,8 @@ from svc_civil_registry.books import service as books
 from svc_civil_registry.deadlines.service import today
 from svc_civil_registry.events import service as events
 from svc_civil_registry.events.lifecycle import Action
-from svc_civil_registry.events.vocabulary import ActionType, Flag, RecordKind
 from svc_civil_registry.events.service import Record
+from svc_civil_registry.events.vocabulary import ActionType, Flag, RecordKind
 from svc_civil_registry.settings import Settings
 
 PATH = "/population/v1/personal-id-requests"

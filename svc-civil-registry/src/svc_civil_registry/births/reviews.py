@@ -19,8 +19,8 @@ from svc_civil_registry.births.schemas import BirthIn, BirthOut, DuplicateIn, Re
 from svc_civil_registry.births.service import GROUPS, commit_and_obtain, load, still_waiting
 from svc_civil_registry.events import service as events
 from svc_civil_registry.events.lifecycle import Action
-from svc_civil_registry.events.vocabulary import ActionType, Flag, RecordKind, Status
 from svc_civil_registry.events.service import Record
+from svc_civil_registry.events.vocabulary import ActionType, Flag, RecordKind, Status
 
 
 class Decision(Output):

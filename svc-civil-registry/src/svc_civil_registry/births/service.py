@@ -40,8 +40,8 @@ from svc_civil_registry.duplicates.name_folding import fold, variant_key
 from svc_civil_registry.duplicates.service import BirthFacts, Hit
 from svc_civil_registry.events import service as events
 from svc_civil_registry.events.lifecycle import Action
-from svc_civil_registry.events.vocabulary import ActionType, Flag, RecordKind, Status
 from svc_civil_registry.events.service import Place, Record
+from svc_civil_registry.events.vocabulary import ActionType, Flag, RecordKind, Status
 
 GROUPS = (FieldGroup.CIVIL_STATUS_RECORD,)
 SAME_DECLARATION = "same-declaration"

@@ -21,8 +21,8 @@ from svc_civil_registry.deaths.events import death_registered
 from svc_civil_registry.deaths.schemas import DeathIn, DeathOut, DeathRecordOut
 from svc_civil_registry.events import service as events
 from svc_civil_registry.events.lifecycle import Action
-from svc_civil_registry.events.vocabulary import ActionType, RecordKind
 from svc_civil_registry.events.service import Place
+from svc_civil_registry.events.vocabulary import ActionType, RecordKind
 
 GROUPS = (FieldGroup.CIVIL_STATUS_RECORD,)
 

@@ -18,9 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, UUID
 
-from svc_civil_registry.events.vocabulary import Status
 from svc_civil_registry.tables import metadata
-
 
 _TIME = TIMESTAMP(timezone=True)
 
