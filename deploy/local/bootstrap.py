@@ -89,7 +89,13 @@ def documents() -> dict[Path, dict[str, object]]:
     files = [ROOT / "pyproject.toml"]
     for pattern in ("*/pyproject.toml", "*/*/pyproject.toml"):
         files += sorted(ROOT.glob(pattern))
-    return {file: tomllib.loads(file.read_text(encoding="utf-8")) for file in files}
+    found: dict[Path, dict[str, object]] = {}
+    for file in files:
+        try:
+            found[file] = tomllib.loads(file.read_text(encoding="utf-8"))
+        except tomllib.TOMLDecodeError as error:
+            raise SetUpError(f"{file} is not valid: {error}") from None
+    return found
 
 
 def stamp_of(paths: list[Path]) -> str:

@@ -173,7 +173,7 @@ def _gateway(paths: StackPaths, ports: Ports, env: dict[str, str]) -> list[Part]
             [
                 envoy(),
                 *("-c", bootstrap, "--concurrency", "1", "--log-level", "warn"),
-                *("--use-dynamic-base-id", "--drain-time-s", "1", "--parent-shutdown-time-s", "2"),
+                *("--disable-hot-restart", "--drain-time-s", "1"),
             ],
             ["gateway", "envoy-bootstrap"],
             ready=[f"http://127.0.0.1:{admin}/ready", *(f"tcp:{port}" for port in doors)],
