@@ -1,4 +1,4 @@
-"""Command `python -m gateway.bootstrap`: keys, first certificates and first operators of a new bus; safe to repeat."""
+"""Command `python -m gateway.bootstrap`: keys, first certificates and operators; safe to repeat."""
 
 import asyncio
 import os

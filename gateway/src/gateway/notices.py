@@ -7,5 +7,5 @@ CHANNEL = "ndx_config"
 
 
 async def announce(session: AsyncSession, kind: str) -> None:
-    """Send NOTIFY when, and only when, this transaction commits; kinds: agency, certificate, agreement, suspension."""
+    """Send NOTIFY at commit; kinds: agency, certificate, agreement, suspension."""
     await session.execute(text("SELECT pg_notify(:channel, :kind)"), {"channel": CHANNEL, "kind": kind})

@@ -1,4 +1,4 @@
-"""Enrols agencies and their systems, gets their certificates, and has their agreements approved by a second person."""
+"""Enrols agencies and systems, gets certificates, has agreements approved by a second person."""
 
 import json
 import os

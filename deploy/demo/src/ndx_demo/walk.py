@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -408,7 +409,7 @@ def _ledger(walk: Walk) -> None:
         walk.step(
             "The auditor finds the read in the ledger, with proof",
             "GET /v1/ledger/entries/{disclosure_id}",
-            lambda url=url: auditor.get(url),
+            partial(auditor.get, url),
             expect=200,
             outcome=lambda b: f"position {b['position']} of {b['tree_size']}, proof {_proven(b)}",
             look=url,

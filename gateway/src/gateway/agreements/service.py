@@ -104,7 +104,7 @@ def _check_terms(terms: AgreementTerms, known: dict[str, Any]) -> None:
 async def draft_agreement(
     session: AsyncSession, operator: Operator, *, terms: AgreementTerms, known: dict[str, Any]
 ) -> Agreement:
-    """Write a draft; `known` maps each operation of the catalogue to the field groups that it can disclose."""
+    """Write a draft; `known` maps each operation of the catalogue to the groups that it can disclose."""
     await agencies.require_role(session, operator, Role.OPERATOR)
     await agencies.agency_named(session, terms.consumer_agency)
     await agencies.agency_named(session, terms.provider_agency)

@@ -1,7 +1,7 @@
 """The ledger's tables: entries in order of arrival, and signed checkpoints.
 
-An entry's leaf hash covers the record with its subjects replaced by keyed pseudonyms; the record itself may be
-erased when the law says so (`record` becomes NULL) without touching any proof.
+An entry's leaf hash covers the record with its subjects replaced by keyed pseudonyms; the record itself
+may be erased when the law says so (`record` becomes NULL) without touching any proof.
 """
 
 from datetime import datetime

@@ -130,7 +130,7 @@ async def latest_checkpoint(session: AsyncSession) -> CheckpointOut:
 async def entry_with_proof(session: AsyncSession, operator: Operator, *, disclosure_id: str) -> EntryOut:
     """Return an entry with its inclusion proof in the latest checkpoint.
 
-    The proof is computed from the stored leaf hashes; tiles for very large trees come on top of the same table.
+    The proof is computed from the stored leaf hashes; tiles for very large trees come on top of them.
     """
     await agencies.require_role(session, operator, Role.AUDITOR)
     entry = (

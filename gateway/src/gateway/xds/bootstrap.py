@@ -1,4 +1,4 @@
-"""Command `python -m gateway.xds.bootstrap --out FILE`: the little that Envoy knows before it asks for the rest."""
+"""Command `python -m gateway.xds.bootstrap --out FILE`: what Envoy knows before it asks."""
 
 import argparse
 import json

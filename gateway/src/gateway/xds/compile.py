@@ -76,6 +76,7 @@ def _cluster(service: str, address: str) -> dict[str, Any]:
                 "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
                 "sni": f"{service}.ndx.internal",
                 "common_tls_context": {
+                    "tls_params": {"tls_maximum_protocol_version": "TLSv1_3"},
                     "tls_certificate_sds_secret_configs": [{"name": "gateway_client", "sds_config": ADS}],
                     "combined_validation_context": {
                         "default_validation_context": {
@@ -154,8 +155,7 @@ def _secrets(snapshot: Snapshot) -> dict[str, dict[str, Any]]:
 def compile_resources(snapshot: Snapshot) -> Resources:
     """Return every resource of both listeners."""
     clusters = {
-        names.cluster(s): _cluster(s, address)
-        for s, address in sorted(snapshot.doors.upstreams.items())
+        names.cluster(s): _cluster(s, address) for s, address in sorted(snapshot.doors.upstreams.items())
     }
     if snapshot.doors.zipkin:
         clusters["zipkin"] = _plain_cluster("zipkin", snapshot.doors.zipkin, http2=False)

@@ -35,7 +35,7 @@ class ConfigServer(protos.ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # t
             changed.set()
 
     async def DeltaAggregatedResources(  # noqa: N802 - the protocol's name
-        self, requests: AsyncIterator[Any], context: grpc.aio.ServicerContext
+        self, requests: AsyncIterator[Any], context: Any
     ) -> AsyncIterator[Any]:
         """Serve one Envoy for as long as it is connected."""
         del context
