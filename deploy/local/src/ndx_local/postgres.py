@@ -127,7 +127,10 @@ def socket_dir(directory: Path) -> Path:
 
 
 def initialise(directory: Path, password: str) -> None:
-    """Make the cluster in `directory` unless it is there."""
+    """Make the cluster in `directory` unless it is there, and the folder of its socket."""
+    place = socket_dir(directory)
+    place.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _own(place)
     data = directory / "data"
     if (directory / "initialised").exists():
         return
@@ -163,11 +166,9 @@ def initialise(directory: Path, password: str) -> None:
 def command(
     directory: Path, port: int, settings: Mapping[str, str] = DURABLE, *, with_parent: bool = False
 ) -> list[str]:
-    """Return the command that serves the cluster on 127.0.0.1 and a socket; makes the socket's folder."""
-    place = socket_dir(directory)
-    place.mkdir(mode=0o755, parents=True, exist_ok=True)
-    _own(place)
-    fixed = {"listen_addresses": "127.0.0.1", "unix_socket_directories": str(place), "port": str(port)}
+    """Return the command that serves the cluster on 127.0.0.1 and a socket."""
+    place = str(socket_dir(directory))
+    fixed = {"listen_addresses": "127.0.0.1", "unix_socket_directories": place, "port": str(port)}
     options = [word for key, value in {**settings, **fixed}.items() for word in ("-c", f"{key}={value}")]
     return [
         *_launcher(with_parent=with_parent),
@@ -195,10 +196,10 @@ def postmaster(directory: Path) -> tuple[int, bool] | None:
 def stop(directory: Path, *, timeout: float = 20.0) -> None:
     """Stop whatever runs on the cluster: politely first, then at once."""
     found = postmaster(directory)
-    if found is None:
-        return
-    process = psutil.Process(found[0])
+    process = psutil.Process(found[0]) if found is not None else None
     for number, seconds in ((signal.SIGINT, timeout), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)):
+        if process is None:
+            break
         with suppress(psutil.NoSuchProcess):
             process.send_signal(number)
         with suppress(psutil.TimeoutExpired):
