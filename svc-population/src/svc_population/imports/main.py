@@ -1,0 +1,37 @@
+"""Command `python -m svc_population.imports.main FILE|-`: load a file of persons into the database."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from svc_population.imports.errors import ImportRefused
+from svc_population.imports.service import Loaded, load_persons
+from svc_population.settings import Settings
+
+
+def main(arguments: list[str]) -> int:
+    """Load the named file, or standard input for `-`."""
+    if len(arguments) != 1:
+        sys.stderr.write("usage: python -m svc_population.imports.main FILE|-\n")
+        return 2
+    name = arguments[0]
+    try:
+        if name == "-":
+            loaded = _load(iter(sys.stdin), "standard input")
+        else:
+            with Path(name).open(encoding="utf-8", newline="") as file:
+                loaded = _load(iter(file), Path(name).name)
+    except (ImportRefused, OSError) as error:
+        sys.stderr.write(f"population: {error}\n")
+        return 1
+    sys.stdout.write(f"population: {loaded}\n")
+    return 0
+
+
+def _load(texts: Iterator[str], source: str) -> Loaded:
+    return asyncio.run(load_persons(Settings().asyncpg_dsn, texts, source=f"import:{source}"))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,139 @@
+"""SQL of the bulk load: COPY into a temporary table, from there into persons and relationships."""
+
+import re
+from collections.abc import Sequence
+from uuid import UUID
+
+import asyncpg
+
+from svc_population.imports.errors import ImportRefused
+from svc_population.imports.layout import PERSON_COLUMNS, RELATION_COLUMNS
+from svc_population.personal_ids.personal_id import known_place_codes
+
+_PERSON = tuple(c.name for c in PERSON_COLUMNS)
+_DATES = frozenset(c.name for c in PERSON_COLUMNS if c.holds.startswith("date"))
+_DEFAULTS = {"nationality": "'VN'", "life_status": "'ALIVE'"}
+_STAGING = ", ".join(
+    f"{c.name} {'date' if c.name in _DATES else 'text'}" for c in (*PERSON_COLUMNS, *RELATION_COLUMNS)
+)
+_CREATE = f"CREATE TEMPORARY TABLE staged_persons ({_STAGING}) ON COMMIT DELETE ROWS"
+_VALID = r"""
+    personal_id ~ '^[0-9]{12}$' AND given_name IS NOT NULL AND birth_date IS NOT NULL
+    AND sex IN ('MALE', 'FEMALE')
+    AND coalesce(life_status, 'ALIVE') IN ('ALIVE', 'MISSING', 'DECLARED_DEAD', 'DECEASED')
+    AND (coalesce(life_status, 'ALIVE') = 'ALIVE') = (death_or_missing_date IS NULL)
+    AND personal_id IS DISTINCT FROM mother_personal_id
+    AND personal_id IS DISTINCT FROM father_personal_id
+    AND personal_id IS DISTINCT FROM spouse_personal_id
+"""
+_WRONG_STRUCTURE = """
+    get_byte(personal_id::bytea, 3) - 48
+        IS DISTINCT FROM 2 * (date_part('year', birth_date)::int / 100 - 19) + (sex = 'FEMALE')::int
+    OR substr(personal_id, 5, 2) <> to_char(birth_date, 'YY')
+    OR substr(personal_id, 1, 3) <> ALL ($2)
+"""
+_VALUES = ", ".join(f"coalesce({n}, {_DEFAULTS[n]})" if n in _DEFAULTS else n for n in _PERSON)
+_MOVE = f"""
+    WITH valid AS MATERIALIZED (SELECT * FROM staged_persons WHERE {_VALID}),
+    moved AS (
+        INSERT INTO persons ({", ".join(_PERSON)}, source)
+        SELECT {_VALUES}, $1 FROM valid
+        ON CONFLICT (personal_id) DO NOTHING
+        RETURNING personal_id
+    ),
+    related AS (
+        INSERT INTO relationships (personal_id, relation, related_personal_id, related_name, source)
+        SELECT v.personal_id, r.relation, r.related_personal_id, r.related_name, $1
+        FROM valid v JOIN moved USING (personal_id)
+        CROSS JOIN LATERAL (VALUES
+            ('MOTHER', v.mother_personal_id, v.mother_name),
+            ('FATHER', v.father_personal_id, v.father_name),
+            ('SPOUSE', v.spouse_personal_id, NULL)
+        ) AS r (relation, related_personal_id, related_name)
+        WHERE r.related_personal_id IS NOT NULL OR r.related_name IS NOT NULL
+        ON CONFLICT DO NOTHING
+    )
+    SELECT
+        (SELECT count(*) FROM staged_persons) AS lines,
+        (SELECT count(*) FROM valid) AS valid,
+        (SELECT count(*) FROM moved) AS inserted,
+        (SELECT count(*) FROM valid WHERE {_WRONG_STRUCTURE}) AS wrong_structure
+"""  # noqa: S608 - names of columns are constants of the layout
+_COUNT = """
+    UPDATE imports SET lines = lines + $2, inserted = inserted + $3, existing = existing + $4,
+        rejected = rejected + $5, wrong_structure = wrong_structure + $6
+    WHERE id = $1
+"""
+
+
+async def open_import(connection: asyncpg.Connection, source: str) -> UUID:
+    """Record the start of a load and make its temporary table."""
+    await connection.execute(_CREATE)
+    found = await connection.fetchval(
+        "INSERT INTO imports (id, source, state) VALUES (uuidv7(), $1, 'RUNNING') RETURNING id", source
+    )
+    return UUID(str(found))
+
+
+async def load_chunk(
+    connection: asyncpg.Connection, import_id: UUID, source: str, header: Sequence[str], chunk: bytes
+) -> None:
+    """Load whole lines in one transaction.
+
+    Raises:
+        ImportRefused: a line has another form than its header says.
+    """
+    try:
+        async with connection.transaction():
+            await connection.copy_to_table(
+                "staged_persons", source=_Once(chunk), columns=list(header), format="csv", encoding="utf-8"
+            )
+            row = await connection.fetchrow(_MOVE, source, sorted(known_place_codes()))
+            if row is None:
+                raise ImportRefused("the load gave no counts")
+            rejected, existing = row["lines"] - row["valid"], row["valid"] - row["inserted"]
+            counts = (row["lines"], row["inserted"], existing, rejected, row["wrong_structure"])
+            await connection.execute(_COUNT, import_id, *counts)
+    except asyncpg.DataError as error:
+        raise ImportRefused(f"{type(error).__name__} in {_place(error)}") from None
+
+
+def _place(error: asyncpg.DataError) -> str:
+    # The context also quotes the value, which may be personal data: only the place is kept.
+    found = re.search(r"line (\d+)(?:, column (\w+))?", getattr(error, "context", None) or "")
+    return f"line {found[1]} of a chunk, column {found[2] or '?'}" if found else "an unknown line"
+
+
+async def close_import(connection: asyncpg.Connection, import_id: UUID, state: str) -> asyncpg.Record:
+    """Record the end of a load and return its counts."""
+    row = await connection.fetchrow(
+        "UPDATE imports SET state = $2, finished_at = clock_timestamp() WHERE id = $1"
+        " RETURNING lines, inserted, existing, rejected, wrong_structure",
+        import_id,
+        state,
+    )
+    await connection.execute("DROP TABLE IF EXISTS staged_persons")
+    if row is None:
+        raise ImportRefused("the load's own row is gone")
+    return row
+
+
+async def refresh_statistics(connection: asyncpg.Connection) -> None:
+    """Tell the planner about the new rows."""
+    await connection.execute("ANALYZE persons, relationships")
+
+
+class _Once:
+    """The chunk as the asynchronous iterator that asyncpg takes."""
+
+    def __init__(self, chunk: bytes) -> None:
+        self._left: bytes | None = chunk
+
+    def __aiter__(self) -> "_Once":
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._left is None:
+            raise StopAsyncIteration
+        chunk, self._left = self._left, None
+        return chunk
