@@ -54,7 +54,7 @@ def status(stack: StackName = "demo") -> None:
     parts = Stack.open(stack).status()
     if not parts:
         console.print(f"stack {stack} does not run; start it with: make up")
-        raise typer.Exit(1)
+        return
     table = Table("part", "state", "pid", "restarts", "last failure", box=None)
     for part in parts:
         row = (part["name"], part["state"], str(part["pid"] or ""), str(part["restarts"]), part["failure"])
