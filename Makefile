@@ -52,7 +52,7 @@ e2e: setup ## end-to-end tests over a whole stack on free ports
 	@$(PY) -m pytest -q tests-e2e/flows tests-e2e/faults || { echo "ndx: an end-to-end test failed, see above"; exit 1; }
 
 bench: setup ## benchmarks; one with B=lookup
-	@$(PY) -m pytest -q tests-e2e/benchmarks --bench="$(B)"
+	@$(PY) tests-e2e/benchmarks/run.py $(B)
 
 contracts: setup ## write the OpenAPI documents and event schemas anew
 	@$(PY) -m ndx_chassis.contracts
