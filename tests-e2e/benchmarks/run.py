@@ -115,7 +115,7 @@ def pgbench_ceiling(bench: Bench) -> float:
 def lookup(bench: Bench) -> Result:
     rounds = lookup_rounds(bench)
     ceiling = pgbench_ceiling(bench)
-    words = f"one process, mTLS, {CONNECTIONS} connections, 4 field groups, a disclosure row each; generator on the same cores"
+    words = f"one process, mTLS, {CONNECTIONS} connections, 4 groups, a record each; generator on these cores"
     return result(
         "lookup", "reads/s", rounds, words, ("pgbench, the same read and record, prepared", ceiling)
     )
@@ -235,7 +235,8 @@ def main() -> int:
             made = BENCHMARKS[name](bench)
             results.append(made)
             print(
-                f"{made.name}: {made.value} {made.unit}, of ceiling {made.ratio}, p50 {made.p50_ms} p95 {made.p95_ms} p99 {made.p99_ms} ms, errors {made.errors}"
+                f"{made.name}: {made.value} {made.unit}, of ceiling {made.ratio}, p50 {made.p50_ms}"
+                f" p95 {made.p95_ms} p99 {made.p99_ms} ms, errors {made.errors}"
             )
         print(f"report: {report(results)}")
     finally:
