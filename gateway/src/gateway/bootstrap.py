@@ -66,7 +66,7 @@ def make_files(state: Path) -> None:
 
 
 async def make_rows(settings: Settings) -> None:
-    """Register the platform's agencies and the first operators."""
+    """Register the platform's agencies and the first operators with their certificates."""
     engine = make_engine(settings)
     try:
         async with make_sessions(engine)() as session, session.begin():
@@ -76,6 +76,8 @@ async def make_rows(settings: Settings) -> None:
                 )
             for agency, login, roles in FIRST_OPERATORS:
                 await agencies.ensure_operator(session, agency=agency, login=login, roles=roles)
+                pem = (settings.state_dir / "operators" / f"{agency}-{login}.crt").read_bytes()
+                await service.keep_operator_certificate(session, pem, agency=agency, login=login)
     finally:
         await engine.dispose()
 

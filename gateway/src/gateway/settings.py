@@ -6,6 +6,16 @@ from typing import ClassVar
 from ndx_chassis.settings import ServiceSettings, settings_for
 from pydantic import Field
 
+SERVICE_OWNERS = {
+    "population": "G01",
+    "identity": "G01",
+    "auth": "G01",
+    "civil-registry": "G02",
+    "insurance": "G03",
+    "tax": "G04",
+    "gateway": "NDX",
+}
+
 
 class Settings(ServiceSettings):
     """Read from `GATEWAY_…`."""
@@ -32,3 +42,5 @@ class Settings(ServiceSettings):
     ledger_pseudonym_key_file: Path | None = None
     ledger_signing_key_file: Path | None = None
     certificate_days: int = 365
+    service_owners: dict[str, str] = Field(default_factory=lambda: dict(SERVICE_OWNERS))
+    """Service short name → code of the agency that owns its data and alone may approve agreements on it."""

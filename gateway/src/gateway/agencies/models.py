@@ -1,7 +1,8 @@
 """Agencies, systems and operators.
 
 An agency is REGISTERED, then ACTIVE with its first certificate, may be SUSPENDED and reactivated,
-and is CLOSED for ever. A system belongs to one agency and enrols with a one-time code, of which only a hash is kept.
+and is CLOSED for ever. A system belongs to one agency and enrols with a one-time code, of which only a hash
+is kept.
 """
 
 from datetime import datetime

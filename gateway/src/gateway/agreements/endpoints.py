@@ -20,8 +20,8 @@ _OPERATOR = operation(door="operator")
 async def draft_agreement(
     body: AgreementTerms, session: SessionDep, operator: OperatorDep, runtime: RuntimeDep
 ) -> Agreement:
-    known = service.known_operations(runtime)
-    return await service.draft_agreement(session, operator, terms=body, known=known)
+    known, owners = service.known_operations(runtime), service.service_owners(runtime)
+    return await service.draft_agreement(session, operator, terms=body, known=known, owners=owners)
 
 
 @router.get("", openapi_extra=_OPERATOR)
@@ -55,11 +55,23 @@ async def show_agreement_history(
 
 
 @router.put("/{agreement_id}", openapi_extra=_OPERATOR)
-async def change_draft_agreement(
-    agreement_id: str, body: AgreementTerms, session: SessionDep, operator: OperatorDep, runtime: RuntimeDep
+async def change_draft_agreement(  # noqa: PLR0917 - each is a part of the request
+    agreement_id: str,
+    body: AgreementTerms,
+    session: SessionDep,
+    operator: OperatorDep,
+    runtime: RuntimeDep,
+    seen_version: Annotated[int | None, Query(ge=1)] = None,
 ) -> Agreement:
-    known = service.known_operations(runtime)
-    return await service.change_draft(session, operator, agreement_id=agreement_id, terms=body, known=known)
+    return await service.change_draft(
+        session,
+        operator,
+        agreement_id=agreement_id,
+        terms=body,
+        known=service.known_operations(runtime),
+        owners=service.service_owners(runtime),
+        seen_version=seen_version,
+    )
 
 
 @router.post("/{agreement_id}/submit", openapi_extra=_OPERATOR)

@@ -17,6 +17,13 @@ class StepRefused(DomainError):
     title_vi = "Trạng thái thỏa thuận không cho phép bước này"
 
 
+class VersionConflict(DomainError):
+    kind = Kind.PRECONDITION_FAILED
+    code = "agreement-version-conflict"
+    title = "Somebody else changed the draft meanwhile"
+    title_vi = "Dự thảo đã được người khác thay đổi"
+
+
 class FourEyes(DomainError):
     kind = Kind.FORBIDDEN
     code = "four-eyes"

@@ -1,7 +1,8 @@
 """Use cases: draft, submit, decide by a second person, suspend at once; each step is kept and announced."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Any, cast
+from typing import cast
 
 from ndx_chassis.agreements import VIETNAM
 from ndx_chassis.app import Runtime
@@ -16,10 +17,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.agencies import service as agencies
 from gateway.agencies.models import Role
 from gateway.agreements import repository
-from gateway.agreements.errors import AgreementNotFound, FourEyes, StepRefused, TermsRefused
+from gateway.agreements.errors import (
+    AgreementNotFound,
+    FourEyes,
+    StepRefused,
+    TermsRefused,
+    VersionConflict,
+)
 from gateway.agreements.models import ACTIONS, AgreementDecision, AgreementRow
 from gateway.agreements.schemas import AgreementHistory, AgreementList, DecisionOut
 from gateway.notices import announce
+from gateway.settings import Settings
 
 _ENFORCEABLE = (AgreementState.ACTIVE.value, AgreementState.SUSPENDED.value)
 _PUBLISHED = frozenset({"activate", "suspend", "resume", "expire", "terminate"})
@@ -91,8 +99,13 @@ async def _record(
     return agreement
 
 
-def _check_terms(terms: AgreementTerms, known: dict[str, Any]) -> None:
+def _check_terms(
+    terms: AgreementTerms, known: Mapping[str, Sequence[str]], owners: Mapping[str, str]
+) -> None:
     for grant in terms.operations:
+        owner = owners.get(grant.operation.partition(".")[0])
+        if owner != terms.provider_agency:
+            raise TermsRefused(f"{terms.provider_agency} is not the agency that provides {grant.operation}.")
         operation = known.get(grant.operation)
         if operation is None:
             raise TermsRefused(f"There is no operation {grant.operation}.")
@@ -102,13 +115,25 @@ def _check_terms(terms: AgreementTerms, known: dict[str, Any]) -> None:
 
 
 async def draft_agreement(
-    session: AsyncSession, operator: Operator, *, terms: AgreementTerms, known: dict[str, Any]
+    session: AsyncSession,
+    operator: Operator,
+    *,
+    terms: AgreementTerms,
+    known: Mapping[str, Sequence[str]],
+    owners: Mapping[str, str],
 ) -> Agreement:
-    """Write a draft; `known` maps each operation of the catalogue to the groups that it can disclose."""
+    """Write a draft.
+
+    `known` maps each operation of the catalogue to the field groups that it can disclose, `owners` each
+    service to the agency that provides it.
+
+    Raises:
+        TermsRefused: an operation or field group that does not exist, or a provider that is not its owner.
+    """
     await agencies.require_role(session, operator, Role.OPERATOR)
     await agencies.agency_named(session, terms.consumer_agency)
     await agencies.agency_named(session, terms.provider_agency)
-    _check_terms(terms, known)
+    _check_terms(terms, known, owners)
     # One draft at a time per consumer keeps the numbers free of gaps and races.
     await agencies.lock_agency(session, terms.consumer_agency)
     number = await repository.next_number(session, terms.consumer_agency)
@@ -132,16 +157,28 @@ async def change_draft(
     *,
     agreement_id: str,
     terms: AgreementTerms,
-    known: dict[str, Any],
+    known: Mapping[str, Sequence[str]],
+    owners: Mapping[str, str],
+    seen_version: int | None = None,
 ) -> Agreement:
+    """Write new terms into a draft as its next version; the former ones stay in the history.
+
+    Raises:
+        VersionConflict: the draft is no longer the version that the operator saw.
+    """
     await agencies.require_role(session, operator, Role.OPERATOR)
     row = await _locked(session, agreement_id)
     if row.state != AgreementState.DRAFT.value:
         raise StepRefused("Only a draft can be changed.")
+    if seen_version is not None and seen_version != row.version:
+        raise VersionConflict(f"The draft is at version {row.version} now.")
     if terms.consumer_agency != row.consumer_agency:
         raise TermsRefused("The consumer agency of an agreement does not change.")
-    _check_terms(terms, known)
+    await agencies.agency_named(session, terms.provider_agency)
+    _check_terms(terms, known, owners)
     row.terms = terms.model_dump(mode="json")
+    row.version += 1
+    row.updated_at = datetime.now(UTC)
     row.provider_agency = terms.provider_agency
     row.drafted_by = f"{operator.agency}:{operator.login}"
     return await _record(session, operator, row, "change", None)
@@ -166,8 +203,11 @@ async def decide_agreement(
     await agencies.require_role(session, operator, Role.APPROVER)
     row = await _locked(session, agreement_id)
     me = f"{operator.agency}:{operator.login}"
-    if me == row.drafted_by or operator.agency != row.provider_agency:
+    if operator.agency != row.provider_agency or me in await repository.drafters(session, agreement_id):
         raise FourEyes(f"An approver of {row.provider_agency} who did not draft it must decide.")
+    valid_to = row.terms["valid_to"]
+    if approve and valid_to is not None and valid_to < _today().isoformat():
+        raise StepRefused("The agreement's last day has passed.")
     row.decided_by = me
     agreement = await _step(session, operator, row, "approve" if approve else "reject", reason)
     if approve and row.terms["valid_from"] <= _today().isoformat():
@@ -191,10 +231,10 @@ async def follow_calendar(runtime: Runtime) -> None:
     """Activate approved agreements on their first day, and end those past their last."""
     today = _today().isoformat()
     async with runtime.sessions() as session, session.begin():
-        for row in await repository.in_states(session, [AgreementState.APPROVED.value]):
+        for row in await repository.in_states(session, [AgreementState.APPROVED.value], lock=True):
             if row.terms["valid_from"] <= today:
                 await _step(session, _Clock(), row, "activate", None)
-        for row in await repository.in_states(session, list(_ENFORCEABLE)):
+        for row in await repository.in_states(session, list(_ENFORCEABLE), lock=True):
             if row.terms["valid_to"] is not None and row.terms["valid_to"] < today:
                 await _step(session, _Clock(), row, "expire", None)
     runtime.nudge()
@@ -237,6 +277,13 @@ async def history_of(session: AsyncSession, agreement_id: str) -> AgreementHisto
     return AgreementHistory(agreement_id=agreement_id, items=items)
 
 
-def known_operations(runtime: Runtime) -> dict[str, Any]:
+def known_operations(runtime: Runtime) -> dict[str, Sequence[str]]:
     """Return the catalogue's operations with their field groups, as `app.py` put it in the runtime."""
-    return cast("dict[str, Any]", runtime.extras["operation_groups"])
+    return cast("dict[str, Sequence[str]]", runtime.extras["operation_groups"])
+
+
+def service_owners(runtime: Runtime) -> dict[str, str]:
+    """Return the agency that provides each service."""
+    if not isinstance(runtime.settings, Settings):
+        raise TypeError("agreements need the gateway's settings")
+    return runtime.settings.service_owners

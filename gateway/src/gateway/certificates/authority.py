@@ -19,6 +19,7 @@ CA_DAYS = 3650
 SERVER_DAYS = 825
 CRL_DAYS = 30
 LEAST_RSA_BITS = 2048
+RENEW_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,13 @@ def fingerprint(certificate: x509.Certificate) -> str:
 
 
 def open_authority(folder: Path, name: str, words: str) -> Authority:
-    """Read `<name>.crt/.key` in the folder, or make a new root."""
+    """Read `<name>.crt/.key` in the folder, or make a new root.
+
+    Raises:
+        FileNotFoundError: one of the two is lost; a new root would make every issued certificate worthless.
+    """
     cert_file, key_file = folder / f"{name}.crt", folder / f"{name}.key"
-    if cert_file.exists() and key_file.exists():
+    if cert_file.exists() or key_file.exists():
         loaded = serialization.load_pem_private_key(key_file.read_bytes(), None)
         if not isinstance(loaded, ec.EllipticCurvePrivateKey):
             raise TypeError(f"{key_file} is not an EC key")
@@ -125,9 +130,22 @@ def _issue(
     )
 
 
+def _is_current(folder: Path, name: str, ca: Authority) -> bool:
+    """Tell whether certificate and key are there, come from this CA, and do not end within 30 days."""
+    cert_file, key_file = folder / f"{name}.crt", folder / f"{name}.key"
+    if not cert_file.exists() or not key_file.exists():
+        return False
+    certificate = x509.load_pem_x509_certificate(cert_file.read_bytes())
+    try:
+        certificate.verify_directly_issued_by(ca.certificate)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return certificate.not_valid_after_utc > datetime.now(UTC) + timedelta(days=RENEW_DAYS)
+
+
 def issue_server(ca: Authority, folder: Path, name: str, hosts: list[str]) -> None:
-    """Make `<name>.crt/.key` for a server unless they are there."""
-    if (folder / f"{name}.crt").exists():
+    """Make `<name>.crt/.key` for a server unless current ones are there."""
+    if _is_current(folder, name, ca):
         return
     key = ec.generate_private_key(ec.SECP256R1())
     names: list[x509.GeneralName] = [x509.DNSName(h) for h in hosts]
@@ -139,10 +157,10 @@ def issue_server(ca: Authority, folder: Path, name: str, hosts: list[str]) -> No
     (folder / f"{name}.crt").write_bytes(certificate_pem(certificate))
 
 
-def issue_client(ca: Authority, folder: Path, name: str, uri: str) -> x509.Certificate | None:
-    """Make `<name>.crt/.key` for a client named by a URI unless they are there; return a new certificate."""
-    if (folder / f"{name}.crt").exists():
-        return None
+def issue_client(ca: Authority, folder: Path, name: str, uri: str) -> None:
+    """Make `<name>.crt/.key` for a client named by a URI unless current ones are there."""
+    if _is_current(folder, name, ca):
+        return
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = _issue(
         ca,
@@ -154,7 +172,6 @@ def issue_client(ca: Authority, folder: Path, name: str, uri: str) -> x509.Certi
     )
     write_private(folder / f"{name}.key", key_pem(key))
     (folder / f"{name}.crt").write_bytes(certificate_pem(certificate))
-    return certificate
 
 
 def sign_request(ca: Authority, csr_pem: str, *, uri: str, days: float) -> x509.Certificate:

@@ -1,4 +1,7 @@
-"""Issued certificates: ACTIVE, then REVOKED or past their end."""
+"""Issued certificates: ACTIVE, then REVOKED by an operator or EXPIRED by time.
+
+A system may hold several active certificates at once, so that a new one is in use before the old one ends.
+"""
 
 from datetime import datetime
 
@@ -7,6 +10,11 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway.tables import Base
+
+ACTIVE = "ACTIVE"
+REVOKED = "REVOKED"
+EXPIRED = "EXPIRED"
+"""Shown, not stored: an active certificate past its last moment."""
 
 
 class Certificate(Base):

@@ -3,18 +3,20 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cryptography import x509
 from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Operator
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies import service as agencies
 from gateway.agencies.models import Role
-from gateway.certificates import authority
+from gateway.certificates import authority, repository
 from gateway.certificates.errors import CertificateNotFound, CertificateRevokedAlready
-from gateway.certificates.models import Certificate
+from gateway.certificates.models import ACTIVE, EXPIRED, REVOKED, Certificate
 from gateway.certificates.schemas import CertificateList, CertificateOut, CertificateRequestIn, IssuedOut
 from gateway.notices import announce
+
+_MOST = 1000
 
 
 def agency_ca(state_dir: Path) -> authority.Authority:
@@ -31,14 +33,9 @@ class _Enrolling:
         self.request_id = "-"
 
 
-async def issue_certificate(
-    session: AsyncSession, *, wanted: CertificateRequestIn, state_dir: Path, days: float
-) -> IssuedOut:
-    """Issue a certificate for the system that the code stands for; the code is used up with it."""
-    agency, system = await agencies.use_enrolment_code(session, wanted.enrolment_code)
-    ca = agency_ca(state_dir)
-    uri = f"urn:ndx:agency:{agency}:{system}"
-    made = authority.sign_request(ca, wanted.csr_pem, uri=uri, days=days)
+async def _keep(
+    session: AsyncSession, made: x509.Certificate, *, agency: str, system: str, uri: str
+) -> Certificate:
     row = Certificate(
         serial=format(made.serial_number, "x"),
         agency=agency,
@@ -47,10 +44,37 @@ async def issue_certificate(
         fingerprint_sha256=authority.fingerprint(made),
         not_before=made.not_valid_before_utc,
         not_after=made.not_valid_after_utc,
-        state="ACTIVE",
+        state=ACTIVE,
     )
     session.add(row)
     await session.flush()
+    return row
+
+
+async def keep_operator_certificate(session: AsyncSession, pem: bytes, *, agency: str, login: str) -> None:
+    """Register a first operator's certificate from the bootstrap, so that it can be listed and revoked."""
+    made = x509.load_pem_x509_certificate(pem)
+    if await repository.find(session, format(made.serial_number, "x")) is None:
+        uri = f"urn:ndx:operator:{agency}:{login}"
+        row = await _keep(session, made, agency=agency, system=f"operator:{login}", uri=uri)
+        await record_audit(
+            session,
+            _Enrolling(agency, f"operator:{login}"),
+            action="certificate_issued",
+            entity_type="certificate",
+            entity_id=row.serial,
+        )
+
+
+async def issue_certificate(
+    session: AsyncSession, *, wanted: CertificateRequestIn, state_dir: Path, days: float
+) -> IssuedOut:
+    """Issue a certificate for the system that the code stands for; the code is used up with it."""
+    agency, system = await agencies.use_enrolment_code(session, wanted.enrolment_code)
+    ca = agency_ca(state_dir)
+    uri = f"urn:ndx:agency:{agency}:{system}"
+    made = authority.sign_request(ca, wanted.csr_pem, uri=uri, days=days)
+    row = await _keep(session, made, agency=agency, system=system, uri=uri)
     await record_audit(
         session,
         _Enrolling(agency, system),
@@ -75,19 +99,21 @@ async def revoke_certificate(
 ) -> CertificateOut:
     """Revoke at once: new handshakes by the CRL, open connections by the fingerprint."""
     await agencies.require_role(session, operator, Role.OPERATOR)
-    row = await session.get(Certificate, serial.lower(), with_for_update=True)
+    # As tools print it: upper or lower case, with colons, with leading zeros.
+    plain = serial.lower().replace(":", "").lstrip("0")
+    row = await repository.find(session, plain, lock=True)
     if row is None:
         raise CertificateNotFound
-    if row.state == "REVOKED":
+    if row.state == REVOKED:
         raise CertificateRevokedAlready
-    row.state, row.revoked_at, row.reason = "REVOKED", datetime.now(UTC), reason
+    row.state, row.revoked_at, row.reason = REVOKED, datetime.now(UTC), reason
     await session.flush()
     await record_audit(
         session,
         operator,
         action="certificate_revoked",
         entity_type="certificate",
-        entity_id=serial,
+        entity_id=row.serial,
         details={"reason": reason},
     )
     await announce(session, "certificate")
@@ -95,40 +121,34 @@ async def revoke_certificate(
 
 
 def _out(row: Certificate) -> CertificateOut:
+    over = row.state == ACTIVE and row.not_after <= datetime.now(UTC)
     return CertificateOut(
         serial=row.serial,
         agency=row.agency,
         system=row.system,
         fingerprint_sha256=row.fingerprint_sha256,
         not_after=row.not_after,
-        state=row.state,
+        state=EXPIRED if over else row.state,
     )
 
 
 async def certificates_of(session: AsyncSession, *, agency: str | None) -> CertificateList:
-    statement = select(Certificate).order_by(Certificate.not_after).limit(1000)
-    if agency is not None:
-        statement = statement.where(Certificate.agency == agency)
-    return CertificateList(items=[_out(row) for row in await session.scalars(statement)])
+    return CertificateList(items=[_out(row) for row in await repository.newest(session, agency, _MOST)])
 
 
 async def revoked_fingerprints(session: AsyncSession) -> dict[str, list[str]]:
     """Return the fingerprints that must not be served any more, by URI SAN."""
     found: dict[str, list[str]] = {}
-    statement = select(Certificate.uri, Certificate.fingerprint_sha256).where(
-        (Certificate.state == "REVOKED") & (Certificate.not_after > datetime.now(UTC))
-    )
-    for uri, fingerprint in (await session.execute(statement)).tuples():
-        found.setdefault(uri, []).append(fingerprint)
+    for row in await repository.revoked(session):
+        found.setdefault(row.uri, []).append(row.fingerprint_sha256)
     return found
 
 
 async def crl_pem(session: AsyncSession, state_dir: Path) -> str:
     """Return the current revocation list of the agency CA."""
-    statement = select(Certificate.serial, Certificate.revoked_at).where(
-        (Certificate.state == "REVOKED") & (Certificate.not_after > datetime.now(UTC))
-    )
     revoked = [
-        (serial, when) for serial, when in (await session.execute(statement)).tuples() if when is not None
+        (row.serial, row.revoked_at)
+        for row in await repository.revoked(session)
+        if row.revoked_at is not None
     ]
     return authority.revocation_list(agency_ca(state_dir), revoked).decode()

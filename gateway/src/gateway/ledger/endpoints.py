@@ -20,7 +20,7 @@ async def show_latest_checkpoint(session: SessionDep) -> CheckpointOut:
 
 @router.get("/entries/{disclosure_id}", openapi_extra=operation(door="operator"))
 async def show_ledger_entry(disclosure_id: UUID, session: SessionDep, operator: OperatorDep) -> EntryOut:
-    return await service.entry_with_proof(session, operator, disclosure_id=str(disclosure_id))
+    return await service.entry_with_proof(session, operator, disclosure_id=disclosure_id)
 
 
 @router.get("/status", openapi_extra=operation(door="operator"))

@@ -1,4 +1,4 @@
-"""The ledger's tables: entries in order of arrival, and signed checkpoints.
+"""The ledger's tables: arrivals, entries in order of arrival, roots of full tiles, and signed checkpoints.
 
 An entry's leaf hash covers the record with its subjects replaced by keyed pseudonyms; the record itself
 may be erased when the law says so (`record` becomes NULL) without touching any proof.
@@ -29,12 +29,24 @@ class LedgerEntry(Base):
 
 
 class LedgerArrival(Base):
+    """A record that waits for its position."""
+
     __tablename__ = "ledger_arrivals"
 
     disclosure_id: Mapped[UUID] = mapped_column(primary_key=True)
     service: Mapped[str] = mapped_column(Text)
     record: Mapped[dict[str, Any]] = mapped_column(JSONB)
     received_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+
+
+class LedgerNode(Base):
+    """Root of a full tile: of 256 leaves on level 1, of 65,536 on level 2."""
+
+    __tablename__ = "ledger_nodes"
+
+    level: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    index: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    hash: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class LedgerCheckpoint(Base):

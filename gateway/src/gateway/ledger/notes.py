@@ -3,6 +3,7 @@
 import base64
 import hashlib
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
@@ -31,8 +32,6 @@ def sign(name: str, key: ed25519.Ed25519PrivateKey, text: str) -> str:
 
 def verify(name: str, public: ed25519.Ed25519PublicKey, note: str) -> str | None:
     """Return the note's text when the named key signed it, else None."""
-    from cryptography.exceptions import InvalidSignature
-
     text, separator, signatures = note.rpartition("\n\n")
     if not separator:
         return None
@@ -41,7 +40,10 @@ def verify(name: str, public: ed25519.Ed25519PublicKey, note: str) -> str | None
         parts = line.split(" ")
         if len(parts) != 3 or parts[0] != "—" or parts[1] != name:  # noqa: PLR2004 - the form of a signature line
             continue
-        raw = base64.b64decode(parts[2])
+        try:
+            raw = base64.b64decode(parts[2], validate=True)
+        except ValueError:
+            continue
         if raw[:4] != key_id(name, public):
             continue
         try:

@@ -27,10 +27,17 @@ class EntryOut(Output):
 
 
 class ServiceCount(Output):
+    """Records of one service: with a position, waiting for one, and kept back as not readable."""
+
     service: str
     entries: int
+    waiting: int
+    parked: int
 
 
 class StatusOut(Output):
     services: list[ServiceCount]
     waiting: int
+    size: int
+    made_at: datetime | None
+    """When the latest checkpoint was made."""

@@ -2,28 +2,30 @@
 
 import base64
 from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from ndx_chassis.app import Runtime
+from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Operator
+from ndx_chassis.telemetry import log
 from ndx_contracts.disclosure import DisclosureRecord
-from sqlalchemy import delete, func, insert, select
-from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies import service as agencies
 from gateway.agencies.models import Role
-from gateway.ledger import notes
+from gateway.ledger import notes, repository
 from gateway.ledger.errors import EntryNotFound, LedgerEmpty
 from gateway.ledger.leaf import canonical
-from gateway.ledger.merkle import Frontier, inclusion_proof, leaf_hash
-from gateway.ledger.models import LedgerArrival, LedgerCheckpoint, LedgerEntry
+from gateway.ledger.merkle import Frontier, fold, full_root, leaf_hash, runs, siblings
+from gateway.ledger.models import LedgerCheckpoint
 from gateway.ledger.schemas import CheckpointOut, EntryOut, ServiceCount, StatusOut
 from gateway.settings import Settings
 
 ORIGIN = "ndx.example/ledger"
-BATCH = 5000
+BATCH = 2000
 
 
 async def open_keys(runtime: Runtime) -> None:
@@ -33,6 +35,7 @@ async def open_keys(runtime: Runtime) -> None:
         raise TypeError("the ledger needs the gateway's settings")
     secret, pem = settings.ledger_pseudonym_key_file, settings.ledger_signing_key_file
     if secret is None or pem is None:
+        log.warning("ledger_not_signing", reason="no key file is set")
         return
     runtime.extras["ledger_pseudonym_key"] = secret.read_bytes()
     key = load_pem_private_key(pem.read_bytes(), None)
@@ -43,128 +46,127 @@ async def open_keys(runtime: Runtime) -> None:
 
 async def take_in(session: AsyncSession, record: DisclosureRecord) -> None:
     """Keep a record until the next checkpoint gives it a position; a second copy changes nothing."""
-    await session.execute(
-        upsert(LedgerArrival)
-        .values(
-            disclosure_id=record.id,
-            service=record.service,
-            record=record.model_dump(mode="json"),
-            received_at=datetime.now(UTC),
-        )
-        .on_conflict_do_nothing()
-    )
+    await repository.keep_arrival(session, record)
 
 
 async def make_checkpoint(runtime: Runtime) -> None:
-    """Append what has arrived and sign the new root; runs in one process at a time."""
+    """Append all that has arrived, batch by batch, each with a signed root; runs in one process at a time."""
     secret, key = runtime.extras.get("ledger_pseudonym_key"), runtime.extras.get("ledger_signing_key")
     if secret is None or key is None:
         return
-    async with runtime.sessions() as session, session.begin():
-        arrivals = (
-            await session.scalars(select(LedgerArrival).order_by(LedgerArrival.received_at).limit(BATCH))
-        ).all()
-        if not arrivals:
-            return
-        ids = [a.disclosure_id for a in arrivals]
-        known = set(
-            (
-                await session.scalars(
-                    select(LedgerEntry.disclosure_id).where(LedgerEntry.disclosure_id.in_(ids))
-                )
-            ).all()
+    taken = BATCH
+    while taken == BATCH:
+        async with runtime.sessions() as session, session.begin():
+            taken = await _append_batch(session, secret, key)
+
+
+async def _append_batch(session: AsyncSession, secret: bytes, key: ed25519.Ed25519PrivateKey) -> int:
+    arrivals = await repository.arrivals(session, BATCH)
+    if not arrivals:
+        return 0
+    ids = [arrival.disclosure_id for arrival in arrivals]
+    known = await repository.known(session, ids)
+    last = await repository.latest_checkpoint(session)
+    tree = Frontier() if last is None else Frontier(last.size, last.frontier)
+    entries: list[dict[str, Any]] = []
+    nodes: list[dict[str, Any]] = []
+    for arrival in arrivals:
+        if arrival.disclosure_id in known:
+            continue
+        leaf = canonical(DisclosureRecord.model_validate(arrival.record), secret)
+        hashed = leaf_hash(leaf.encode())
+        entries.append(
+            {
+                "position": tree.size,
+                "disclosure_id": arrival.disclosure_id,
+                "service": arrival.service,
+                "leaf_hash": hashed,
+                "leaf": leaf,
+                "record": arrival.record,
+                "received_at": arrival.received_at,
+            }
         )
-        last = await _latest(session)
-        tree = Frontier(last.size, last.frontier) if last is not None else Frontier()
-        rows = []
-        for arrival in arrivals:
-            if arrival.disclosure_id in known:
-                continue
-            text = canonical(DisclosureRecord.model_validate(arrival.record), secret)
-            hashed = leaf_hash(text.encode())
-            rows.append(
-                {
-                    "position": tree.size,
-                    "disclosure_id": arrival.disclosure_id,
-                    "service": arrival.service,
-                    "leaf_hash": hashed,
-                    "leaf": text,
-                    "record": arrival.record,
-                    "received_at": arrival.received_at,
-                }
-            )
-            tree.append(hashed)
-        if rows:
-            await session.execute(insert(LedgerEntry), rows)
-            text = notes.checkpoint_text(ORIGIN, tree.size, tree.root())
-            session.add(
-                LedgerCheckpoint(
-                    size=tree.size,
-                    root_hash=tree.root(),
-                    frontier=tree.roots,
-                    signed_note=notes.sign(ORIGIN, key, text),
-                    key_id=int.from_bytes(notes.key_id(ORIGIN, key.public_key()), "big", signed=True),
-                    made_at=datetime.now(UTC),
-                )
-            )
-        await session.execute(delete(LedgerArrival).where(LedgerArrival.disclosure_id.in_(ids)))
+        nodes.extend({"level": n.level, "index": n.index, "hash": n.hash} for n in tree.append(hashed))
+    if entries:
+        await repository.append(session, entries, nodes)
+        session.add(_signed(tree, key))
+    await repository.forget_arrivals(session, ids)
+    return len(arrivals)
 
 
-async def _latest(session: AsyncSession) -> LedgerCheckpoint | None:
-    statement = select(LedgerCheckpoint).order_by(LedgerCheckpoint.size.desc()).limit(1)
-    return (await session.scalars(statement)).first()
-
-
-async def latest_checkpoint(session: AsyncSession) -> CheckpointOut:
-    last = await _latest(session)
-    if last is None:
-        raise LedgerEmpty
-    return CheckpointOut(
-        size=last.size,
-        root_hash=base64.b64encode(last.root_hash).decode(),
-        signed_note=last.signed_note,
-        made_at=last.made_at,
+def _signed(tree: Frontier, key: ed25519.Ed25519PrivateKey) -> LedgerCheckpoint:
+    text = notes.checkpoint_text(ORIGIN, tree.size, tree.root())
+    return LedgerCheckpoint(
+        size=tree.size,
+        root_hash=tree.root(),
+        frontier=list(tree.roots),
+        signed_note=notes.sign(ORIGIN, key, text),
+        key_id=int.from_bytes(notes.key_id(ORIGIN, key.public_key()), "big", signed=True),
+        made_at=datetime.now(UTC),
     )
 
 
-async def entry_with_proof(session: AsyncSession, operator: Operator, *, disclosure_id: str) -> EntryOut:
-    """Return an entry with its inclusion proof in the latest checkpoint.
+async def latest_checkpoint(session: AsyncSession) -> CheckpointOut:
+    last = await repository.latest_checkpoint(session)
+    if last is None:
+        raise LedgerEmpty
+    return CheckpointOut(
+        size=last.size, root_hash=_text(last.root_hash), signed_note=last.signed_note, made_at=last.made_at
+    )
 
-    The proof is computed from the stored leaf hashes; tiles for very large trees come on top of them.
+
+async def entry_with_proof(session: AsyncSession, operator: Operator, *, disclosure_id: UUID) -> EntryOut:
+    """Return an entry with its inclusion proof in the latest checkpoint; the look itself is recorded.
+
+    Raises:
+        RoleMissing: the operator is no auditor.
+        EntryNotFound: no such disclosure has a position yet.
     """
     await agencies.require_role(session, operator, Role.AUDITOR)
-    entry = (
-        await session.scalars(select(LedgerEntry).where(LedgerEntry.disclosure_id == disclosure_id))
-    ).first()
-    last = await _latest(session)
+    entry = await repository.find_entry(session, disclosure_id)
+    last = await repository.latest_checkpoint(session)
     if entry is None or last is None:
         raise EntryNotFound
-    hashes = (
-        await session.scalars(
-            select(LedgerEntry.leaf_hash)
-            .where(LedgerEntry.position < last.size)
-            .order_by(LedgerEntry.position)
-        )
-    ).all()
-    proof = inclusion_proof(entry.position, hashes)
+    proof = [await _range_root(session, *part) for part in siblings(entry.position, last.size)]
+    await record_audit(
+        session,
+        operator,
+        action="ledger_entry_shown",
+        entity_type="ledger_entry",
+        entity_id=disclosure_id,
+        details={"position": entry.position},
+    )
     return EntryOut(
         position=entry.position,
         disclosure_id=entry.disclosure_id,
         leaf=entry.leaf,
-        leaf_hash=base64.b64encode(entry.leaf_hash).decode(),
+        leaf_hash=_text(entry.leaf_hash),
         tree_size=last.size,
-        root_hash=base64.b64encode(last.root_hash).decode(),
-        proof=[base64.b64encode(p).decode() for p in proof],
+        root_hash=_text(last.root_hash),
+        proof=[_text(part) for part in proof],
         checkpoint=last.signed_note,
     )
 
 
+async def _range_root(session: AsyncSession, low: int, high: int) -> bytes:
+    found = runs(low, high)
+    return fold([full_root(await repository.hashes(session, r.level, r.first, r.count)) for r in found])
+
+
 async def status(session: AsyncSession) -> StatusOut:
-    """Return how many records of each service the ledger holds, and how many wait for a position."""
-    counted = await session.execute(
-        select(LedgerEntry.service, func.count()).group_by(LedgerEntry.service).order_by(LedgerEntry.service)
-    )
-    waiting = await session.scalar(select(func.count()).select_from(LedgerArrival))
+    """Return what the ledger holds of each service, what waits for a position, and what was kept back."""
+    counted = await repository.counts(session)
+    last = await repository.latest_checkpoint(session)
     return StatusOut(
-        services=[ServiceCount(service=s, entries=n) for s, n in counted.tuples()], waiting=int(waiting or 0)
+        services=[
+            ServiceCount(service=name, entries=entries, waiting=waiting, parked=parked)
+            for name, (entries, waiting, parked) in counted.items()
+        ],
+        waiting=sum(waiting for _, waiting, _ in counted.values()),
+        size=0 if last is None else last.size,
+        made_at=None if last is None else last.made_at,
     )
+
+
+def _text(value: bytes) -> str:
+    return base64.b64encode(value).decode()

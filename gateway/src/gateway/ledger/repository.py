@@ -1,0 +1,91 @@
+"""All SQL about the ledger."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from ndx_chassis.tables import inbox
+from ndx_contracts.disclosure import DisclosureRecord
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.ledger.models import LedgerArrival, LedgerCheckpoint, LedgerEntry, LedgerNode
+
+
+async def keep_arrival(session: AsyncSession, record: DisclosureRecord) -> None:
+    """Keep a record until it gets a position; a second copy changes nothing."""
+    await session.execute(
+        upsert(LedgerArrival)
+        .values(
+            disclosure_id=record.id,
+            service=record.service,
+            record=record.model_dump(mode="json"),
+            received_at=func.clock_timestamp(),
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+async def arrivals(session: AsyncSession, limit: int) -> Sequence[LedgerArrival]:
+    oldest = select(LedgerArrival).order_by(LedgerArrival.received_at, LedgerArrival.disclosure_id)
+    return (await session.scalars(oldest.limit(limit))).all()
+
+
+async def forget_arrivals(session: AsyncSession, ids: Sequence[UUID]) -> None:
+    await session.execute(delete(LedgerArrival).where(LedgerArrival.disclosure_id.in_(ids)))
+
+
+async def known(session: AsyncSession, ids: Sequence[UUID]) -> set[UUID]:
+    """Return those of the ids that have a position."""
+    statement = select(LedgerEntry.disclosure_id).where(LedgerEntry.disclosure_id.in_(ids))
+    return set((await session.scalars(statement)).all())
+
+
+async def append(
+    session: AsyncSession, entries: Sequence[dict[str, Any]], nodes: Sequence[dict[str, Any]]
+) -> None:
+    await session.execute(insert(LedgerEntry), entries)
+    if nodes:
+        await session.execute(insert(LedgerNode), nodes)
+
+
+async def latest_checkpoint(session: AsyncSession) -> LedgerCheckpoint | None:
+    statement = select(LedgerCheckpoint).order_by(LedgerCheckpoint.size.desc()).limit(1)
+    return (await session.scalars(statement)).first()
+
+
+async def find_entry(session: AsyncSession, disclosure_id: UUID) -> LedgerEntry | None:
+    statement = select(LedgerEntry).where(LedgerEntry.disclosure_id == disclosure_id)
+    return (await session.scalars(statement)).first()
+
+
+async def hashes(session: AsyncSession, level: int, first: int, count: int) -> Sequence[bytes]:
+    """Return neighbouring hashes of a level: leaf hashes on level 0, roots of full tiles above."""
+    if level == 0:
+        leaves = LedgerEntry.position.between(first, first + count - 1)
+        leaf = select(LedgerEntry.leaf_hash).where(leaves).order_by(LedgerEntry.position)
+        return (await session.scalars(leaf)).all()
+    nodes = (LedgerNode.level == level) & LedgerNode.index.between(first, first + count - 1)
+    return (await session.scalars(select(LedgerNode.hash).where(nodes).order_by(LedgerNode.index))).all()
+
+
+async def counts(session: AsyncSession) -> dict[str, tuple[int, int, int]]:
+    """Return for each service: entries, arrivals waiting, messages parked or given up."""
+    entries = select(LedgerEntry.service, func.count()).group_by(LedgerEntry.service)
+    waiting = select(LedgerArrival.service, func.count()).group_by(LedgerArrival.service)
+    parked = (
+        select(inbox.c.consumer, func.count())
+        .where(inbox.c.consumer.like("ledger:%") & (inbox.c.state != "DONE"))
+        .group_by(inbox.c.consumer)
+    )
+    placed = dict((await session.execute(entries)).tuples().all())
+    held = dict((await session.execute(waiting)).tuples().all())
+    back = {
+        name.removeprefix("ledger:").removesuffix(".disclosure.v1"): count
+        for name, count in (await session.execute(parked)).tuples()
+    }
+    return {
+        service: (placed.get(service, 0), held.get(service, 0), back.get(service, 0))
+        for service in sorted({*placed, *held, *back})
+    }

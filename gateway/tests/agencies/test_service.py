@@ -1,0 +1,116 @@
+"""Agencies, systems and the operators who may change them."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from gateway.agencies import service
+from gateway.agencies.models import TRANSITIONS, AgencyState
+from ndx_chassis.app import Runtime
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+pytestmark = pytest.mark.integration
+Do = Callable[..., Any]
+AGENCY = {"code": "B77", "name": "Ngân hàng thử", "name_en": "Test bank", "agency_class": "BANK"}
+
+
+class TestRegisterAgency:
+    async def test_it_begins_registered_and_leaves_an_audit_entry(self, post: Do, session: AsyncSession):
+        made = await post("NDX:an", "/v1/agencies", AGENCY, 201)
+        assert made["state"] == "REGISTERED"
+        actor = await session.scalar(
+            text("SELECT actor FROM audit_entries WHERE action = 'agency_registered' AND entity_id = 'B77'")
+        )
+        assert actor == "operator/NDX:an"
+
+    async def test_a_code_is_given_once(self, post: Do):
+        await post("NDX:an", "/v1/agencies", AGENCY, 201)
+        assert (await post("NDX:an", "/v1/agencies", AGENCY, 409))["code"] == "agency-exists"
+
+    @pytest.mark.parametrize("who", ["NDX:binh", "NDX:mai", "G01:chi", "NDX:nobody"])
+    async def test_only_operators_with_the_role_register(self, post: Do, who: str):
+        assert (await post(who, "/v1/agencies", AGENCY, 403))["code"] == "role-missing"
+
+    async def test_without_the_gateway_nobody_is_an_operator(self, bus: Any, client: httpx.AsyncClient):
+        reply = await client.post("/v1/agencies", json=AGENCY)
+        assert (reply.status_code, reply.json()["code"]) == (401, "caller-unknown")
+
+    @pytest.mark.parametrize(
+        "change", [{"code": "b77"}, {"agency_class": "CIRCUS"}, {"province_code": "7"}, {"surprise": 1}]
+    )
+    async def test_wrong_members_are_refused(self, post: Do, change: dict[str, Any]):
+        assert (await post("NDX:an", "/v1/agencies", AGENCY | change, 422))["code"] == "invalid-input"
+
+
+class TestList:
+    async def test_pages_hold_everything_once(self, post: Do, client: httpx.AsyncClient):
+        await post("NDX:an", "/v1/agencies", AGENCY, 201)
+        found: list[str] = []
+        cursor = ""
+        while cursor is not None:
+            page = (await client.get("/v1/agencies", params={"limit": 2, "cursor": cursor})).json()
+            found += [item["code"] for item in page["items"]]
+            cursor = page["next_cursor"]
+        assert found == ["B77", "G01", "G02", "G03", "G04", "NDX"]
+
+
+class TestSuspend:
+    async def test_suspended_and_back(self, post: Do, runtime: Runtime):
+        reason = {"reason": "misuse found"}
+        assert (await post("NDX:an", "/v1/agencies/G04/suspend", reason))["state"] == "SUSPENDED"
+        async with runtime.sessions() as session:
+            states = {entry.code: entry.state for entry in await service.registry(session)}
+        assert (states["G04"], states["G03"]) == ("SUSPENDED", "ACTIVE")
+        assert (await post("NDX:an", "/v1/agencies/G04/reactivate", reason))["state"] == "ACTIVE"
+
+    async def test_a_registered_agency_cannot_be_suspended(self, post: Do, hospital: Any):
+        refused = await post("NDX:an", "/v1/agencies/H79.001/suspend", {"reason": "why not"}, 409)
+        assert refused["code"] == "transition-refused"
+
+    async def test_an_unknown_agency(self, post: Do):
+        refused = await post("NDX:an", "/v1/agencies/X99/suspend", {"reason": "why not"}, 404)
+        assert refused["code"] == "agency-not-found"
+
+    async def test_the_compiler_hears_of_it(self, post: Do, runtime: Runtime):
+        import asyncio
+
+        import asyncpg
+
+        heard: asyncio.Queue[str] = asyncio.Queue()
+        connection = await asyncpg.connect(runtime.settings.asyncpg_dsn)
+        try:
+            await connection.add_listener("ndx_config", lambda *notice: heard.put_nowait(notice[3]))
+            await post("NDX:an", "/v1/agencies/G04/suspend", {"reason": "misuse found"})
+            assert await asyncio.wait_for(heard.get(), 5) == "suspension"
+        finally:
+            await connection.close()
+
+    def test_closed_is_for_ever(self):
+        assert TRANSITIONS[AgencyState.CLOSED] == frozenset()
+
+
+class TestSystems:
+    async def test_the_code_is_shown_once_and_kept_as_a_hash(
+        self, post: Do, hospital: Any, session: AsyncSession
+    ):
+        made = await post("NDX:an", "/v1/agencies/H79.001/systems", {"code": "his"}, 201)
+        kept = await session.scalar(text("SELECT enrolment_hash FROM systems WHERE code = 'his'"))
+        assert kept
+        assert made["enrolment_code"] not in kept
+
+    async def test_a_second_system_of_that_name_is_refused(self, post: Do, hospital: Any):
+        await post("NDX:an", "/v1/agencies/H79.001/systems", {"code": "his"}, 201)
+        again = await post("NDX:an", "/v1/agencies/H79.001/systems", {"code": "his"}, 409)
+        assert again["code"] == "system-exists"
+
+    async def test_a_code_expires(self, post: Do, hospital: Any, runtime: Runtime):
+        made = await post("NDX:an", "/v1/agencies/H79.001/systems", {"code": "his"}, 201)
+        async with runtime.sessions() as session, session.begin():
+            past = text("UPDATE systems SET enrolment_expires_at = enrolment_expires_at - :life")
+            await session.execute(past, {"life": service.ENROLMENT_LIFE + timedelta(seconds=1)})
+        async with runtime.sessions() as session:
+            with pytest.raises(service.EnrolmentCodeInvalid):
+                await service.use_enrolment_code(session, made["enrolment_code"])

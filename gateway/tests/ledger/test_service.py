@@ -1,0 +1,145 @@
+"""The ledger: every disclosure once, in order of arrival, provable from a signed checkpoint."""
+
+import base64
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from gateway.ledger import notes, service
+from gateway.ledger.leaf import canonical, pseudonym
+from gateway.ledger.merkle import leaf_hash, verify_inclusion
+from ndx_chassis.app import Runtime
+from ndx_chassis.ids import new_id
+from ndx_contracts.disclosure import DisclosureRecord, Outcome
+from ndx_contracts.field_groups import FieldGroup
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+Do = Callable[..., Any]
+PERSON = "079226000017"
+integration = pytest.mark.integration
+
+
+def record(**changes: Any) -> DisclosureRecord:
+    members: dict[str, Any] = {
+        "id": new_id(),
+        "occurred_at": datetime(2026, 11, 24, 2, 30, tzinfo=UTC),
+        "service": "population",
+        "agency": "H79.001",
+        "system": "his",
+        "officer": None,
+        "case_id": None,
+        "purpose": "HEALTH_ENTITLEMENT",
+        "agreement": "DSA-H79.001-1",
+        "agreement_version": 1,
+        "operation": "population.get_person",
+        "subjects": (PERSON,),
+        "field_groups": (FieldGroup.BIRTH_NAME,),
+        "outcome": Outcome.DISCLOSED,
+        "request_id": "r",
+        "trace_id": None,
+    }
+    return DisclosureRecord(**(members | changes))
+
+
+class TestLeaf:
+    def test_it_holds_no_personal_number(self):
+        leaf = canonical(record(), b"k" * 32)
+        assert PERSON not in leaf
+        assert pseudonym(b"k" * 32, PERSON) in leaf
+
+    def test_another_key_gives_another_pseudonym(self):
+        assert pseudonym(b"k" * 32, PERSON) != pseudonym(b"l" * 32, PERSON)
+
+    def test_one_moment_has_one_form(self):
+        identifier = new_id()
+        east = timezone(timedelta(hours=7))
+        there = record(id=identifier, occurred_at=datetime(2026, 11, 24, 9, 30, tzinfo=east))
+        assert canonical(there, b"k") == canonical(record(id=identifier), b"k")
+
+    def test_the_order_of_subjects_does_not_matter(self):
+        identifier = new_id()
+        one = record(id=identifier, subjects=("079226000017", "079226000028"))
+        two = record(id=identifier, subjects=("079226000028", "079226000017"))
+        assert canonical(one, b"k") == canonical(two, b"k")
+
+
+@integration
+class TestTakeIn:
+    async def test_a_record_that_comes_twice_has_one_place(
+        self, bus: Any, deliver: Do, runtime: Runtime, read: Do
+    ):
+        first = record()
+        await deliver(first)
+        await service.make_checkpoint(runtime)
+        # Again under another message id, after it has a place: the inbox does not know it.
+        await deliver(first, event_id=new_id())
+        await service.make_checkpoint(runtime)
+        status = await read("NDX:mai", "/v1/ledger/status")
+        assert (status["size"], status["waiting"]) == (1, 0)
+        assert status["services"] == [{"service": "population", "entries": 1, "waiting": 0, "parked": 0}]
+
+    async def test_what_waits_is_counted(self, bus: Any, deliver: Do, read: Do):
+        await deliver(record(service="tax"))
+        status = await read("NDX:mai", "/v1/ledger/status")
+        assert status["services"] == [{"service": "tax", "entries": 0, "waiting": 1, "parked": 0}]
+
+    async def test_entries_cannot_be_changed_but_a_record_can_be_erased(
+        self, bus: Any, deliver: Do, runtime: Runtime, session: AsyncSession
+    ):
+        await deliver(record())
+        await service.make_checkpoint(runtime)
+        for statement in (
+            "UPDATE ledger_entries SET leaf = ''",
+            "DELETE FROM ledger_entries",
+            "DELETE FROM ledger_checkpoints",
+        ):
+            with pytest.raises(DBAPIError, match="permission denied"):
+                await session.execute(text(statement))
+            await session.rollback()
+        await session.execute(text("UPDATE ledger_entries SET record = NULL"))
+
+
+@integration
+class TestProof:
+    async def test_an_auditor_proves_each_record_from_the_signed_checkpoint(
+        self, bus: Any, runtime: Runtime, read: Do, state_dir: Path
+    ):
+        records = [record() for _ in range(300)]
+        async with runtime.sessions() as session, session.begin():
+            for one in records[:290]:
+                await service.take_in(session, one)
+        await service.make_checkpoint(runtime)
+        async with runtime.sessions() as session, session.begin():
+            for one in records[290:]:
+                await service.take_in(session, one)
+        await service.make_checkpoint(runtime)
+        key = load_pem_private_key((state_dir / "keys" / "ledger-signing.pem").read_bytes(), None)
+        assert isinstance(key, ed25519.Ed25519PrivateKey)
+        for one in (records[0], records[255], records[256], records[299]):
+            entry = await read("NDX:mai", f"/v1/ledger/entries/{one.id}")
+            checked = notes.verify(service.ORIGIN, key.public_key(), entry["checkpoint"])
+            assert checked is not None
+            _, size, root = checked.splitlines()
+            proof = [base64.b64decode(p) for p in entry["proof"]]
+            hashed = leaf_hash(entry["leaf"].encode())
+            assert verify_inclusion(hashed, entry["position"], int(size), proof, base64.b64decode(root))
+            assert PERSON not in entry["leaf"]
+
+    async def test_only_auditors_see_entries(self, bus: Any, deliver: Do, runtime: Runtime, read: Do):
+        one = record()
+        await deliver(one)
+        await service.make_checkpoint(runtime)
+        assert (await read("NDX:an", f"/v1/ledger/entries/{one.id}", 403))["code"] == "role-missing"
+
+    async def test_an_unknown_disclosure(self, bus: Any, read: Do):
+        missing = await read("NDX:mai", f"/v1/ledger/entries/{new_id()}", 404)
+        assert missing["code"] == "ledger-entry-not-found"
+
+    async def test_no_checkpoint_yet(self, bus: Any, read: Do):
+        assert (await read("NDX:mai", "/v1/ledger/checkpoints/latest", 404))["code"] == "ledger-empty"
