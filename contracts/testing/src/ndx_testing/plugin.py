@@ -8,6 +8,7 @@ A service's `tests/conftest.py` only says which package it tests:
 """
 
 import asyncio
+import contextlib
 import importlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -35,6 +36,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ndx_testing import postgres
 from ndx_testing.gateway import RecordingGateway
+
+# Tests are imported by path: without this, their folder `gateway/` would take the name of the package.
+with contextlib.suppress(ImportError):
+    importlib.import_module("gateway")
 
 Agree = Callable[..., Agreement]
 Headers = dict[str, str]

@@ -1,4 +1,4 @@
-"""Command `python -m gateway.xds.bootstrap --out FILE`: what Envoy knows before it asks."""
+"""Command `python -m gateway.xds.bootstrap --out FILE`: what Envoy knows before it asks for the rest."""
 
 import argparse
 import json

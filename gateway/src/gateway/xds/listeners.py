@@ -4,127 +4,85 @@ from typing import Any
 
 from ndx_contracts import headers
 
-from gateway.xds import names
-from gateway.xds.agency_filter import FINGERPRINT_KEY
+from gateway.xds import matchers, names
+from gateway.xds.agency_filter import rate_limit
 from gateway.xds.replies import local_replies
+from gateway.xds.reporting import access_log, tracing
+from gateway.xds.routes import CITIZENS
 from gateway.xds.snapshot import Doors
 
-_P = "type.googleapis.com/envoy.extensions."
-ADS: dict[str, Any] = {"ads": {}, "resource_api_version": "V3"}
+_UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_MUTATION = "filters.http.header_mutation.v3.HeaderMutation"
+# What a caller must not decide: who it is, how it is traced, and how Envoy treats it.
+_STRIPPED = (
+    *(name.lower() for name in headers.SET_BY_GATEWAY),
+    names.TRACE_HEADER,
+    "x-request-id",
+    "x-forwarded-for",
+    "x-envoy-force-trace",
+    "x-client-trace-id",
+    "x-envoy-decorator-operation",
+    "x-envoy-original-path",
+)
 
 
 def _filter(name: str, kind: str, **body: Any) -> dict[str, Any]:
-    return {"name": name, "typed_config": {"@type": _P + kind, **body}}
+    return {"name": name, "typed_config": {"@type": names.EXTENSION + kind, **body}}
 
 
-def _discovered(name: str, *kinds: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "config_discovery": {
-            "config_source": {**ADS, "initial_fetch_timeout": "10s"},
-            "type_urls": list(kinds),
+def _discovered(name: str, kind: str) -> dict[str, Any]:
+    source = {**names.ADS, "initial_fetch_timeout": "10s"}
+    return {"name": name, "config_discovery": {"config_source": source, "type_urls": [kind]}}
+
+
+def _set(key: str, value: str) -> dict[str, Any]:
+    return {"append": names.header_to_add(key, value)}
+
+
+def _request_id() -> list[dict[str, Any]]:
+    """Return the filters that name each call, echo the name, and keep the trace for local replies."""
+    given = [_set(headers.REQUEST_ID, "%REQ(X-REQUEST-ID)%")]
+    own = _filter("ndx.new-request-id", _MUTATION, mutations={"request_mutations": given})
+    keep = {
+        "action": {
+            "name": "skip",
+            "typed_config": {"@type": names.EXTENSION + "filters.common.matcher.action.v3.SkipFilter"},
+        }
+    }
+    fits = [{"predicate": matchers.header_fits(headers.REQUEST_ID.lower(), _UUID), "on_match": keep}]
+    unless_uuid = {
+        "name": "ndx.request-id",
+        "typed_config": {
+            "@type": names.EXTENSION + "common.matching.v3.ExtensionWithMatcher",
+            "xds_matcher": {"matcher_list": {"matchers": fits}},
+            "extension_config": own,
         },
     }
-
-
-def _header(key: str, value: str, how: str = "OVERWRITE_IF_EXISTS_OR_ADD") -> dict[str, Any]:
-    return {"append": {"header": {"key": key, "value": value}, "append_action": how}}
-
-
-def _identity() -> dict[str, Any]:
-    """Return the filter that gives each call its request id and keeps its trace id for local replies."""
-    return _filter(
+    echo = _filter(
         "ndx.trace",
-        "filters.http.header_mutation.v3.HeaderMutation",
+        _MUTATION,
         mutations={
-            "request_mutations": [
-                _header(names.TRACE_HEADER, "%TRACE_ID%"),
-                _header(headers.REQUEST_ID, "%REQ(X-REQUEST-ID)%", "ADD_IF_ABSENT"),
+            "request_mutations": [_set(names.TRACE_HEADER, "%TRACE_ID%")],
+            "response_mutations": [
+                _set(headers.REQUEST_ID, f"%REQ({headers.REQUEST_ID.upper()})%"),
+                _set("traceparent", "%REQ(TRACEPARENT)%"),
             ],
-            "response_mutations": [_header(headers.REQUEST_ID, f"%REQ({headers.REQUEST_ID.upper()})%")],
         },
     )
-
-
-def _tracing(doors: Doors) -> dict[str, Any] | None:
-    if doors.zipkin:
-        provider = {
-            "name": "envoy.tracers.zipkin",
-            "typed_config": {
-                "@type": "type.googleapis.com/envoy.config.trace.v3.ZipkinConfig",
-                "collector_cluster": "zipkin",
-                "collector_endpoint": "/api/v2/spans",
-                "collector_endpoint_version": "HTTP_JSON",
-                "trace_id_128bit": True,
-                "shared_span_context": False,
-                "trace_context_option": "USE_B3_WITH_W3C_PROPAGATION",
-            },
-        }
-    elif doors.otlp:
-        provider = {
-            "name": "envoy.tracers.opentelemetry",
-            "typed_config": {
-                "@type": "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig",
-                "grpc_service": {"envoy_grpc": {"cluster_name": "otlp"}, "timeout": "1s"},
-                "service_name": "ndx-gateway",
-            },
-        }
-    else:
-        return None
-    policy = "%DYNAMIC_METADATA(envoy.filters.http.rbac:{}_enforced_effective_policy_id)%"
-    return {
-        "random_sampling": {"value": doors.sampling},
-        # The URL's path may hold a personal ID: none of it goes into a span.
-        "max_path_tag_length": 1,
-        "custom_tags": [
-            {"tag": "ndx.agency", "value": policy.format("agency")},
-            {"tag": "ndx.agreement", "value": policy.format("agr")},
-            {"tag": "ndx.operation", "value": "%ROUTE_NAME%"},
-            {"tag": "ndx.purpose", "value": "%REQ(NDX-PURPOSE)%"},
-        ],
-        "spawn_upstream_span": True,
-        "provider": provider,
-    }
-
-
-def _access_log(doors: Doors) -> list[dict[str, Any]]:
-    policy = "%DYNAMIC_METADATA(envoy.filters.http.rbac:{}_enforced_effective_policy_id)%"
-    fields = {
-        "time": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%",
-        "agency": policy.format("agency"),
-        "system": "%DOWNSTREAM_PEER_URI_SAN%",
-        "agreement": policy.format("agr"),
-        "operation": "%ROUTE_NAME%",
-        "purpose": "%REQ(NDX-PURPOSE)%",
-        "method": "%REQ(:METHOD)%",
-        "status": "%RESPONSE_CODE%",
-        "reason": "%RESPONSE_CODE_DETAILS%",
-        "flags": "%RESPONSE_FLAGS%",
-        "duration_ms": "%DURATION%",
-        "upstream_ms": "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%",
-        "bytes_in": "%BYTES_RECEIVED%",
-        "bytes_out": "%BYTES_SENT%",
-        "request_id": f"%REQ({headers.REQUEST_ID.upper()})%",
-        "trace_id": "%TRACE_ID%",
-    }
-    file = _filter(
-        "envoy.access_loggers.file",
-        "access_loggers.file.v3.FileAccessLog",
-        path=doors.access_log,
-        log_format={"json_format": fields},
-    )
-    return [file]
+    return [unless_uuid, echo]
 
 
 def _manager(doors: Doors, prefix: str, filters: list[dict[str, Any]]) -> dict[str, Any]:
     manager: dict[str, Any] = {
-        "@type": _P + "filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "@type": names.EXTENSION + "filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": prefix,
         "http_filters": [
+            *_request_id(),
             *filters,
+            _filter("ndx.buffer", "filters.http.buffer.v3.Buffer", max_request_bytes=doors.max_body_bytes),
             _filter("envoy.filters.http.router", "filters.http.router.v3.Router"),
         ],
-        "access_log": _access_log(doors),
+        "access_log": access_log(doors),
         "use_remote_address": True,
         "normalize_path": True,
         "merge_slashes": True,
@@ -142,46 +100,42 @@ def _manager(doors: Doors, prefix: str, filters: list[dict[str, Any]]) -> dict[s
             _filter(
                 "strip",
                 "http.early_header_mutation.header_mutation.v3.HeaderMutation",
-                mutations=[
-                    {"remove": name.lower()} for name in (*headers.SET_BY_GATEWAY, names.TRACE_HEADER)
-                ],
+                mutations=[{"remove": name} for name in _STRIPPED],
             )
         ],
     }
-    tracing = _tracing(doors)
-    if tracing is not None:
-        manager["tracing"] = tracing
+    how = tracing(doors)
+    if how is not None:
+        manager["tracing"] = how
     return manager
-
-
-def _buffer(doors: Doors) -> dict[str, Any]:
-    return _filter("ndx.buffer", "filters.http.buffer.v3.Buffer", max_request_bytes=doors.max_body_bytes)
 
 
 def _tls(*, client_certificate: bool) -> dict[str, Any]:
     common: dict[str, Any] = {
         "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
         "alpn_protocols": ["h2", "http/1.1"],
-        "tls_certificate_sds_secret_configs": [{"name": "public_cert", "sds_config": ADS}],
+        "tls_certificate_sds_secret_configs": [{"name": "public_cert", "sds_config": names.ADS}],
     }
     if client_certificate:
-        common["validation_context_sds_secret_config"] = {"name": "agency_ca", "sds_config": ADS}
+        common["validation_context_sds_secret_config"] = {"name": "agency_ca", "sds_config": names.ADS}
     return {
         "name": "envoy.transport_sockets.tls",
         "typed_config": {
-            "@type": _P + "transport_sockets.tls.v3.DownstreamTlsContext",
+            "@type": names.EXTENSION + "transport_sockets.tls.v3.DownstreamTlsContext",
             "common_tls_context": common,
             "require_client_certificate": client_certificate,
         },
     }
 
 
-def _listener(name: str, address: str, port: int, chain: dict[str, Any]) -> dict[str, Any]:
+def _listener(name: str, doors: Doors, port: int, chain: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": name,
-        "address": {"socket_address": {"address": address, "port_value": port}},
+        "address": {"socket_address": {"address": doors.address, "port_value": port}},
         "filter_chains": [chain],
-        "per_connection_buffer_limit_bytes": 1_310_720,
+        # A body that is buffered whole must fit.
+        "per_connection_buffer_limit_bytes": doors.max_body_bytes + 262_144,
+        # With a shared port a stale Envoy would silently go on taking half of the calls.
         "enable_reuse_port": False,
     }
 
@@ -192,11 +146,9 @@ def agencies_listener(doors: Doors) -> dict[str, Any]:
         doors,
         "agencies",
         [
-            _identity(),
             _discovered(names.AGENCY_FILTER, names.RBAC),
             _filter(names.AGREEMENT_FILTER, "filters.http.rbac.v3.RBAC", rules_stat_prefix="agr_"),
             _discovered(names.BURST_FILTER, names.LOCAL_RATE_LIMIT),
-            _buffer(doors),
         ],
     )
     manager["scoped_routes"] = {
@@ -204,8 +156,8 @@ def agencies_listener(doors: Doors) -> dict[str, Any]:
         "scope_key_builder": {
             "fragments": [{"header_value_extractor": {"name": ":path", "element_separator": "/", "index": 1}}]
         },
-        "rds_config_source": ADS,
-        "scoped_rds": {"scoped_rds_config_source": ADS},
+        "rds_config_source": names.ADS,
+        "scoped_rds": {"scoped_rds_config_source": names.ADS},
     }
     state = _filter(
         "envoy.filters.network.set_filter_state",
@@ -213,7 +165,7 @@ def agencies_listener(doors: Doors) -> dict[str, Any]:
         # Renamed to on_downstream_tls_handshake by the compiler: the published stubs lack that field.
         on_new_connection=[
             {
-                "object_key": FINGERPRINT_KEY,
+                "object_key": matchers.FINGERPRINT_KEY,
                 "factory_key": "envoy.string",
                 "format_string": {
                     "text_format_source": {"inline_string": "%DOWNSTREAM_PEER_FINGERPRINT_256%"}
@@ -224,14 +176,13 @@ def agencies_listener(doors: Doors) -> dict[str, Any]:
     )
     http = {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
     chain = {"filters": [state, http], "transport_socket": _tls(client_certificate=True)}
-    return _listener("agencies", doors.address, doors.listener_port, chain)
+    return _listener("agencies", doors, doors.listener_port, chain)
 
 
-def citizens_listener(doors: Doors) -> dict[str, Any]:
-    """Return the citizens' door: TLS, and a token of the e-ID provider where the operation needs one."""
+def _token_filter(doors: Doors) -> dict[str, Any]:
     provider = {
         "issuer": doors.issuer,
-        "audiences": ["ndx-citizen"],
+        "audiences": [doors.audience],
         "remote_jwks": {
             "http_uri": {
                 "uri": "https://auth.ndx.internal/auth/v1/jwks",
@@ -239,6 +190,7 @@ def citizens_listener(doors: Doors) -> dict[str, Any]:
                 "timeout": "2s",
             },
             "cache_duration": "300s",
+            # The door opens at once; until the keys are there, tokens are refused.
             "async_fetch": {"fast_listener": True, "failed_refetch_duration": "1s"},
         },
         "claim_to_headers": [
@@ -248,14 +200,29 @@ def citizens_listener(doors: Doors) -> dict[str, Any]:
         "clock_skew_seconds": 30,
         "require_expiration": True,
     }
-    jwt = _filter(
+    return _filter(
         names.JWT_FILTER,
         "filters.http.jwt_authn.v3.JwtAuthentication",
         providers={"eid": provider},
         requirement_map={"citizen": {"provider_name": "eid"}},
     )
-    manager = _manager(doors, "citizens", [_identity(), jwt, _buffer(doors)])
-    manager["rds"] = {"config_source": ADS, "route_config_name": "routes-citizens"}
+
+
+def _citizen_burst(doors: Doors) -> dict[str, Any]:
+    """Return one bucket for each e-ID account; what needs no log-in is not counted here."""
+    rate = doors.citizen_per_second
+    bucket = {"max_tokens": 2 * rate, "tokens_per_fill": rate, "fill_interval": "1s"}
+    account = {"request_headers": {"header_name": headers.CITIZEN.lower(), "descriptor_key": "citizen"}}
+    limit = rate_limit([{"entries": [{"key": "citizen"}], "token_bucket": bucket}], [[account]])
+    limit["max_dynamic_descriptors"] = 50_000
+    return {"name": names.BURST_FILTER, "typed_config": limit}
+
+
+def citizens_listener(doors: Doors) -> dict[str, Any]:
+    """Return the citizens' door: TLS, and a token of the e-ID provider where the operation needs one."""
+    levels = _filter(names.ACR_FILTER, "filters.http.rbac.v3.RBAC", rules_stat_prefix="acr_")
+    manager = _manager(doors, "citizens", [_token_filter(doors), levels, _citizen_burst(doors)])
+    manager["rds"] = {"config_source": names.ADS, "route_config_name": CITIZENS}
     http = {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
     chain = {"filters": [http], "transport_socket": _tls(client_certificate=False)}
-    return _listener("citizens", doors.address, doors.citizen_port, chain)
+    return _listener("citizens", doors, doors.citizen_port, chain)

@@ -1,4 +1,4 @@
-"""Names that several resources share, and small builders for matchers."""
+"""Names that several resources share."""
 
 from typing import Any
 
@@ -6,16 +6,29 @@ AGENCY_FILTER = "ndx.agency"
 AGREEMENT_FILTER = "ndx.agreement"
 BURST_FILTER = "ndx.burst"
 JWT_FILTER = "ndx.jwt"
+ACR_FILTER = "ndx.acr"
 TRACE_HEADER = "x-ndx-trace"
 
-_P = "type.googleapis.com/"
-RBAC = _P + "envoy.extensions.filters.http.rbac.v3.RBAC"
-RBAC_PER_ROUTE = _P + "envoy.extensions.filters.http.rbac.v3.RBACPerRoute"
-ACTION = _P + "envoy.config.rbac.v3.Action"
-URI_SAN = _P + "envoy.extensions.matching.common_inputs.ssl.v3.UriSanInput"
-HEADER_INPUT = _P + "envoy.type.matcher.v3.HttpRequestHeaderMatchInput"
-LOCAL_RATE_LIMIT = _P + "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
-URI_TEMPLATE = _P + "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig"
+TYPE = "type.googleapis.com/"
+EXTENSION = TYPE + "envoy.extensions."
+RBAC = EXTENSION + "filters.http.rbac.v3.RBAC"
+RBAC_PER_ROUTE = EXTENSION + "filters.http.rbac.v3.RBACPerRoute"
+LOCAL_RATE_LIMIT = EXTENSION + "filters.http.local_ratelimit.v3.LocalRateLimit"
+
+ADS: dict[str, Any] = {"ads": {}, "resource_api_version": "V3"}
+"""Where every resource comes from."""
+
+# The RBAC filters leave the names of the actions that won in dynamic metadata, under these prefixes.
+_POLICY = "%DYNAMIC_METADATA(envoy.filters.http.rbac:{}_effective_policy_id)%"
+AGENCY_KEY = "agency_enforced_effective_policy_id"
+AGREEMENT_KEY = "agr_enforced_effective_policy_id"
+AGENCY_VALUE = _POLICY.format("agency_enforced")
+SYSTEM_VALUE = _POLICY.format("system_shadow")
+AGREEMENT_VALUE = _POLICY.format("agr_enforced")
+OPERATOR_VALUE = _POLICY.format("operator_shadow")
+
+ROUTE_METADATA = "ndx"
+"""Namespace of the route metadata `door`, by which the burst filter tells the control plane's own calls."""
 
 
 def agency_san(agency: str, system: str) -> str:
@@ -26,46 +39,14 @@ def operator_san(agency: str, login: str) -> str:
     return f"urn:ndx:operator:{agency}:{login}"
 
 
-def action(name: str, *, deny: bool = False) -> dict[str, Any]:
-    """Return an RBAC outcome; its name becomes dynamic metadata or the refusal's code."""
-    body: dict[str, Any] = {"@type": ACTION, "name": name}
-    if deny:
-        body["action"] = "DENY"
-    return {"action": {"name": "a", "typed_config": body}}
-
-
-def by_san(cases: dict[str, dict[str, Any]], otherwise: dict[str, Any]) -> dict[str, Any]:
-    """Return a matcher on the certificate's URI; an empty map would be refused by Envoy."""
-    if not cases:
-        return {"on_no_match": otherwise}
-    return {
-        "matcher_tree": {
-            "input": {"name": "san", "typed_config": {"@type": URI_SAN}},
-            "exact_match_map": {"map": cases},
-        },
-        "on_no_match": otherwise,
-    }
-
-
-def by_header(header: str, cases: dict[str, dict[str, Any]], otherwise: dict[str, Any]) -> dict[str, Any]:
-    """Return a matcher on one header's exact value."""
-    return {
-        "matcher": {
-            "matcher_tree": {
-                "input": {
-                    "name": "h",
-                    "typed_config": {"@type": HEADER_INPUT, "header_name": header},
-                },
-                "exact_match_map": {"map": cases},
-            },
-            "on_no_match": otherwise,
-        }
-    }
-
-
-def route_config(service: str) -> str:
-    return f"routes-{service}"
+def route_config(scope: str) -> str:
+    return f"routes-{scope}"
 
 
 def cluster(service: str) -> str:
     return f"svc-{service}"
+
+
+def header_to_add(key: str, value: str) -> dict[str, Any]:
+    """Return a header that replaces any of its name; a value that is not there adds no header."""
+    return {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}

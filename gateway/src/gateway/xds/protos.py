@@ -10,14 +10,16 @@ from envoy.config.trace.v3 import opentelemetry_pb2 as _otel
 from envoy.config.trace.v3 import zipkin_pb2 as _zipkin
 from envoy.extensions.access_loggers.file.v3 import file_pb2 as _file
 from envoy.extensions.access_loggers.filters.cel.v3 import cel_pb2 as _cel
+from envoy.extensions.common.matching.v3 import extension_matcher_pb2 as _matching
+from envoy.extensions.filters.common.matcher.action.v3 import skip_action_pb2 as _skip
 from envoy.extensions.filters.http.buffer.v3 import buffer_pb2 as _buffer
 from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2 as _mutation
 from envoy.extensions.filters.http.jwt_authn.v3 import config_pb2 as _jwt
-from envoy.extensions.filters.http.local_ratelimit.v3 import local_rate_limit_pb2 as _burst
+from envoy.extensions.filters.http.local_ratelimit.v3.local_rate_limit_pb2 import LocalRateLimit
 from envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as _http_rbac
 from envoy.extensions.filters.http.router.v3 import router_pb2 as _router
-from envoy.extensions.filters.network.http_connection_manager.v3 import (
-    http_connection_manager_pb2 as _manager,
+from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
+    HttpConnectionManager,
 )
 from envoy.extensions.filters.network.set_filter_state.v3 import set_filter_state_pb2 as _state
 from envoy.extensions.http.early_header_mutation.header_mutation.v3 import header_mutation_pb2 as _early
@@ -39,10 +41,10 @@ _REGISTERED = (
     _buffer,
     _mutation,
     _jwt,
-    _burst,
+    _matching,
+    _skip,
     _http_rbac,
     _router,
-    _manager,
     _state,
     _early,
     _network,
@@ -73,7 +75,9 @@ __all__ = [
     "SDS",
     "SRDS",
     "Cluster",
+    "HttpConnectionManager",
     "Listener",
+    "LocalRateLimit",
     "RouteConfiguration",
     "ScopedRouteConfiguration",
     "Secret",

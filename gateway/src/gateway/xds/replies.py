@@ -1,39 +1,184 @@
 """Refusals as problem+json: one body form for everything that Envoy answers by itself."""
 
+from dataclasses import dataclass
 from typing import Any
 
-from gateway.xds.names import TRACE_HEADER
+from ndx_contracts.headers import REQUEST_ID
+from ndx_contracts.problems import MEDIA_TYPE, problem_type
 
-MEDIA_TYPE = "application/problem+json"
-_DENIED: dict[str, str] = {
-    "agency-unknown": "The client certificate does not name a system that is enrolled on the exchange.",
-    "agency-suspended": "The agency is suspended from the exchange; its operator knows why.",
-    "certificate-revoked": "The client certificate has been revoked; enrol again.",
-    "no-agreement": "No data-sharing agreement in force covers this operation for this system.",
-    "purpose-not-covered": "The agreement does not cover the purpose in NDX-Purpose.",
-    "agreement-suspended": "The agreement that covers this call is suspended.",
-    "operator-required": "This operation is for operators of the exchange.",
-}
-_TITLES: dict[str, str] = {
-    "agency-unknown": "Unknown agency",
-    "agency-suspended": "Agency suspended",
-    "certificate-revoked": "Certificate revoked",
-    "no-agreement": "No agreement",
-    "purpose-not-covered": "Purpose not covered",
-    "agreement-suspended": "Agreement suspended",
-    "operator-required": "Operator required",
-}
-_CEL = "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
+from gateway.xds.names import TRACE_HEADER, TYPE
+
+_CEL = TYPE + "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One reason for which the data plane refuses a call."""
+
+    code: str
+    status: int
+    title: str
+    detail: str
+    when: str = ""
+    """Expression over Envoy's reply; empty = the RBAC action of the refusal's name denied it."""
+    retry_after: int | None = None
+
+    @property
+    def expression(self) -> str:
+        return self.when or f"response.code_details == 'rbac_access_denied_matched_policy[{self.code}]'"
+
+
+REFUSALS: tuple[Refusal, ...] = (
+    Refusal(
+        "agency-unknown",
+        403,
+        "Unknown agency",
+        "The client certificate does not name a system or operator that is enrolled on the exchange.",
+    ),
+    Refusal(
+        "agency-suspended",
+        403,
+        "Agency suspended",
+        "The agency or this system of it is suspended; ask the operator of the exchange.",
+    ),
+    Refusal(
+        "certificate-revoked",
+        403,
+        "Certificate revoked",
+        "The client certificate has been revoked; enrol again and use the new one.",
+    ),
+    Refusal(
+        "no-agreement",
+        403,
+        "No agreement",
+        "No data-sharing agreement in force gives this system this operation; see /v1/allowed-operations.",
+    ),
+    Refusal(
+        "purpose-not-covered",
+        403,
+        "Purpose not covered",
+        "The agreement does not cover the purpose in NDX-Purpose; see /v1/agreements/mine.",
+    ),
+    Refusal(
+        "agreement-suspended",
+        403,
+        "Agreement suspended",
+        "The agreement that covers this call is suspended; ask the operator of the exchange.",
+    ),
+    Refusal(
+        "agreement-expired",
+        403,
+        "Agreement expired",
+        "The agreement that covered this call has ended; a new version must be approved.",
+    ),
+    Refusal(
+        "operator-required",
+        403,
+        "Operator required",
+        "This operation is for operators of the exchange, with their own certificate.",
+    ),
+    Refusal(
+        "acr-insufficient",
+        403,
+        "A stronger log-in is needed",
+        "Log in again with a higher level of authentication.",
+    ),
+    Refusal(
+        "purpose-missing",
+        400,
+        "Purpose missing",
+        "Say in NDX-Purpose for what the data is needed.",
+    ),
+    Refusal(
+        "officer-missing",
+        400,
+        "Officer missing",
+        "The agreement asks for the officer's id in NDX-Officer.",
+    ),
+    Refusal(
+        "case-missing",
+        400,
+        "Case missing",
+        "The agreement asks for the dossier in NDX-Case-Id.",
+    ),
+    Refusal(
+        "token-missing",
+        401,
+        "Token missing",
+        "Log in and send the access token as Authorization: Bearer.",
+        "response.code_details == 'jwt_authn_access_denied{Jwt_is_missing}'",
+    ),
+    Refusal(
+        "token-invalid",
+        401,
+        "Token not valid",
+        "The access token is expired, for somebody else, or not from the e-ID provider; log in again.",
+        "response.code_details.startsWith('jwt_authn_access_denied')",
+    ),
+    Refusal(
+        "operation-unknown",
+        404,
+        "Unknown operation",
+        "There is no such operation here; see /v1/services.",
+        "response.code == 404",
+    ),
+    Refusal(
+        "method-not-allowed",
+        405,
+        "Method not allowed",
+        "This resource does not offer the method; the header Allow names those that it offers.",
+        "response.code == 405",
+    ),
+    Refusal(
+        "payload-too-large",
+        413,
+        "Payload too large",
+        "The body is larger than 1 MiB.",
+        "response.code == 413",
+    ),
+    Refusal(
+        "burst-exceeded",
+        429,
+        "Too many requests",
+        "The requests per second are used up; wait as Retry-After says.",
+        "response.code == 429",
+    ),
+    Refusal(
+        "circuit-open",
+        503,
+        "Circuit open",
+        "The provider has more requests than it can take; nothing was done.",
+        "response.code == 503 && response.code_details.contains('overflow')",
+        retry_after=1,
+    ),
+    Refusal(
+        "provider-unavailable",
+        503,
+        "Provider unavailable",
+        "The provider cannot be reached or broke off; send the call again with its Idempotency-Key.",
+        "response.code == 503",
+        retry_after=2,
+    ),
+    Refusal(
+        "provider-timeout",
+        504,
+        "Provider timeout",
+        "The provider did not answer in time and may have acted; repeat with the same Idempotency-Key.",
+        "response.code == 504",
+    ),
+)
+"""In the order in which they are tried."""
 
 
 def _body(code: str, title: str, detail: str) -> dict[str, Any]:
     return {
         "json_format": {
-            "type": f"/problems/{code}",
+            "type": problem_type(code),
             "title": title,
             "status": "%RESPONSE_CODE%",
             "detail": detail,
-            "instance": "urn:ndx:request:%REQ(NDX-REQUEST-ID)%",
+            # The request's own name: a path may hold a personal ID.
+            "instance": f"urn:ndx:request:%REQ({REQUEST_ID.upper()})%",
             "code": code,
             "trace_id": f"%REQ({TRACE_HEADER.upper()})%",
         },
@@ -41,81 +186,26 @@ def _body(code: str, title: str, detail: str) -> dict[str, Any]:
     }
 
 
-def _on(expression: str, code: str, title: str, detail: str, status: int | None = None) -> dict[str, Any]:
+def _mapper(refusal: Refusal) -> dict[str, Any]:
     mapper: dict[str, Any] = {
         "filter": {
             "extension_filter": {
                 "name": "envoy.access_loggers.extension_filters.cel",
-                "typed_config": {"@type": _CEL, "expression": expression},
+                "typed_config": {"@type": _CEL, "expression": refusal.expression},
             }
         },
-        "body_format_override": _body(code, title, detail),
+        "status_code": refusal.status,
+        "body_format_override": _body(refusal.code, refusal.title, refusal.detail),
     }
-    if status is not None:
-        mapper["status_code"] = status
+    if refusal.retry_after is not None:
+        header = {"key": "Retry-After", "value": str(refusal.retry_after)}
+        mapper["headers_to_add"] = [{"header": header, "append_action": "ADD_IF_ABSENT"}]
     return mapper
 
 
 def local_replies() -> dict[str, Any]:
     """Return the mapping from Envoy's reasons to the bus's codes."""
-    mappers = [
-        _on(
-            f"response.code_details == 'rbac_access_denied_matched_policy[{code}]'",
-            code,
-            _TITLES[code],
-            words,
-        )
-        for code, words in _DENIED.items()
-    ]
-    mappers += [
-        _on(
-            "response.code == 400 && response.code_details == 'direct_response'",
-            "purpose-missing",
-            "Purpose missing",
-            "Say in NDX-Purpose for what the data is needed.",
-        ),
-        _on(
-            "response.code == 404",
-            "operation-unknown",
-            "Unknown operation",
-            "There is no such operation here.",
-        ),
-        _on(
-            "response.code == 413", "payload-too-large", "Payload too large", "The body is larger than 1 MiB."
-        ),
-        _on(
-            "response.code == 429",
-            "burst-exceeded",
-            "Too many requests",
-            "The agency's requests per second are used up; wait as Retry-After says.",
-        ),
-        _on(
-            "response.code == 503 && response.code_details.contains('overflow')",
-            "circuit-open",
-            "Circuit open",
-            "The provider has more requests than it can take; try again later.",
-        ),
-        _on(
-            "response.code == 503",
-            "provider-unavailable",
-            "Provider unavailable",
-            "The provider cannot be reached; nothing was done.",
-        ),
-        _on(
-            "response.code == 504",
-            "provider-timeout",
-            "Provider timeout",
-            "The provider did not answer in time; it may have acted.",
-        ),
-        _on(
-            "response.code_details.startsWith('jwt_authn')",
-            "token-invalid",
-            "Token missing or not valid",
-            "Log in and send the access token.",
-            401,
-        ),
-    ]
     return {
-        "mappers": mappers,
+        "mappers": [_mapper(refusal) for refusal in REFUSALS],
         "body_format": _body("invalid-request", "Request refused", "The gateway cannot accept this request."),
     }

@@ -1,7 +1,6 @@
 """Delta ADS over mutual TLS: each Envoy gets what it subscribes to, and only what changed."""
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,123 +9,100 @@ from ndx_chassis.telemetry import log
 
 from gateway.xds import protos
 from gateway.xds.compile import Resources
+from gateway.xds.stream import Stream
 
-
-class _Subscription:
-    def __init__(self) -> None:
-        self.wildcard = False
-        self.names: set[str] = set()
-        self.sent: dict[str, str] = {}
+ENVOY_URI = "urn:ndx:internal:envoy"
+"""The name in the certificate of an Envoy; nobody else gets the configuration, which holds keys."""
 
 
 class ConfigServer(protos.ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ignore[misc]  # untyped stubs
     """Holds the current resources and pushes changes to every connected Envoy."""
 
     def __init__(self) -> None:
-        self._resources: Resources = {}
-        self._streams: set[asyncio.Event] = set()
-        self.refused: dict[str, str] = {}
-        """Type URL → what Envoy said of the last version that it did not take."""
+        self._resources: Resources | None = None
+        self._streams: dict[Stream, asyncio.Event] = {}
+        self._progress = asyncio.Condition()
 
     def publish(self, resources: Resources) -> None:
         """Make these the current resources."""
         self._resources = resources
-        for changed in self._streams:
+        for changed in self._streams.values():
             changed.set()
 
+    @property
+    def refused(self) -> dict[str, str]:
+        """Type URL → why an Envoy refused its latest version; it keeps the last good one."""
+        return {
+            kind: subscription.refused
+            for stream in self._streams
+            for kind, subscription in stream.subscriptions.items()
+            if subscription.refused
+        }
+
+    @property
+    def settled(self) -> bool:
+        """Tell whether every connected Envoy has answered to the current resources."""
+        resources = self._resources
+        return resources is not None and not any(s.behind(resources) for s in self._streams)
+
+    @property
+    def envoys(self) -> list[str]:
+        """Node ids of the connected Envoys."""
+        return sorted(stream.node for stream in self._streams)
+
+    async def wait_settled(self) -> None:
+        """Return when at least one Envoy is connected and all have answered."""
+        async with self._progress:
+            await self._progress.wait_for(lambda: bool(self._streams) and self.settled)
+
+    async def _tell(self) -> None:
+        async with self._progress:
+            self._progress.notify_all()
+
     async def DeltaAggregatedResources(  # noqa: N802 - the protocol's name
-        self, requests: AsyncIterator[Any], context: Any
+        self, requests: AsyncIterator[Any], context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[Any]:
         """Serve one Envoy for as long as it is connected."""
-        del context
-        subscriptions: dict[str, _Subscription] = {}
+        peer = context.auth_context().get("x509_subject_alternative_name", [])
+        if ENVOY_URI.encode() not in peer:
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "only an Envoy gets the configuration")
+        stream = Stream()
         changed = asyncio.Event()
-        nonces = itertools.count(1)
         inbox: asyncio.Queue[Any] = asyncio.Queue()
 
         async def read() -> None:
-            async for request in requests:
-                await inbox.put(request)
+            try:
+                async for request in requests:
+                    inbox.put_nowait(request)
+                    changed.set()
+            finally:
+                inbox.put_nowait(None)
                 changed.set()
-            await inbox.put(None)
-            changed.set()
 
         reader = asyncio.create_task(read())
-        self._streams.add(changed)
+        self._streams[stream] = changed
+        log.info("envoy_connected")
         try:
             while True:
                 await changed.wait()
                 changed.clear()
-                forced: dict[str, set[str]] = {}
                 while not inbox.empty():
                     request = inbox.get_nowait()
                     if request is None:
                         return
-                    forced.setdefault(request.type_url, set()).update(self._note(subscriptions, request))
-                for kind in sorted(subscriptions, key=_order):
-                    answer = self._answer(kind, subscriptions[kind], forced.get(kind))
-                    if answer is not None:
-                        answer.nonce = str(next(nonces))
+                    stream.take(request)
+                if self._resources is not None:
+                    for answer in stream.answers(self._resources):
                         yield answer
+                await self._tell()
         finally:
             reader.cancel()
-            self._streams.discard(changed)
-
-    def _note(self, subscriptions: dict[str, _Subscription], request: Any) -> set[str]:
-        kind = request.type_url
-        if request.HasField("error_detail"):
-            self.refused[kind] = request.error_detail.message[:500]
-            log.error("envoy_refused_configuration", type=kind, reason=request.error_detail.message[:500])
-        first = kind not in subscriptions
-        subscription = subscriptions.setdefault(kind, _Subscription())
-        wanted = set(request.resource_names_subscribe)
-        if first:
-            subscription.sent.update(request.initial_resource_versions)
-            subscription.wildcard = not wanted
-        if "*" in wanted:
-            subscription.wildcard = True
-            wanted.discard("*")
-        subscription.names |= wanted
-        for name in request.resource_names_unsubscribe:
-            subscription.names.discard(name)
-            subscription.sent.pop(name, None)
-        return wanted
-
-    def _answer(self, kind: str, subscription: _Subscription, forced: set[str] | None) -> Any:
-        current = self._resources.get(kind, {})
-        names = set(current) if subscription.wildcard else subscription.names
-        changed = [
-            current[n]
-            for n in sorted(names)
-            if n in current and subscription.sent.get(n) != current[n].version
-        ]
-        gone = [n for n in subscription.sent if n not in current]
-        missing = [n for n in (forced or set()) if n not in current and n not in gone]
-        # The first answer of a wildcard type may be empty, but it must come.
-        if not changed and not gone and not missing and not (forced is not None and not subscription.sent):
-            return None
-        if not self._resources:
-            return None
-        for resource in changed:
-            subscription.sent[resource.name] = resource.version
-        for name in gone:
-            subscription.sent.pop(name, None)
-        return protos.discovery_pb2.DeltaDiscoveryResponse(
-            type_url=kind,
-            resources=[
-                protos.discovery_pb2.Resource(name=r.name, version=r.version, resource=r.body)
-                for r in changed
-            ],
-            removed_resources=[*gone, *missing],
-        )
-
-
-def _order(kind: str) -> int:
-    return protos.ORDER.index(kind) if kind in protos.ORDER else len(protos.ORDER)
+            del self._streams[stream]
+            log.info("envoy_disconnected", node=stream.node)
 
 
 async def serve(server: ConfigServer, *, address: str, cert: bytes, key: bytes, client_ca: bytes) -> Any:
-    """Start the gRPC server; only Envoys with a certificate of the internal CA may connect."""
+    """Start the gRPC server; only holders of a certificate of the internal CA may connect."""
     grpc_server = grpc.aio.server(
         options=[("grpc.max_send_message_length", -1), ("grpc.so_reuseport", 0)],
     )

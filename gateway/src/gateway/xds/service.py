@@ -3,12 +3,16 @@
 import asyncio
 import contextlib
 import time
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
+from ndx_chassis.agreements import VIETNAM
 from ndx_chassis.app import Runtime
 from ndx_chassis.problems import is_connection_trouble, where
 from ndx_chassis.telemetry import log
+from ndx_contracts.agreements import Agreement, AgreementState
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies import service as agencies
 from gateway.agreements import service as agreements
@@ -58,31 +62,45 @@ def doors_of(settings: Settings) -> Doors:
     )
 
 
+async def _crl(session: AsyncSession, runtime: Runtime, state: Path, key: tuple[str, date]) -> str:
+    """Return the revocation list: made anew when the revoked set changes, and daily, as lists run out."""
+    kept = runtime.extras.get("crl")
+    if kept is None or kept[0] != key:
+        kept = (key, await certificates.crl_pem(session, state))
+        runtime.extras["crl"] = kept
+    return str(kept[1])
+
+
+async def _expired(session: AsyncSession, today: date) -> list[Agreement]:
+    """Return the agreements that ended within the last year, so that a refusal can say so."""
+    ended = await agreements.list_of_agreements(session, state=AgreementState.EXPIRED)
+    since = today - timedelta(days=365)
+    return [a for a in ended.items if a.valid_to is not None and a.valid_to >= since]
+
+
 async def load_snapshot(runtime: Runtime) -> Snapshot:
     """Read everything that the compiler needs in one transaction."""
     settings = _settings(runtime)
+    today = datetime.now(UTC).astimezone(VIETNAM).date()
     async with runtime.sessions() as session:
-        crl = runtime.extras.get("crl")
         revoked = await certificates.revoked_fingerprints(session)
-        # A CRL has a new signature each time: make one only when the revoked set changes.
-        key = repr(sorted(revoked.items()))
-        if crl is None or crl[0] != key:
-            crl = (key, await certificates.crl_pem(session, settings.state_dir))
-            runtime.extras["crl"] = crl
+        crl = await _crl(session, runtime, settings.state_dir, (repr(sorted(revoked.items())), today))
         return Snapshot(
             agencies=await agencies.registry(session),
             operators=await agencies.operators(session),
             revoked=revoked,
-            agreements=await agreements.enforceable(session),
+            agreements=[*await agreements.enforceable(session), *await _expired(session, today)],
             operations=catalogue.all_operations(runtime),
-            material=_material(settings.state_dir, crl[1]),
+            material=_material(settings.state_dir, crl),
             doors=doors_of(settings),
+            today=today,
         )
 
 
 async def _refresh(runtime: Runtime, server: ConfigServer) -> None:
     started = time.monotonic()
-    server.publish(compile_resources(await load_snapshot(runtime)))
+    snapshot = await load_snapshot(runtime)
+    server.publish(await asyncio.to_thread(compile_resources, snapshot))
     log.info("configuration_compiled", milliseconds=round((time.monotonic() - started) * 1000))
 
 

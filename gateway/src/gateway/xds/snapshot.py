@@ -1,6 +1,7 @@
 """Everything that the compiler needs, as plain values."""
 
 from dataclasses import dataclass
+from datetime import date
 
 from ndx_contracts.agreements import Agreement
 
@@ -23,7 +24,7 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """Where Envoy listens, where services are, and how it reports."""
+    """Where Envoy listens, where services are, how much it lets in, and how it reports."""
 
     address: str
     listener_port: int
@@ -34,15 +35,27 @@ class Doors:
     zipkin: str
     otlp: str
     sampling: float
+    audience: str = "ndx-citizen"
     max_body_bytes: int = 1_048_576
+    timeout_seconds: float = 15.0
+    provider_requests: int = 2048
+    """Calls that may be open at one provider; more are refused at once."""
+    metadata_per_second: int = 100
+    """Calls of one agency to the control plane itself, in all: metadata and its operators' work."""
+    citizen_per_second: int = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
+    """One moment of the control plane; `today` is the day in Vietnam."""
+
     agencies: list[AgencyEntry]
     operators: list[OperatorEntry]
     revoked: dict[str, list[str]]
+    """URI of a certificate → SHA-256 fingerprints (hex) that must not be served."""
     agreements: list[Agreement]
+    """Active, suspended and lately expired ones."""
     operations: list[Operation]
     material: Material
     doors: Doors
+    today: date

@@ -1,0 +1,188 @@
+"""A real Envoy for tests, and a provider behind it that says what it received."""
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import ssl
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from ndx_local.ports import choose
+
+
+def envoy_program() -> str:
+    """Return the program of the wheel; NDX_ENVOY names another one."""
+    return os.environ.get("NDX_ENVOY") or str(Path(sys.executable).parent / "envoy")
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports on which nobody listens; Envoy would silently share one with a stranger."""
+    taken: list[int] = []
+    while len(taken) < count:
+        taken.append(choose(taken))
+    return taken
+
+
+async def until(condition: Callable[[], Any], *, seconds: float = 15.0, what: str = "the condition") -> Any:
+    """Return the condition's first true value; it is looked at every 10 ms."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while loop.time() < deadline:
+        found = condition()
+        if asyncio.iscoroutine(found):
+            found = await found
+        if found:
+            return found
+        await asyncio.sleep(0.01)
+    raise TimeoutError(f"{what} did not come true within {seconds:g} s")
+
+
+@dataclass
+class EnvoyProcess:
+    """A running Envoy."""
+
+    process: asyncio.subprocess.Process
+    admin: str
+    log: Path
+
+    async def ready(self) -> bool:
+        """Tell whether Envoy has its first configuration."""
+        if self.process.returncode is not None:
+            raise RuntimeError(f"Envoy ended:\n{self.log.read_text()[-4000:]}")
+        try:
+            async with httpx.AsyncClient() as client:
+                return (await client.get(f"{self.admin}/ready")).is_success
+        except httpx.TransportError:
+            return False
+
+    async def stats(self, prefix: str) -> dict[str, int]:
+        """Return the counters and gauges whose names hold the prefix."""
+        async with httpx.AsyncClient() as client:
+            answer = await client.get(f"{self.admin}/stats", params={"filter": prefix})
+        lines = (line.rsplit(": ", 1) for line in answer.text.splitlines())
+        return {name: int(value) for name, value in lines if value.isdigit()}
+
+
+@asynccontextmanager
+async def running_envoy(bootstrap: dict[str, Any], folder: Path) -> AsyncIterator[EnvoyProcess]:
+    """Start Envoy with a bootstrap and stop it at the end."""
+    file = folder / "envoy.json"
+    file.write_text(json.dumps(bootstrap), encoding="utf-8")
+    log = folder / "envoy.log"
+    with log.open("wb") as out:
+        process = await asyncio.create_subprocess_exec(
+            *(envoy_program(), "-c", str(file), "--concurrency", "1", "--log-level", "info"),
+            *("--use-dynamic-base-id", "--drain-time-s", "1", "--parent-shutdown-time-s", "2"),
+            stdout=out,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+    port = bootstrap["admin"]["address"]["socket_address"]["port_value"]
+    try:
+        yield EnvoyProcess(process, f"http://127.0.0.1:{port}", log)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), 5)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+Answer = Callable[["Received"], tuple[int, Any] | None]
+
+
+@dataclass
+class Received:
+    """A request as the provider saw it."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Provider:
+    """An HTTP server that keeps what it received, and answers with it unless told otherwise."""
+
+    received: list[Received] = field(default_factory=list)
+    answers: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    """Path → status and JSON body."""
+    hold: dict[str, asyncio.Event] = field(default_factory=dict)
+    """Path → what must happen before the answer."""
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """Serve one ASGI request."""
+        body = b""
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+        names = {key.decode(): value.decode() for key, value in scope["headers"]}
+        request = Received(scope["method"], scope["path"], names, body)
+        self.received.append(request)
+        if request.path in self.hold:
+            await self.hold[request.path].wait()
+        status, answer = self.answers.get(request.path, (200, {"path": request.path, "headers": names}))
+        head = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": status, "headers": head})
+        await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
+
+
+class _Quiet(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+
+@asynccontextmanager
+async def serving(
+    provider: Provider,
+    port: int,
+    *,
+    cert: Path | None = None,
+    key: Path | None = None,
+    client_ca: Path | None = None,
+) -> AsyncIterator[None]:
+    """Serve on a port; with a certificate by TLS, and with a client CA only to its holders."""
+    config = uvicorn.Config(
+        provider,
+        host="127.0.0.1",
+        port=port,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=1,
+        ssl_certfile=cert,
+        ssl_keyfile=key,
+        ssl_ca_certs=str(client_ca) if client_ca else None,
+        ssl_cert_reqs=ssl.CERT_REQUIRED if client_ca else ssl.CERT_NONE,
+    )
+    server = _Quiet(config)
+    task = asyncio.create_task(server.serve(sockets=[_bound(port)]))
+    try:
+        await until(lambda: server.started or task.done(), what="the provider")
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+def _bound(port: int) -> socket.socket:
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind(("127.0.0.1", port))
+    return made
