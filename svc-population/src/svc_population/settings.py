@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import ClassVar
 
+from ndx_chassis.app import Runtime
 from ndx_chassis.settings import ServiceSettings, settings_for
 from pydantic import Field
 
@@ -24,3 +25,11 @@ class Settings(ServiceSettings):
     """Lookups that may wait; more are refused with 503."""
     verify_wrong_guesses: int = Field(default=5, ge=1)
     """Wrong answers about one person that an agency may get within 24 hours."""
+
+
+def settings_of(runtime: Runtime) -> Settings:
+    """Return this service's own settings."""
+    settings = runtime.settings
+    if not isinstance(settings, Settings):
+        raise TypeError("the runtime was not built with the population's settings")
+    return settings

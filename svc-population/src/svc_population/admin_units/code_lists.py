@@ -1,4 +1,4 @@
-"""Reads the committed code lists of units: 2024, 2025, the changes of 2026, and the succession between them."""
+"""Reads the code lists of units: 2024, 2025, the changes of 2026, and the succession between them."""
 
 import csv
 from collections.abc import Iterator

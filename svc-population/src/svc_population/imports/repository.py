@@ -37,7 +37,8 @@ _MOVE = f"""
     WITH valid AS MATERIALIZED (SELECT * FROM staged_persons WHERE {_VALID}),
     moved AS (
         INSERT INTO persons ({", ".join(_PERSON)}, source)
-        SELECT {_VALUES}, $1 FROM valid
+        SELECT {_VALUES}, $1 FROM valid v
+        WHERE NOT EXISTS (SELECT 1 FROM former_personal_ids f WHERE f.personal_id = v.personal_id)
         ON CONFLICT (personal_id) DO NOTHING
         RETURNING personal_id
     ),
@@ -88,6 +89,8 @@ async def load_chunk(
             await connection.copy_to_table(
                 "staged_persons", source=_Once(chunk), columns=list(header), format="csv", encoding="utf-8"
             )
+            # The planner knows nothing of the chunk and would compare each line with each new person.
+            await connection.execute("SET LOCAL enable_nestloop = off")
             row = await connection.fetchrow(_MOVE, source, sorted(known_place_codes()))
             if row is None:
                 raise ImportRefused("the load gave no counts")

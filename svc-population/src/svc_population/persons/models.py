@@ -1,12 +1,13 @@
 """A person: one current row with the 26 field groups of article 9, and one row of history per change.
 
-Lifecycle: ALIVE → MISSING | DECLARED_DEAD (both by a court, both can end) → DECEASED. A dead person's record is
-locked: what comes later is a correction with a case. `version` grows with every change; the history row of
-version n holds what the changed columns held before it, the day from which the new values are true (valid
-time), when they were recorded, and the source. The first version's source stands in the person's own row, and
-moves into the history of version 2.
+Lifecycle: ALIVE → MISSING | DECLARED_DEAD (both by a court, both can end) → DECEASED. A dead person's record
+is locked: what comes later is a correction with a case. `version` grows with every change; the history row
+of version n holds what the changed columns held before it, the day from which the new values are true (valid
+time), when they were recorded, and the source. The first version's source stands in the person's own row,
+and moves into the history of version 2.
 
-Columns marked `sensitive` hold sensitive data (Decree 356/2025: religion, health) and are not in logs, events or keys.
+Columns marked `sensitive` hold sensitive data (Decree 356/2025: religion, health); they are in no log, event
+or index.
 """
 
 from datetime import date, datetime

@@ -8,19 +8,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.relationships.models import Relationship
 
-_PARENTS = "('MOTHER', 'FATHER')"
 _ANCESTOR = text(
     "WITH RECURSIVE up (personal_id, depth) AS ("
-    " SELECT CAST(:start AS text), 0"
+    ' SELECT CAST(:start AS text) COLLATE "C", 0'
     " UNION SELECT r.related_personal_id, up.depth + 1 FROM up"
     " JOIN relationships r ON r.personal_id = up.personal_id"
-    f" WHERE r.relation IN {_PARENTS} AND r.related_personal_id IS NOT NULL AND up.depth < 20)"
+    " WHERE r.relation IN ('MOTHER', 'FATHER') AND r.related_personal_id IS NOT NULL AND up.depth < 20)"
     " SELECT 1 FROM up WHERE personal_id = :sought LIMIT 1"
 )
 _CHILDREN = text(
     "SELECT p.personal_id, p.birth_date, p.surname, p.middle_name, p.given_name, p.life_status, r.id"
     " FROM relationships r JOIN persons p ON p.personal_id = r.personal_id"
-    f" WHERE r.related_personal_id = :parent AND r.relation IN {_PARENTS}"
+    " WHERE r.related_personal_id = :parent AND r.relation IN ('MOTHER', 'FATHER')"
     " ORDER BY p.birth_date, p.personal_id"
 )
 

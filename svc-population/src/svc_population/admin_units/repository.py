@@ -1,0 +1,49 @@
+"""All SQL about administrative units."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from svc_population.admin_units.models import AdminUnit
+
+# Communes before July 2025 belong to districts, and only these to a province.
+_OF_PROVINCE = text(
+    "SELECT c.* FROM admin_units c WHERE c.level = 'COMMUNE' AND c.valid_from <= :day"
+    " AND (c.valid_to IS NULL OR c.valid_to >= :day)"
+    " AND (c.parent_code = :province OR c.parent_code IN (SELECT d.code FROM admin_units d"
+    " WHERE d.level = 'DISTRICT' AND d.parent_code = :province AND d.valid_from <= :day"
+    " AND (d.valid_to IS NULL OR d.valid_to >= :day)))"
+    " ORDER BY c.code"
+)
+_SUCCESSORS = text(
+    "SELECT s.new_code, n.full_name, s.relation, s.is_default, s.effective_from"
+    " FROM admin_unit_successions s JOIN admin_units n"
+    " ON n.level = s.new_level AND n.code = s.new_code AND n.valid_from <= :day"
+    " AND (n.valid_to IS NULL OR n.valid_to >= :day)"
+    " WHERE s.old_level = :level AND s.old_code = :code ORDER BY s.is_default DESC, s.new_code"
+)
+
+
+def _valid(day: date) -> ColumnElement[bool]:
+    return (AdminUnit.valid_from <= day) & or_(AdminUnit.valid_to.is_(None), AdminUnit.valid_to >= day)
+
+
+async def units(session: AsyncSession, *, level: str, day: date) -> Sequence[AdminUnit]:
+    statement = select(AdminUnit).where((AdminUnit.level == level) & _valid(day)).order_by(AdminUnit.code)
+    return (await session.scalars(statement)).all()
+
+
+async def unit(session: AsyncSession, *, level: str, code: str, day: date) -> AdminUnit | None:
+    mine = (AdminUnit.level == level) & (AdminUnit.code == code)
+    return await session.scalar(select(AdminUnit).where(mine & _valid(day)))
+
+
+async def communes_of(session: AsyncSession, *, province_code: str, day: date) -> Sequence[Row[Any]]:
+    return (await session.execute(_OF_PROVINCE, {"province": province_code, "day": day})).all()
+
+
+async def successors(session: AsyncSession, *, level: str, code: str, day: date) -> Sequence[Row[Any]]:
+    return (await session.execute(_SUCCESSORS, {"level": level, "code": code, "day": day})).all()

@@ -1,0 +1,64 @@
+"""Puts svc-population together: the slices' routes, subscriptions, jobs, and what they keep running."""
+
+from fastapi import FastAPI
+from ndx_chassis.app import Runtime, ServiceSpec, build_app
+
+from svc_population.admin_units import endpoints as admin_unit_endpoints
+from svc_population.citizen_accounts import consumers as account_consumers
+from svc_population.disclosures import consumers as disclosure_consumers
+from svc_population.disclosures import endpoints as disclosure_endpoints
+from svc_population.disclosures import jobs as disclosure_jobs
+from svc_population.personal_ids import endpoints as personal_id_endpoints
+from svc_population.personal_ids.allocator import Allocator
+from svc_population.personal_ids.service import ALLOCATOR
+from svc_population.persons import consumers as person_consumers
+from svc_population.persons import endpoints as person_endpoints
+from svc_population.persons import hot_read
+from svc_population.persons.lookup import LookupDesk
+from svc_population.settings import Settings, settings_of
+
+
+async def _open(runtime: Runtime) -> None:
+    settings = settings_of(runtime)
+    runtime.extras[ALLOCATOR] = Allocator(
+        settings.asyncpg_dsn, key_file=settings.personal_id_key_file, lease=settings.personal_id_lease
+    )
+    desk = LookupDesk(
+        settings.asyncpg_dsn,
+        lanes=settings.lookup_lanes,
+        batch=settings.lookup_batch,
+        queue=settings.lookup_queue,
+        committed=runtime.nudge,
+    )
+    runtime.extras[hot_read.DESK] = desk
+    await desk.start()
+
+
+async def _close(runtime: Runtime) -> None:
+    await runtime.extras[hot_read.DESK].stop()
+    await runtime.extras[ALLOCATOR].close()
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    return build_app(
+        ServiceSpec(
+            name="population",
+            title="The national population database",
+            settings=settings or Settings(),
+            routers=[
+                person_endpoints.router,
+                personal_id_endpoints.router,
+                admin_unit_endpoints.router,
+                disclosure_endpoints.router,
+            ],
+            plain_routes=hot_read.PLAIN_ROUTES,
+            subscriptions=[
+                *person_consumers.SUBSCRIPTIONS,
+                *account_consumers.SUBSCRIPTIONS,
+                *disclosure_consumers.SUBSCRIPTIONS,
+            ],
+            jobs=[disclosure_jobs.INDEX_OWN],
+            on_start=[_open],
+            on_stop=[_close],
+        )
+    )

@@ -1,0 +1,89 @@
+"""All SQL about the citizen's view: the index by person, other services' records, and the search in both."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from svc_population.disclosures.models import ForeignDisclosure, disclosure_subjects
+
+_COLUMNS = "agency, purpose, agreement, operation, field_groups, outcome, request_id"
+_OWN = ", ".join(f"d.{c}" for c in _COLUMNS.split(", "))
+_BOTH = ", ".join(f"coalesce(d.{c}, f.{c}) AS {c}" for c in _COLUMNS.split(", "))
+_POSITION = (
+    "(SELECT coalesce(max(p.xid), 0), coalesce(max(p.id::text)::uuid, '00000000-0000-0000-0000-000000000000')"
+    " FROM disclosure_positions p WHERE p.source = 'disclosures')"
+)
+_WITHIN = (
+    "occurred_at >= coalesce(:since, '-infinity'::timestamptz)"
+    " AND occurred_at < coalesce(:until, 'infinity'::timestamptz)"
+)
+_AFTER = "(occurred_at, id) < (:at, :id)"
+
+# The index, and the records that the job has not put into it yet; one snapshot: none is seen twice or missed.
+_SEARCH = text(
+    "SELECT * FROM ("
+    f" SELECT s.subject, s.occurred_at, s.id, coalesce(f.service, 'population') AS service, {_BOTH}"
+    " FROM (SELECT * FROM disclosure_subjects"
+    f" WHERE subject = ANY(:subjects) AND {_WITHIN} AND {_AFTER}"
+    " ORDER BY occurred_at DESC, id DESC, subject DESC LIMIT :limit) s"
+    " LEFT JOIN disclosures d ON d.xid = s.xid AND d.id = s.id AND d.occurred_at = s.occurred_at"
+    " LEFT JOIN foreign_disclosures f ON s.xid IS NULL AND f.id = s.id"
+    " UNION ALL"
+    f" SELECT subject, d.occurred_at, d.id, 'population', {_OWN}"
+    f" FROM (SELECT * FROM disclosures WHERE (xid, id) > {_POSITION} AND subjects && :subjects) d"
+    " CROSS JOIN LATERAL unnest(d.subjects) AS subject"
+    f" WHERE subject = ANY(:subjects) AND {_WITHIN} AND {_AFTER}"
+    ") found ORDER BY occurred_at DESC, id DESC, subject DESC LIMIT :limit"
+)
+# A row is taken when every transaction that could still commit a smaller position has ended.
+_INDEX = text(
+    "WITH taken AS MATERIALIZED ("
+    f" SELECT xid, id, occurred_at, subjects FROM disclosures WHERE (xid, id) > {_POSITION}"
+    " AND xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint ORDER BY xid, id LIMIT :limit"
+    "), indexed AS ("
+    " INSERT INTO disclosure_subjects (subject, occurred_at, id, xid)"
+    " SELECT DISTINCT subject, occurred_at, id, xid FROM taken CROSS JOIN LATERAL unnest(subjects) AS subject"
+    " ON CONFLICT DO NOTHING"
+    "), moved AS ("
+    " INSERT INTO disclosure_positions (source, xid, id)"
+    " (SELECT 'disclosures', xid, id FROM taken ORDER BY xid DESC, id DESC LIMIT 1)"
+    " ON CONFLICT (source) DO UPDATE SET xid = excluded.xid, id = excluded.id"
+    ") SELECT count(*) FROM taken"
+)
+
+
+async def search(
+    session: AsyncSession,
+    subjects: list[str],
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    after: tuple[datetime, UUID],
+    limit: int,
+) -> Sequence[Row[Any]]:
+    """Return the records about the subjects, newest first, that come after a place in the list."""
+    at, identifier = after
+    values = {"subjects": subjects, "since": since, "until": until, "limit": limit}
+    found = await session.execute(_SEARCH, {**values, "at": at, "id": identifier})
+    return found.all()
+
+
+async def index_some(session: AsyncSession, limit: int) -> int:
+    """Put the next records into the index; return how many."""
+    return int((await session.execute(_INDEX, {"limit": limit})).scalar_one())
+
+
+async def add_foreign(session: AsyncSession, record: dict[str, Any], subjects: Sequence[str]) -> None:
+    """Keep a record of another service; one that is there stays."""
+    await session.execute(upsert(ForeignDisclosure).values(**record).on_conflict_do_nothing())
+    rows = [
+        {"subject": subject, "occurred_at": record["occurred_at"], "id": record["id"]}
+        for subject in sorted(set(subjects))
+    ]
+    if rows:
+        await session.execute(upsert(disclosure_subjects).on_conflict_do_nothing(), rows)

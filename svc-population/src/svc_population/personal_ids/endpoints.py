@@ -1,0 +1,55 @@
+"""HTTP door of personal numbers: the registry asks for one, the ministry replaces one."""
+
+from fastapi import APIRouter, Response
+from ndx_chassis.agreements import GrantDep
+from ndx_chassis.app import RuntimeDep, operation
+from ndx_chassis.caller import CallerDep
+from ndx_chassis.db import SessionDep
+from ndx_chassis.idempotency import IdempotencyKey
+from ndx_contracts.field_groups import FieldGroup
+from ndx_contracts.personal_ids import PersonalId
+from ndx_contracts.population import PersonalIdRequestIn, PersonalIdRequestOut
+
+from svc_population.personal_ids import cancellation, service
+from svc_population.personal_ids.schemas import CancellationIn, CancellationOut
+
+router = APIRouter(prefix="/population/v1", tags=["personal-ids"])
+_NUMBERS = operation(door="agency", personal_data=True, field_groups=[FieldGroup.PERSONAL_ID])
+
+
+@router.post("/personal-id-requests", openapi_extra=_NUMBERS)
+async def create_personal_id_request(
+    *,
+    body: PersonalIdRequestIn,
+    response: Response,
+    session: SessionDep,
+    runtime: RuntimeDep,
+    caller: CallerDep,
+    grant: GrantDep,
+) -> PersonalIdRequestOut:
+    response.headers["Cache-Control"] = "no-store"
+    return await service.request_number(session, runtime, caller=caller, grant=grant, body=body)
+
+
+@router.post("/personal-ids/{personal_id}/cancel", openapi_extra=_NUMBERS)
+async def cancel_personal_id(
+    *,
+    personal_id: PersonalId,
+    body: CancellationIn,
+    response: Response,
+    session: SessionDep,
+    runtime: RuntimeDep,
+    caller: CallerDep,
+    grant: GrantDep,
+    idempotency_key: IdempotencyKey = None,
+) -> CancellationOut:
+    response.headers["Cache-Control"] = "no-store"
+    return await cancellation.cancel(
+        session,
+        runtime,
+        caller=caller,
+        grant=grant,
+        personal_id=personal_id,
+        body=body,
+        idempotency_key=idempotency_key,
+    )

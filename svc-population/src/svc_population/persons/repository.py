@@ -1,0 +1,105 @@
+"""All SQL about persons except the hot read, which stands in `lookup_sql`."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import exists, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from svc_population.persons.models import FormerPersonalId, Person, PersonHistory, verification_guards
+
+
+async def current_number(session: AsyncSession, personal_id: str) -> str:
+    """Return the number that replaced a former one, or the number itself."""
+    successor = await session.scalar(
+        select(FormerPersonalId.superseded_by).where(FormerPersonalId.personal_id == personal_id)
+    )
+    return successor or personal_id
+
+
+async def former_numbers(session: AsyncSession, personal_ids: list[str]) -> list[tuple[str, str]]:
+    """Return (former, current) pairs of the given current numbers."""
+    rows = await session.execute(
+        select(FormerPersonalId.personal_id, FormerPersonalId.superseded_by).where(
+            FormerPersonalId.superseded_by.in_(personal_ids)
+        )
+    )
+    return [(former, current) for former, current in rows]
+
+
+async def is_former(session: AsyncSession, personal_id: str) -> bool:
+    return bool(await session.scalar(select(exists().where(FormerPersonalId.personal_id == personal_id))))
+
+
+async def person(session: AsyncSession, personal_id: str, *, lock: bool = False) -> Person | None:
+    statement = select(Person).where(Person.personal_id == personal_id)
+    return await session.scalar(statement.with_for_update() if lock else statement)
+
+
+async def insert_person(session: AsyncSession, values: dict[str, Any]) -> UUID | None:
+    """Insert a person; None when the number is somebody's already."""
+    statement = insert(Person).values(**values).on_conflict_do_nothing().returning(Person.person_id)
+    return await session.scalar(statement)
+
+
+async def update_person(session: AsyncSession, personal_id: str, values: dict[str, Any]) -> None:
+    statement = update(Person).where(Person.personal_id == personal_id)
+    await session.execute(
+        statement.values(**values, recorded_at=func.clock_timestamp()),
+        execution_options={"synchronize_session": False},
+    )
+
+
+async def add_history(session: AsyncSession, values: dict[str, Any]) -> None:
+    await session.execute(insert(PersonHistory).values(**values))
+
+
+async def add_former_number(session: AsyncSession, values: dict[str, Any]) -> None:
+    await session.execute(
+        update(FormerPersonalId)
+        .where(FormerPersonalId.superseded_by == values["personal_id"])
+        .values(superseded_by=values["superseded_by"]),
+        execution_options={"synchronize_session": False},
+    )
+    await session.execute(insert(FormerPersonalId).values(**values))
+
+
+async def wrong_guesses(session: AsyncSession, agency: str, personal_id: str) -> tuple[int, int]:
+    """Lock the pair's guard and return (wrong answers in the window, seconds until it ends)."""
+    table = verification_guards
+    await session.execute(
+        insert(table)
+        .values(
+            agency=agency,
+            personal_id=personal_id,
+            wrong=0,
+            window_ends_at=text("clock_timestamp() + interval '24 hours'"),
+        )
+        .on_conflict_do_nothing()
+    )
+    mine = (table.c.agency == agency) & (table.c.personal_id == personal_id)
+    row = (
+        await session.execute(
+            select(
+                table.c.wrong,
+                func.extract("epoch", table.c.window_ends_at - func.clock_timestamp()).label("seconds"),
+            )
+            .where(mine)
+            .with_for_update()
+        )
+    ).one()
+    if row.seconds > 0:
+        return row.wrong, int(row.seconds) + 1
+    await session.execute(
+        update(table)
+        .where(mine)
+        .values(wrong=0, window_ends_at=text("clock_timestamp() + interval '24 hours'"))
+    )
+    return 0, 0
+
+
+async def add_wrong_guesses(session: AsyncSession, agency: str, personal_id: str, number: int) -> None:
+    table = verification_guards
+    mine = (table.c.agency == agency) & (table.c.personal_id == personal_id)
+    await session.execute(update(table).where(mine).values(wrong=table.c.wrong + number))

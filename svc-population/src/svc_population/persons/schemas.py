@@ -1,0 +1,219 @@
+"""What is answered about a person, and the claims that can be verified."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from ndx_contracts.base import Input, Output
+from ndx_contracts.field_groups import FieldGroup
+from ndx_contracts.personal_ids import PersonalId
+from ndx_contracts.population import Sex
+from pydantic import Field, StringConstraints, model_validator
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class NameOut(Output):
+    surname: str | None
+    middle_name: str | None
+    given_name: str
+
+
+class BirthPlaceOut(Output):
+    commune_code: str | None
+    text: str | None
+
+
+class RegistrationPlaceOut(Output):
+    province_code: str | None
+    commune_code: str | None
+
+
+class HomeTownOut(Output):
+    province_code: str | None
+    text: str | None
+
+
+class ResidenceOut(Output):
+    """A place of residence; codes are those of today's list."""
+
+    province_code: str | None
+    commune_code: str | None
+    address: str | None
+    since: date | None = None
+    until: date | None = None
+
+
+class AbsenceOut(Output):
+    from_: date | None = Field(alias="from")
+    until: date | None
+
+
+class CardOut(Output):
+    kind: str
+    issued_on: date
+    issued_at: str | None
+    valid_to: date | None
+
+
+class RelativeOut(Output):
+    """`relation` is what the relative is to the person: MOTHER, FATHER, SPOUSE or CHILD."""
+
+    relation: str
+    personal_id: PersonalId | None
+    name: str | None
+    nationality: str | None
+    legacy_id_number: str | None
+
+
+class MemberOut(Output):
+    personal_id: PersonalId
+    name: str
+    relation_to_head: str | None
+    legacy_id_number: str | None
+
+
+class HouseholdOut(Output):
+    number: str
+    members: tuple[MemberOut, ...]
+
+
+class EndOfLifeOut(Output):
+    status: Literal["MISSING", "DECLARED_DEAD", "DECEASED"]
+    date: date
+
+
+class ContactOut(Output):
+    phone: str | None
+    email: str | None
+
+
+class PersonOut(Output):
+    """A person: exactly the groups that were asked for; null = not known (no end of life: alive)."""
+
+    birth_name: NameOut | None = None
+    other_name: str | None = None
+    personal_id: PersonalId | None = None
+    """The person's number of today, also when a former one was asked for."""
+    birth_date: date | None = None
+    sex: Sex | None = None
+    birth_place: BirthPlaceOut | None = None
+    birth_registration_place: RegistrationPlaceOut | None = None
+    home_town: HomeTownOut | None = None
+    ethnicity: str | None = None
+    religion: str | None = None
+    nationality: str | None = None
+    blood_group: str | None = None
+    legacy_id_number: str | None = None
+    card_history: tuple[CardOut, ...] | None = None
+    family_relations: tuple[RelativeOut, ...] | None = None
+    permanent_residence: ResidenceOut | None = None
+    temporary_residence: ResidenceOut | None = None
+    current_residence: ResidenceOut | None = None
+    temporary_absence: AbsenceOut | None = None
+    residence_file_number: str | None = None
+    marital_status: str | None = None
+    relation_to_head: str | None = None
+    household: HouseholdOut | None = None
+    death_or_missing_date: EndOfLifeOut | None = None
+    contact: ContactOut | None = None
+    other_information: dict[str, Any] | None = None
+
+
+class ClaimField(StrEnum):
+    """What a claim can be about."""
+
+    BIRTH_NAME = "birth_name"
+    BIRTH_DATE = "birth_date"
+    SEX = "sex"
+    NATIONALITY = "nationality"
+    ETHNICITY = "ethnicity"
+    HOME_TOWN_PROVINCE_CODE = "home_town_province_code"
+    PERMANENT_PROVINCE_CODE = "permanent_province_code"
+    PERMANENT_COMMUNE_CODE = "permanent_commune_code"
+    LEGACY_ID_NUMBER = "legacy_id_number"
+    MARITAL_STATUS = "marital_status"
+
+
+GROUP_OF_CLAIM: dict[ClaimField, FieldGroup] = {
+    ClaimField.BIRTH_NAME: FieldGroup.BIRTH_NAME,
+    ClaimField.BIRTH_DATE: FieldGroup.BIRTH_DATE,
+    ClaimField.SEX: FieldGroup.SEX,
+    ClaimField.NATIONALITY: FieldGroup.NATIONALITY,
+    ClaimField.ETHNICITY: FieldGroup.ETHNICITY,
+    ClaimField.HOME_TOWN_PROVINCE_CODE: FieldGroup.HOME_TOWN,
+    ClaimField.PERMANENT_PROVINCE_CODE: FieldGroup.PERMANENT_RESIDENCE,
+    ClaimField.PERMANENT_COMMUNE_CODE: FieldGroup.PERMANENT_RESIDENCE,
+    ClaimField.LEGACY_ID_NUMBER: FieldGroup.LEGACY_ID_NUMBER,
+    ClaimField.MARITAL_STATUS: FieldGroup.MARITAL_STATUS,
+}
+
+
+class EqualsClaim(Input):
+    """The value is exactly this one (names: after Unicode composition and blanks)."""
+
+    kind: Literal["EQUALS"]
+    field: ClaimField
+    value: Text
+
+
+class FoldedEqualsClaim(Input):
+    """The name is this one, whatever the capitals and the place of the tone marks (Hoà = Hòa)."""
+
+    kind: Literal["FOLDED_EQUALS"]
+    field: Literal[ClaimField.BIRTH_NAME]
+    value: Text
+
+
+class AtLeastAgeClaim(Input):
+    """The person has had this birthday by today in Viet Nam."""
+
+    kind: Literal["AT_LEAST_AGE"]
+    years: int = Field(ge=1, le=120)
+
+
+class AliveClaim(Input):
+    """The person is neither dead nor declared dead or missing."""
+
+    kind: Literal["IS_ALIVE"]
+
+
+Claim = Annotated[EqualsClaim | FoldedEqualsClaim | AtLeastAgeClaim | AliveClaim, Field(discriminator="kind")]
+
+
+class VerifyIn(Input):
+    claims: tuple[Claim, ...] = Field(min_length=1, max_length=10)
+
+    @model_validator(mode="after")
+    def _one_claim_per_subject(self) -> "VerifyIn":
+        # Two values for one field in one call would be a guess with a second try.
+        subjects = [(c.kind, getattr(c, "field", None)) for c in self.claims]
+        if len(subjects) != len(set(subjects)):
+            raise ValueError("the same claim stands twice")
+        return self
+
+    @property
+    def field_groups(self) -> frozenset[FieldGroup]:
+        """Return the groups that the answers tell something about."""
+        groups: set[FieldGroup] = set()
+        for claim in self.claims:
+            if isinstance(claim, AtLeastAgeClaim):
+                groups.add(FieldGroup.BIRTH_DATE)
+            elif isinstance(claim, AliveClaim):
+                groups.add(FieldGroup.DEATH_OR_MISSING_DATE)
+            else:
+                groups.add(GROUP_OF_CLAIM[ClaimField(claim.field)])
+        return frozenset(groups)
+
+
+class ClaimOut(Output):
+    """The answer to one claim; never a value."""
+
+    kind: str
+    field: str | None
+    matched: bool
+
+
+class VerifyOut(Output):
+    all_matched: bool
+    results: tuple[ClaimOut, ...]

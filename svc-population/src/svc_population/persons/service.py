@@ -1,0 +1,201 @@
+"""Use cases of persons: open a record, find, change with history, die, take another number."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from ndx_chassis.agreements import Grant
+from ndx_chassis.audit import Actor, record_audit
+from ndx_chassis.outbox import publish
+from ndx_chassis.telemetry import log
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from svc_population.persons import events, repository
+from svc_population.persons.errors import PersonLocked, PersonNotFound
+from svc_population.persons.field_groups import changed_groups, storable
+from svc_population.persons.models import LifeStatus, Person
+from svc_population.relationships import service as relationships
+
+PROVINCES_OF_TODAY_FROM = date(2025, 7, 1)
+ENTITY = "person"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """New values of some columns, since when they are true, and who says so."""
+
+    values: dict[str, Any]
+    valid_from: date
+    source: str
+
+
+def covers(grant: Grant, person: Person) -> bool:
+    """Tell whether a person lies within the agreement's administrative scope.
+
+    The registered residence decides. A person without one who was born since the provinces of today exist is
+    found where the birth was registered.
+    """
+    registered_today = person.birth_date >= PROVINCES_OF_TODAY_FROM
+    return grant.covers(
+        person.permanent_province_code
+        or (person.birth_registration_province_code if registered_today else None),
+        person.permanent_commune_code
+        or (person.birth_registration_commune_code if registered_today else None),
+    )
+
+
+async def find(session: AsyncSession, personal_id: str, *, lock: bool = False) -> Person | None:
+    """Return the person of a number; a former number leads to its holder."""
+    found = await repository.person(session, personal_id, lock=lock)
+    if found is not None:
+        return found
+    successor = await repository.current_number(session, personal_id)
+    return None if successor == personal_id else await repository.person(session, successor, lock=lock)
+
+
+async def numbers_of(session: AsyncSession, personal_ids: list[str]) -> dict[str, str]:
+    """Return every number, of today and former, that leads to the given current numbers."""
+    found = {number: number for number in personal_ids}
+    found.update(dict(await repository.former_numbers(session, personal_ids)))
+    return found
+
+
+async def current_number(session: AsyncSession, personal_id: str) -> str:
+    return await repository.current_number(session, personal_id)
+
+
+async def open_record(session: AsyncSession, values: dict[str, Any]) -> UUID | None:
+    """Open a person's record under a new number; None when the number was given before."""
+    if await repository.is_former(session, values["personal_id"]):
+        return None
+    return await repository.insert_person(session, values)
+
+
+async def change(session: AsyncSession, person: Person, news: Change, *, actor: Actor) -> list[str]:
+    """Write new values and the history of the old ones; return the names of the changed groups.
+
+    What does not differ is no change. The caller holds the row's lock and announces the change.
+
+    Raises:
+        PersonLocked: the person is dead.
+    """
+    if person.locked:
+        raise PersonLocked
+    values = {k: v for k, v in news.values.items() if getattr(person, k) != v}
+    if not values:
+        return []
+    changed = changed_groups(values)
+    before = {column: storable(getattr(person, column)) for column in values}
+    version = person.version + 1
+    await repository.add_history(
+        session,
+        {
+            "person_id": person.person_id,
+            "version": version,
+            "changed": changed,
+            "before": {**before, "source": person.source, "recorded_at": storable(person.recorded_at)},
+            "valid_from": news.valid_from,
+            "source": news.source,
+            "recorded_by": actor.actor,
+        },
+    )
+    await repository.update_person(
+        session, person.personal_id, {**values, "version": version, "source": news.source}
+    )
+    await record_audit(
+        session,
+        actor,
+        action="person_changed",
+        entity_type=ENTITY,
+        entity_id=person.person_id,
+        details={"changed": changed, "version": version},
+    )
+    return changed
+
+
+async def record_death(
+    session: AsyncSession, *, personal_id: str, died_on: date, source: str, actor: Actor
+) -> None:
+    """Close a person's record after the death was registered; a repeat changes nothing.
+
+    Raises:
+        PersonNotFound: nobody has this number.
+    """
+    person = await find(session, personal_id, lock=True)
+    if person is None:
+        raise PersonNotFound
+    if person.locked:
+        if person.death_or_missing_date != died_on:
+            log.warning("death_contradicted", person_id=str(person.person_id))
+            await record_audit(
+                session,
+                actor,
+                action="death_contradicted",
+                entity_type=ENTITY,
+                entity_id=person.person_id,
+                details={"source": source},
+            )
+        return
+    news = Change(
+        {"life_status": LifeStatus.DECEASED.value, "death_or_missing_date": died_on},
+        valid_from=died_on,
+        source=source,
+    )
+    await change(session, person, news, actor=actor)
+    await publish(
+        session,
+        events.person_deceased(
+            person_id=person.person_id,
+            personal_id=person.personal_id,
+            version=person.version + 1,
+            died_on=died_on,
+        ),
+    )
+    log.info("person_deceased", person_id=str(person.person_id))
+
+
+async def renumber(
+    session: AsyncSession,
+    person: Person,
+    *,
+    new_number: str,
+    news: Change,
+    cause: str,
+    decision: str,
+    actor: Actor,
+) -> None:
+    """Give a person another number, keep the old one as a former number, and announce both.
+
+    Raises:
+        PersonLocked: the person is dead.
+    """
+    old = person.personal_id
+    changed = await change(
+        session,
+        person,
+        Change({**news.values, "personal_id": new_number}, news.valid_from, news.source),
+        actor=actor,
+    )
+    await repository.add_former_number(
+        session,
+        {
+            "personal_id": old,
+            "person_id": person.person_id,
+            "superseded_by": new_number,
+            "cause": cause,
+            "decision": decision,
+            "cancelled_by": actor.actor,
+        },
+    )
+    await relationships.renumber(session, old=old, new=new_number)
+    await publish(
+        session,
+        events.personal_id_cancelled(person_id=person.person_id, old=old, new=new_number),
+        events.person_changed(
+            person_id=person.person_id,
+            personal_id=new_number,
+            version=person.version + 1,
+            changed=changed,
+        ),
+    )

@@ -1,0 +1,113 @@
+"""Answers claims about a person with yes or no, records the answer, and stops fishing for values."""
+
+from datetime import UTC, date, datetime
+
+from ndx_chassis.agreements import VIETNAM, Grant
+from ndx_chassis.app import Runtime
+from ndx_chassis.caller import Caller
+from ndx_chassis.disclosure import disclose
+from ndx_contracts.disclosure import Outcome
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from svc_population.persons import repository, service
+from svc_population.persons.errors import PersonNotFound, TooManyWrongGuesses
+from svc_population.persons.models import LifeStatus, Person
+from svc_population.persons.name_folding import composed, same_name
+from svc_population.persons.schemas import (
+    AliveClaim,
+    AtLeastAgeClaim,
+    Claim,
+    ClaimField,
+    ClaimOut,
+    FoldedEqualsClaim,
+    VerifyIn,
+    VerifyOut,
+)
+
+_COLUMN = {ClaimField.ETHNICITY: "ethnicity_code"}
+
+
+async def verify(
+    session: AsyncSession,
+    runtime: Runtime,
+    *,
+    caller: Caller,
+    grant: Grant,
+    personal_id: str,
+    claims: VerifyIn,
+    wrong_guesses: int,
+) -> VerifyOut:
+    """Say yes or no to each claim.
+
+    Raises:
+        FieldGroupNotCovered: a claim is about a group outside the agreement.
+        PersonNotFound: no such person within the agreement's scope; this is recorded, too.
+        TooManyWrongGuesses: the agency got too many wrong answers about this person today.
+    """
+    groups = claims.field_groups
+    grant.require_field_groups(groups)
+    person = await service.find(session, personal_id)
+    if person is None or not service.covers(grant, person):
+        await record_not_found(runtime, caller, grant, personal_id=personal_id, claims=claims)
+        raise PersonNotFound
+    wrong, seconds = await repository.wrong_guesses(session, caller.agency, person.personal_id)
+    if wrong >= wrong_guesses:
+        raise TooManyWrongGuesses(retry_after=seconds)
+    day = datetime.now(UTC).astimezone(VIETNAM).date()
+    results = tuple(
+        ClaimOut(kind=c.kind, field=_field(c), matched=holds(person, c, day)) for c in claims.claims
+    )
+    failed = sum(not r.matched for r in results)
+    if failed:
+        await repository.add_wrong_guesses(session, caller.agency, person.personal_id, failed)
+    await disclose(
+        session,
+        caller,
+        grant=grant,
+        subjects=[person.personal_id],
+        field_groups=groups,
+        outcome=Outcome.NOT_MATCHED if failed else Outcome.MATCHED,
+    )
+    return VerifyOut(all_matched=not failed, results=results)
+
+
+async def record_not_found(
+    runtime: Runtime, caller: Caller, grant: Grant, *, personal_id: str, claims: VerifyIn
+) -> None:
+    """Record, in a transaction of its own, that the caller learnt that nobody was found."""
+    async with runtime.sessions() as own, own.begin():
+        await disclose(
+            own,
+            caller,
+            grant=grant,
+            subjects=[personal_id],
+            field_groups=claims.field_groups,
+            outcome=Outcome.NOT_FOUND,
+        )
+
+
+def _field(claim: Claim) -> str | None:
+    return None if isinstance(claim, (AtLeastAgeClaim, AliveClaim)) else claim.field.value
+
+
+def holds(person: Person, claim: Claim, day: date) -> bool:
+    """Tell whether a claim is true on a day."""
+    if isinstance(claim, AliveClaim):
+        return person.life_status == LifeStatus.ALIVE
+    if isinstance(claim, AtLeastAgeClaim):
+        return has_reached(person.birth_date, claim.years, day)
+    if isinstance(claim, FoldedEqualsClaim):
+        return same_name(person.full_name, claim.value)
+    if claim.field is ClaimField.BIRTH_NAME:
+        return composed(person.full_name) == composed(claim.value)
+    value = getattr(person, _COLUMN.get(claim.field, claim.field.value))
+    return value is not None and str(value) == claim.value
+
+
+def has_reached(birth_date: date, years: int, day: date) -> bool:
+    """Tell whether a person has completed that many years; who is born on 29 February does on 1 March."""
+    try:
+        birthday = birth_date.replace(year=birth_date.year + years)
+    except ValueError:
+        birthday = date(birth_date.year + years, 3, 1)
+    return birthday <= day
