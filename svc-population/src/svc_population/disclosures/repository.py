@@ -14,17 +14,14 @@ from svc_population.disclosures.models import ForeignDisclosure, disclosure_subj
 _COLUMNS = "agency, purpose, agreement, operation, field_groups, outcome, request_id"
 _OWN = ", ".join(f"d.{c}" for c in _COLUMNS.split(", "))
 _BOTH = ", ".join(f"coalesce(d.{c}, f.{c}) AS {c}" for c in _COLUMNS.split(", "))
-_POSITION = (
-    "(SELECT coalesce(max(p.xid), 0), coalesce(max(p.id::text)::uuid, '00000000-0000-0000-0000-000000000000')"
-    " FROM disclosure_positions p WHERE p.source = 'disclosures')"
-)
+_POSITION = text("SELECT xid, id FROM disclosure_positions WHERE source = 'disclosures'")
 _WITHIN = (
     "occurred_at >= coalesce(:since, '-infinity'::timestamptz)"
     " AND occurred_at < coalesce(:until, 'infinity'::timestamptz)"
 )
 _AFTER = "(occurred_at, id) < (:at, :id)"
 
-# The index, and the records that the job has not put into it yet; one snapshot: none is seen twice or missed.
+# The index, and the records that the job had not put into it a moment before; UNION drops what is in both.
 _SEARCH = text(
     "SELECT * FROM ("
     f" SELECT s.subject, s.occurred_at, s.id, coalesce(f.service, 'population') AS service, {_BOTH}"
@@ -33,9 +30,9 @@ _SEARCH = text(
     " ORDER BY occurred_at DESC, id DESC, subject DESC LIMIT :limit) s"
     " LEFT JOIN disclosures d ON d.xid = s.xid AND d.id = s.id AND d.occurred_at = s.occurred_at"
     " LEFT JOIN foreign_disclosures f ON s.xid IS NULL AND f.id = s.id"
-    " UNION ALL"
+    " UNION"
     f" SELECT subject, d.occurred_at, d.id, 'population', {_OWN}"
-    f" FROM (SELECT * FROM disclosures WHERE (xid, id) > {_POSITION} AND subjects && :subjects) d"
+    f" FROM (SELECT * FROM disclosures WHERE (xid, id) > (:xid, :last) AND subjects && :subjects) d"
     " CROSS JOIN LATERAL unnest(d.subjects) AS subject"
     f" WHERE subject = ANY(:subjects) AND {_WITHIN} AND {_AFTER}"
     ") found ORDER BY occurred_at DESC, id DESC, subject DESC LIMIT :limit"
@@ -43,7 +40,7 @@ _SEARCH = text(
 # A row is taken when every transaction that could still commit a smaller position has ended.
 _INDEX = text(
     "WITH taken AS MATERIALIZED ("
-    f" SELECT xid, id, occurred_at, subjects FROM disclosures WHERE (xid, id) > {_POSITION}"
+    " SELECT xid, id, occurred_at, subjects FROM disclosures WHERE (xid, id) > (:xid, :last)"
     " AND xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint ORDER BY xid, id LIMIT :limit"
     "), indexed AS ("
     " INSERT INTO disclosure_subjects (subject, occurred_at, id, xid)"
@@ -68,14 +65,22 @@ async def search(
 ) -> Sequence[Row[Any]]:
     """Return the records about the subjects, newest first, that come after a place in the list."""
     at, identifier = after
-    values = {"subjects": subjects, "since": since, "until": until, "limit": limit}
+    xid, last = await _position(session)
+    values = {"subjects": subjects, "since": since, "until": until, "limit": limit, "xid": xid, "last": last}
     found = await session.execute(_SEARCH, {**values, "at": at, "id": identifier})
     return found.all()
 
 
 async def index_some(session: AsyncSession, limit: int) -> int:
     """Put the next records into the index; return how many."""
-    return int((await session.execute(_INDEX, {"limit": limit})).scalar_one())
+    xid, last = await _position(session)
+    values = {"limit": limit, "xid": xid, "last": last}
+    return int((await session.execute(_INDEX, values)).scalar_one())
+
+
+async def _position(session: AsyncSession) -> tuple[int, UUID]:
+    row = (await session.execute(_POSITION)).first()
+    return (0, UUID(int=0)) if row is None else (row.xid, row.id)
 
 
 async def add_foreign(session: AsyncSession, record: dict[str, Any], subjects: Sequence[str]) -> None:

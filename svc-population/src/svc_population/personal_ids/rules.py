@@ -1,4 +1,4 @@
-"""Why a number is refused, and why a birth may be one that was registered before; bounds are data with dates."""
+"""Why a number is refused, and why a birth may be a known one; the bounds are data with dates."""
 
 import json
 from collections.abc import Sequence
