@@ -49,7 +49,7 @@ def migrate(url: str, package: str, database: str) -> None:
 async def make_copy(url: str, template: str) -> str:
     """Create a fresh database from a template; return its URL."""
     name = f"test_{uuid4().hex[:12]}"
-    await execute(url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    await execute(url, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
     return named(url, name)
 
 
