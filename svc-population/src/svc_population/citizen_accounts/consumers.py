@@ -2,13 +2,13 @@
 
 from ndx_chassis.app import Runtime
 from ndx_chassis.consumer import Event, Subscription
+from ndx_chassis.db import Session
 from ndx_contracts.events import AccountActivated, AccountLocked, AccountUnlocked
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.citizen_accounts import service
 
 
-async def on_activated(session: AsyncSession, event: Event[AccountActivated], _runtime: Runtime) -> None:
+async def on_activated(session: Session, event: Event[AccountActivated], _runtime: Runtime) -> None:
     data = event.data
     await service.activated(
         session,
@@ -19,12 +19,12 @@ async def on_activated(session: AsyncSession, event: Event[AccountActivated], _r
     )
 
 
-async def on_locked(session: AsyncSession, event: Event[AccountLocked], _runtime: Runtime) -> None:
+async def on_locked(session: Session, event: Event[AccountLocked], _runtime: Runtime) -> None:
     data = event.data
     await service.set_locked(session, data.account_id, version=data.account_version, locked=True)
 
 
-async def on_unlocked(session: AsyncSession, event: Event[AccountUnlocked], _runtime: Runtime) -> None:
+async def on_unlocked(session: Session, event: Event[AccountUnlocked], _runtime: Runtime) -> None:
     data = event.data
     await service.set_locked(session, data.account_id, version=data.account_version, locked=False)
 

@@ -2,14 +2,14 @@
 
 from ndx_chassis.app import Runtime
 from ndx_chassis.consumer import Event, Subscription
+from ndx_chassis.db import Session
 from ndx_contracts.disclosure import DisclosureRecord
 from ndx_contracts.topics import DISCLOSING_SERVICES, disclosure_topic
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.disclosures import service
 
 
-async def on_disclosure(session: AsyncSession, event: Event[DisclosureRecord], _runtime: Runtime) -> None:
+async def on_disclosure(session: Session, event: Event[DisclosureRecord], _runtime: Runtime) -> None:
     await service.keep_foreign(session, event.data)
 
 

@@ -2,15 +2,13 @@
 
 from ndx_chassis.app import Runtime
 from ndx_chassis.consumer import Event, Subscription
+from ndx_chassis.db import Session
 from ndx_contracts.events import DeathRegistered
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.persons import service
 
 
-async def on_death_registered(
-    session: AsyncSession, event: Event[DeathRegistered], _runtime: Runtime
-) -> None:
+async def on_death_registered(session: Session, event: Event[DeathRegistered], _runtime: Runtime) -> None:
     await service.record_death(
         session,
         personal_id=event.data.personal_id,
