@@ -1,7 +1,6 @@
 """Agencies, systems and the operators who may change them."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -109,8 +108,8 @@ class TestSystems:
     async def test_a_code_expires(self, post: Do, hospital: Any, runtime: Runtime):
         made = await post("NDX:an", "/v1/agencies/H79.001/systems", {"code": "his"}, 201)
         async with runtime.sessions() as session, session.begin():
-            past = text("UPDATE systems SET enrolment_expires_at = enrolment_expires_at - :life")
-            await session.execute(past, {"life": service.ENROLMENT_LIFE + timedelta(seconds=1)})
+            past = text("UPDATE systems SET enrolment_expires_at = now() - interval '1 second'")
+            await session.execute(past)
         async with runtime.sessions() as session:
             with pytest.raises(service.EnrolmentCodeInvalid):
                 await service.use_enrolment_code(session, made["enrolment_code"])

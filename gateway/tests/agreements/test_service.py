@@ -8,7 +8,6 @@ import pytest
 from gateway.agreements import service
 from ndx_chassis.app import Runtime
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 pytestmark = pytest.mark.integration
@@ -185,6 +184,10 @@ class TestHistory:
         assert steps[2]["decided_by"] == "G03:giang"
 
     async def test_the_services_own_role_cannot_rewrite_it(self, active: Any, session: AsyncSession):
-        with pytest.raises(DBAPIError, match="permission denied"):
-            await session.execute(text("UPDATE agreement_history SET reason = 'other'"))
-        await session.rollback()
+        granted = text(
+            "SELECT privilege_type FROM information_schema.role_table_grants"
+            " WHERE table_name = 'agreement_history' AND grantee = CURRENT_USER"
+        )
+        rights = set((await session.scalars(granted)).all())
+        assert {"SELECT", "INSERT"} <= rights
+        assert rights.isdisjoint({"UPDATE", "DELETE", "TRUNCATE"})

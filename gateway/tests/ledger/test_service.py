@@ -17,7 +17,6 @@ from ndx_chassis.ids import new_id
 from ndx_contracts.disclosure import DisclosureRecord, Outcome
 from ndx_contracts.field_groups import FieldGroup
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 Do = Callable[..., Any]
@@ -89,20 +88,22 @@ class TestTakeIn:
         status = await read("NDX:mai", "/v1/ledger/status")
         assert status["services"] == [{"service": "tax", "entries": 0, "waiting": 1, "parked": 0}]
 
-    async def test_entries_cannot_be_changed_but_a_record_can_be_erased(
-        self, bus: Any, deliver: Do, runtime: Runtime, session: AsyncSession
-    ):
-        await deliver(record())
-        await service.make_checkpoint(runtime)
-        for statement in (
-            "UPDATE ledger_entries SET leaf = ''",
-            "DELETE FROM ledger_entries",
-            "DELETE FROM ledger_checkpoints",
-        ):
-            with pytest.raises(DBAPIError, match="permission denied"):
-                await session.execute(text(statement))
-            await session.rollback()
-        await session.execute(text("UPDATE ledger_entries SET record = NULL"))
+    @pytest.mark.parametrize("table", ["ledger_entries", "ledger_nodes", "ledger_checkpoints"])
+    async def test_the_services_own_role_cannot_rewrite_it(self, table: str, bus: Any, session: AsyncSession):
+        granted = text(
+            "SELECT privilege_type FROM information_schema.role_table_grants"
+            " WHERE table_name = :table AND grantee = CURRENT_USER"
+        )
+        rights = set((await session.scalars(granted, {"table": table})).all())
+        assert {"SELECT", "INSERT"} <= rights
+        assert rights.isdisjoint({"UPDATE", "DELETE", "TRUNCATE"})
+
+    async def test_only_the_full_record_may_be_erased(self, bus: Any, session: AsyncSession):
+        granted = text(
+            "SELECT column_name FROM information_schema.column_privileges"
+            " WHERE table_name = 'ledger_entries' AND grantee = CURRENT_USER AND privilege_type = 'UPDATE'"
+        )
+        assert (await session.scalars(granted)).all() == ["record"]
 
 
 @integration

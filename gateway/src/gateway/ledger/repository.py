@@ -72,18 +72,19 @@ async def hashes(session: AsyncSession, level: int, first: int, count: int) -> S
 
 async def counts(session: AsyncSession) -> dict[str, tuple[int, int, int]]:
     """Return for each service: entries, arrivals waiting, messages parked or given up."""
-    entries = select(LedgerEntry.service, func.count()).group_by(LedgerEntry.service)
-    waiting = select(LedgerArrival.service, func.count()).group_by(LedgerArrival.service)
+    number = func.count().label("number")
+    entries = select(LedgerEntry.service, number).group_by(LedgerEntry.service)
+    waiting = select(LedgerArrival.service, number).group_by(LedgerArrival.service)
     parked = (
         select(inbox.c.consumer, func.count())
         .where(inbox.c.consumer.like("ledger:%") & (inbox.c.state != "DONE"))
         .group_by(inbox.c.consumer)
     )
-    placed = dict((await session.execute(entries)).tuples().all())
-    held = dict((await session.execute(waiting)).tuples().all())
+    placed = {row.service: row.number for row in await session.execute(entries)}
+    held = {row.service: row.number for row in await session.execute(waiting)}
     back = {
         name.removeprefix("ledger:").removesuffix(".disclosure.v1"): count
-        for name, count in (await session.execute(parked)).tuples()
+        for name, count in await session.execute(parked)
     }
     return {
         service: (placed.get(service, 0), held.get(service, 0), back.get(service, 0))

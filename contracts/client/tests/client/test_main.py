@@ -1,0 +1,126 @@
+"""The command line: settings, files and clear words."""
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography import x509
+from ndx_client import client as client_module
+from ndx_client.main import app
+from ndx_client.models import Issued
+from typer.testing import CliRunner
+
+TERMS = """
+consumer_agency: H79.001
+consumer_systems: [his]
+provider_agency: G03
+operations:
+  - {operation: insurance.create_entitlement_check, field_groups: [insurance_entitlement]}
+purposes: [HEALTH_ENTITLEMENT]
+legal_basis: {text: Clinics check entitlement, reference: 25/2008/QH12}
+valid_from: 2025-07-01
+"""
+
+
+@pytest.fixture
+def bus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[httpx.Request]:
+    """Stand where the exchange stands: remembers requests, answers what a path deserves."""
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        if request.url.path.endswith("/approve"):
+            body = {
+                "type": "/problems/four-eyes",
+                "title": "A second person must decide",
+                "status": 403,
+                "detail": "An approver of G03 must decide.",
+                "instance": "urn:ndx:request:r-1",
+                "code": "four-eyes",
+            }
+            return httpx.Response(403, json=body)
+        if request.method == "GET":
+            return httpx.Response(200, json={"items": [], "next_cursor": None})
+        return httpx.Response(201, json={"agreement_id": "DSA-H79.001-1"})
+
+    original = httpx.Client
+
+    def patched(**options: Any) -> httpx.Client:
+        return original(**(options | {"transport": httpx.MockTransport(answer)}))
+
+    monkeypatch.setattr(client_module.httpx, "Client", patched)
+    monkeypatch.setattr(client_module, "_context", lambda *_: True)
+    for name in ("NDX_CERT", "NDX_KEY"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    return seen
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(app, list(arguments))
+
+
+class TestAgreements:
+    def test_a_draft_is_read_from_yaml(self, bus: list[httpx.Request], tmp_path: Path):
+        file = tmp_path / "terms.yaml"
+        file.write_text(TERMS)
+        result = run("agreements", "draft", str(file))
+        assert result.exit_code == 0, result.output
+        sent = json.loads(bus[0].content)
+        assert (sent["valid_from"], sent["quotas"]["per_second"]) == ("2025-07-01", 50)
+
+    def test_a_wrong_term_is_named_and_nothing_is_sent(self, bus: list[httpx.Request], tmp_path: Path):
+        file = tmp_path / "terms.yaml"
+        file.write_text(TERMS.replace("HEALTH_ENTITLEMENT", "CURIOSITY"))
+        result = run("agreements", "draft", str(file))
+        assert result.exit_code == 2
+        assert "purposes.0" in result.output
+        assert bus == []
+
+    def test_a_refusal_says_what_to_do_next(self, bus: list[httpx.Request]):
+        result = run("agreements", "approve", "DSA-H79.001-1")
+        assert result.exit_code == 1
+        assert "four-eyes" in result.output
+        assert "Next: An approver of the providing agency" in result.output
+        assert "Traceback" not in result.output
+
+
+class TestCall:
+    def test_the_body_must_be_json(self, bus: list[httpx.Request]):
+        result = run("call", "POST", "/x", "--body", "{")
+        assert (result.exit_code, bus) == (2, [])
+
+    def test_an_unknown_purpose_is_refused_here(self, bus: list[httpx.Request]):
+        assert run("call", "GET", "/x", "--purpose", "CURIOSITY").exit_code == 2
+        assert bus == []
+
+    def test_query_and_purpose_are_sent(self, bus: list[httpx.Request]):
+        result = run("call", "GET", "/x", "--purpose", "STATISTICS", "--query", "limit=10")
+        assert result.exit_code == 0, result.output
+        assert (bus[0].url.query, bus[0].headers["ndx-purpose"]) == (b"limit=10", "STATISTICS")
+
+    def test_without_a_certificate_it_says_so(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.delenv("NDX_CERT", raising=False)
+        result = run("allowed")
+        assert result.exit_code == 2
+        assert "NDX_CERT" in result.output
+
+
+class TestCertificateRequest:
+    def test_key_is_private_and_kept_when_the_request_fails(
+        self, bus: list[httpx.Request], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        def refuse(self: Any, code: str, csr: str) -> Issued:
+            assert x509.load_pem_x509_csr(csr.encode()).is_signature_valid
+            raise client_module.GatewayUnreachable("No answer.")
+
+        monkeypatch.setattr(client_module.NdxClient, "request_certificate", refuse)
+        arguments = ("certificate", "request", "--code", "x" * 32, "--out", str(tmp_path), "--name", "his")
+        assert run(*arguments).exit_code == 3
+        key = tmp_path / "his.key"
+        first = key.read_bytes()
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600
+        assert run(*arguments).exit_code == 3
+        assert key.read_bytes() == first
