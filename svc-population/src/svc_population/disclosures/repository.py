@@ -23,7 +23,7 @@ _AFTER = "(occurred_at, id) < (:at, :id)"
 
 # The index, and the records that the job had not put into it a moment before; UNION drops what is in both.
 _SEARCH = text(
-    "SELECT * FROM ("
+    "SELECT * FROM ("  # noqa: S608 - put together from constants; every value is a parameter
     f" SELECT s.subject, s.occurred_at, s.id, coalesce(f.service, 'population') AS service, {_BOTH}"
     " FROM (SELECT * FROM disclosure_subjects"
     f" WHERE subject = ANY(:subjects) AND {_WITHIN} AND {_AFTER}"
@@ -35,7 +35,7 @@ _SEARCH = text(
     f" FROM (SELECT * FROM disclosures WHERE (xid, id) > (:xid, :last) AND subjects && :subjects) d"
     " CROSS JOIN LATERAL unnest(d.subjects) AS subject"
     f" WHERE subject = ANY(:subjects) AND {_WITHIN} AND {_AFTER}"
-    ") found ORDER BY occurred_at DESC, id DESC, subject DESC LIMIT :limit"
+    ") found ORDER BY occurred_at DESC, id DESC, subject DESC LIMIT :limit"  # noqa: S608  made of constants above
 )
 # A row is taken when every transaction that could still commit a smaller position has ended.
 _INDEX = text(
