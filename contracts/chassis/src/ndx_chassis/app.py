@@ -153,6 +153,8 @@ def build_app(spec: ServiceSpec) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
+        # FastAPI's own spans carry url.path, which may hold a personal ID; ours carry the template.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         generate_unique_id_function=lambda route: route.name,
         responses={"default": {"model": Problem, "content": {MEDIA_TYPE: {}}, "description": "Problem"}},
     )

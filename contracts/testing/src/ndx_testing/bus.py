@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from time import time
 from typing import Any
+from uuid import uuid4
 
 import httpx
 from cryptography import x509
@@ -129,6 +130,10 @@ class Pki:
             key_file.write_bytes(authority.key_pem(key))
         return cert, key_file
 
+    @staticmethod
+    def fingerprint(certificate: x509.Certificate) -> str:
+        return authority.fingerprint(certificate)
+
     def material(self, revoked: list[x509.Certificate]) -> Material:
         def text(name: str) -> str:
             return (self.folder / name).read_text()
@@ -166,7 +171,7 @@ class Tokens:
         body = {
             "iss": ISSUER,
             "aud": "ndx-citizen",
-            "sub": "0193f0c2-0000-7000-8000-000000000001",
+            "sub": str(uuid4()),
             "acr": "2",
             "iat": int(time()),
             "exp": int(time()) + 300,

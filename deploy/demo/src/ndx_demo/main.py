@@ -2,11 +2,10 @@
 
 import json
 import sys
-import time
 from dataclasses import asdict
-from importlib.util import find_spec
 from typing import Annotated, Any
 
+import asyncpg
 import httpx
 import typer
 from ndx_client.citizen import LoginRefused
@@ -14,10 +13,12 @@ from ndx_local.errors import StackError
 from ndx_local.paths import ROOT
 from ndx_local.stack import Stack
 from rich.console import Console
+from svc_population.imports.errors import ImportRefused
 
 from ndx_demo import walk
 from ndx_demo.door import StepFailed
 from ndx_demo.enrolment import Credentials, Enrolment, enrol
+from ndx_demo.loading import load_population
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -37,13 +38,8 @@ def _files(found: dict[str, Credentials]) -> dict[str, dict[str, str]]:
 
 
 def _load(stack: Stack, persons: int) -> None:
-    if find_spec("ndx_demo.loading") is None:
-        return
-    from importlib import import_module
-
-    started = time.monotonic()
-    loaded = import_module("ndx_demo.loading").load_population(stack, persons, console.print)
-    console.print(f"population: {loaded} ({time.monotonic() - started:.0f} s)")
+    console.print("[bold]Making and loading synthetic people[/bold]")
+    console.print(f"  {load_population(stack, persons, console.print)}")
 
 
 def summary(description: dict[str, Any], enrolment: Enrolment, result: walk.WalkResult) -> dict[str, Any]:
@@ -85,7 +81,15 @@ def main(
                 report=_print,
             )
         )
-    except (StackError, StepFailed, LoginRefused, httpx.HTTPError) as error:
+    except (
+        StackError,
+        StepFailed,
+        LoginRefused,
+        ImportRefused,
+        asyncpg.PostgresError,
+        httpx.HTTPError,
+        OSError,
+    ) as error:
         sys.stderr.write(f"ndx: the demo stopped: {error}\n  logs: {stack.paths.logs}\n")
         raise typer.Exit(1) from None
     target = ROOT / ".local" / "demo" / "summary.json"
