@@ -50,6 +50,7 @@ async def running_bus(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
         sampling=100.0,
         timeout_seconds=1.0,
         provider_requests=8,
+        citizen_per_second=10,
     )
     snapshot = Snapshot(
         agencies=AGENCIES,

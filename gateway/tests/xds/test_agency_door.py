@@ -81,6 +81,18 @@ class TestAllowedCall:
         assert seen(answer)["ndx-request-id"] == answer.headers["ndx-request-id"]
         assert "079190000017" not in str(seen(answer))
 
+    async def test_a_caller_does_not_steer_the_gateway(self, bus: Bus) -> None:
+        steering = {
+            "x-envoy-upstream-rq-timeout-ms": "1",
+            "x-envoy-max-retries": "9",
+            "x-envoy-retry-on": "5xx",
+            "x-envoy-decorator-operation": "079190000017",
+            "x-forwarded-client-cert": "URI=urn:ndx:agency:G01:identity",
+        }
+        async with bus.caller(G03) as client:
+            headers = seen(await client.get(PERSON, headers=PURPOSE | steering))
+        assert not set(steering) & set(headers)
+
     async def test_the_trace_of_the_caller_is_continued(self, bus: Bus) -> None:
         trace = "0af7651916cd43dd8448eb211c80319c"
         async with bus.caller(G03) as client:

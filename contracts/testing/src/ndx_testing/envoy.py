@@ -81,6 +81,7 @@ async def running_envoy(bootstrap: dict[str, Any], folder: Path) -> AsyncIterato
         process = await asyncio.create_subprocess_exec(
             *(envoy_program(), "-c", str(file), "--concurrency", "1", "--log-level", "info"),
             *("--use-dynamic-base-id", "--drain-time-s", "1", "--parent-shutdown-time-s", "2"),
+            *("--file-flush-interval-msec", "50"),
             stdout=out,
             stderr=asyncio.subprocess.STDOUT,
         )

@@ -48,13 +48,14 @@ def agency_filter(snapshot: Snapshot, coverage: Coverage) -> dict[str, Any]:
     systems: dict[str, matchers.Node] = {}
     states = {a.code: a.state for a in snapshot.agencies}
     operations = {o.name: o for o in snapshot.operations}
+    stopped = coverage.suspended()
 
     def known(agency: str, san: str) -> matchers.Node:
         refusal = _REFUSED_STATES.get(states.get(agency, "REGISTERED"))
         if refusal is not None:
             return matchers.deny(refusal)
         revoked = {f: matchers.deny("certificate-revoked") for f in sorted(snapshot.revoked.get(san, []))}
-        passes = _kill_switch(coverage.suspended(san), operations, matchers.allow(agency))
+        passes = _kill_switch(stopped.get(san, []), operations, matchers.allow(agency))
         return matchers.by_fingerprint(revoked, passes)
 
     for agency in snapshot.agencies:

@@ -74,6 +74,12 @@ def bootstrap(settings: Settings) -> dict[str, Any]:
         "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": settings.admin_port}}},
         "dynamic_resources": {"ads_config": ads, "lds_config": source, "cds_config": source},
         "static_resources": {"clusters": [cluster]},
+        # Spans reach the trace page within a second, not five.
+        "layered_runtime": {
+            "layers": [
+                {"name": "static", "static_layer": {"tracing": {"zipkin": {"flush_interval_ms": 1000}}}}
+            ]
+        },
     }
 
 

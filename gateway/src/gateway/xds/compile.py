@@ -43,18 +43,23 @@ class Resource:
 Resources = dict[str, dict[str, Resource]]
 
 
-def documents(snapshot: Snapshot) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return every resource in its JSON form, by type URL and name."""
-    coverage = Coverage(snapshot)
-    routes = agency_route_configs(snapshot, coverage)
+def filter_documents(snapshot: Snapshot, coverage: Coverage) -> dict[str, dict[str, Any]]:
+    """Return the discovered filters in their JSON form, by name."""
     filters = {
         names.AGENCY_FILTER: agency_filter(snapshot, coverage),
         names.BURST_FILTER: burst_filter(snapshot),
     }
+    return {name: {"name": name, "typed_config": document} for name, document in filters.items()}
+
+
+def documents(snapshot: Snapshot) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return every resource in its JSON form, by type URL and name."""
+    coverage = Coverage(snapshot)
+    routes = agency_route_configs(snapshot, coverage)
     return {
         protos.CDS: clusters(snapshot),
         protos.SDS: secrets(snapshot),
-        protos.ECDS: {n: {"name": n, "typed_config": d} for n, d in filters.items()},
+        protos.ECDS: filter_documents(snapshot, coverage),
         protos.LDS: {
             "agencies": agencies_listener(snapshot.doors),
             "citizens": citizens_listener(snapshot.doors),
@@ -66,10 +71,19 @@ def documents(snapshot: Snapshot) -> dict[str, dict[str, dict[str, Any]]]:
 
 def compile_resources(snapshot: Snapshot) -> Resources:
     """Return every resource of both listeners."""
-    return {
-        kind: {name: _resource(kind, name, json.dumps(d, sort_keys=True)) for name, d in found.items()}
-        for kind, found in documents(snapshot).items()
-    }
+    return {kind: _packed(kind, found) for kind, found in documents(snapshot).items()}
+
+
+def compile_filters(snapshot: Snapshot) -> Resources:
+    """Return only the small filters: what stops a suspended or revoked caller, long before the routes.
+
+    They may be in force before the routes of the same snapshot: then more is refused, never less.
+    """
+    return {protos.ECDS: _packed(protos.ECDS, filter_documents(snapshot, Coverage(snapshot)))}
+
+
+def _packed(kind: str, found: dict[str, dict[str, Any]]) -> dict[str, Resource]:
+    return {name: _resource(kind, name, json.dumps(d, sort_keys=True)) for name, d in found.items()}
 
 
 @lru_cache(maxsize=1024)

@@ -80,12 +80,12 @@ class Coverage:
         """Return certificate URI → purpose → verdict of one operation."""
         return self._cases.get(operation.name, {})
 
-    def suspended(self, san: str) -> list[tuple[str, list[str]]]:
-        """Return the operations, each with purposes, that a system may not call because of a suspension."""
-        found = []
+    def suspended(self) -> dict[str, list[tuple[str, list[str]]]]:
+        """Return, by certificate URI, the operations with purposes that a suspension bars."""
+        found: dict[str, list[tuple[str, list[str]]]] = {}
         for name, cases in sorted(self._cases.items()):
-            verdicts = cases.get(san, {})
-            purposes = sorted(p for p, v in verdicts.items() if v.standing is Standing.SUSPENDED)
-            if purposes:
-                found.append((name, purposes))
+            for san, verdicts in cases.items():
+                purposes = sorted(p for p, v in verdicts.items() if v.standing is Standing.SUSPENDED)
+                if purposes:
+                    found.setdefault(san, []).append((name, purposes))
         return found

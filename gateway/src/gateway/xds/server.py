@@ -24,8 +24,8 @@ class ConfigServer(protos.ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # t
         self._progress = asyncio.Condition()
 
     def publish(self, resources: Resources) -> None:
-        """Make these the current resources."""
-        self._resources = resources
+        """Make these the current resources; types that they leave out stay as they are."""
+        self._resources = {**(self._resources or {}), **resources}
         for changed in self._streams.values():
             changed.set()
 

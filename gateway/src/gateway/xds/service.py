@@ -20,7 +20,7 @@ from gateway.catalogue import service as catalogue
 from gateway.certificates import service as certificates
 from gateway.notices import CHANNEL
 from gateway.settings import Settings
-from gateway.xds.compile import compile_resources
+from gateway.xds.compile import compile_filters, compile_resources
 from gateway.xds.server import ConfigServer, serve
 from gateway.xds.snapshot import Doors, Material, Snapshot
 
@@ -100,6 +100,9 @@ async def load_snapshot(runtime: Runtime) -> Snapshot:
 async def _refresh(runtime: Runtime, server: ConfigServer) -> None:
     started = time.monotonic()
     snapshot = await load_snapshot(runtime)
+    if server.envoys:
+        # A suspension must not wait for the routes of thousands of agreements.
+        server.publish(await asyncio.to_thread(compile_filters, snapshot))
     server.publish(await asyncio.to_thread(compile_resources, snapshot))
     log.info("configuration_compiled", milliseconds=round((time.monotonic() - started) * 1000))
 

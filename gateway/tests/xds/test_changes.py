@@ -1,0 +1,178 @@
+"""Changes under traffic: in force within a second, on open connections, without a control plane."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+from cryptography import x509
+from gateway.xds import protos
+from gateway.xds.compile import Resource, compile_filters, compile_resources
+from ndx_contracts.agreements import AgreementState
+from ndx_testing.bus import AGENCIES, AGREEMENTS, PERSON, Bus
+from ndx_testing.envoy import until
+
+PURPOSE = {"NDX-Purpose": "SOCIAL_INSURANCE"}
+G03 = "G03:insurance-link"
+
+
+async def seconds_until(call: Callable[[], Awaitable[httpx.Response]], code: str) -> float:
+    """Return how long calls went on until the first was refused with that code."""
+    started = time.monotonic()
+
+    async def refused() -> bool:
+        answer = await call()
+        return answer.status_code != 200 and answer.json()["code"] == code
+
+    await until(refused, seconds=5, what=code)
+    return time.monotonic() - started
+
+
+async def connections(bus: Bus) -> int:
+    assert bus.envoy is not None
+    stats = await bus.envoy.stats("http.agencies.downstream_cx_total")
+    return stats["http.agencies.downstream_cx_total"]
+
+
+class TestSuspension:
+    async def test_a_suspended_agreement_is_refused_within_a_second_on_the_same_connection(
+        self, bus: Bus
+    ) -> None:
+        async with bus.caller(G03) as client:
+            assert (await client.get(PERSON, headers=PURPOSE)).status_code == 200
+            before = await connections(bus)
+            suspended = AGREEMENTS[0].model_copy(update={"state": AgreementState.SUSPENDED})
+            bus.snapshot = replace(bus.snapshot, agreements=[suspended, *AGREEMENTS[1:]])
+            bus.server.publish(compile_resources(bus.snapshot))
+            took = await seconds_until(lambda: client.get(PERSON, headers=PURPOSE), "agreement-suspended")
+            others = await client.get("/population/v1/admin-units")
+            assert others.status_code == 200
+            await bus.apply(agreements=AGREEMENTS)
+            assert (await client.get(PERSON, headers=PURPOSE)).status_code == 200
+            assert await connections(bus) == before
+        assert took < 1
+
+    async def test_the_small_filters_alone_stop_it_before_the_routes_are_compiled(self, bus: Bus) -> None:
+        suspended = AGREEMENTS[0].model_copy(update={"state": AgreementState.SUSPENDED})
+        bus.snapshot = replace(bus.snapshot, agreements=[suspended, *AGREEMENTS[1:]])
+        bus.server.publish(compile_filters(bus.snapshot))
+        await bus.server.wait_settled()
+        async with bus.caller(G03) as client:
+            refused = await client.get(PERSON, headers=PURPOSE)
+            with_query = await client.get(PERSON + "?fields=x", headers=PURPOSE)
+            other_purpose = await client.get(PERSON, headers={"NDX-Purpose": "STATISTICS"})
+            other_operation = await client.get("/population/v1/admin-units")
+        assert [refused.json()["code"], with_query.json()["code"]] == ["agreement-suspended"] * 2
+        assert other_purpose.json()["code"] == "purpose-not-covered"
+        assert other_operation.status_code == 200
+
+    async def test_a_second_agreement_in_force_still_carries_the_call(self, bus: Bus) -> None:
+        suspended = AGREEMENTS[0].model_copy(update={"state": AgreementState.SUSPENDED})
+        second = AGREEMENTS[0].model_copy(update={"agreement_id": "DSA-G03-9"})
+        await bus.apply(agreements=[suspended, second])
+        async with bus.caller(G03) as client:
+            answer = await client.get(PERSON, headers=PURPOSE)
+        assert answer.json()["headers"]["ndx-agreement"] == "DSA-G03-9"
+
+    async def test_a_suspended_agency_is_refused_within_a_second_and_comes_back(self, bus: Bus) -> None:
+        async with bus.caller(G03) as client:
+            assert (await client.get(PERSON, headers=PURPOSE)).status_code == 200
+            before = await connections(bus)
+            stopped = [replace(a, state="SUSPENDED") if a.code == "G03" else a for a in AGENCIES]
+            bus.snapshot = replace(bus.snapshot, agencies=stopped)
+            bus.server.publish(compile_filters(bus.snapshot))
+            took = await seconds_until(lambda: client.get(PERSON, headers=PURPOSE), "agency-suspended")
+            await bus.apply(agencies=AGENCIES)
+            assert (await client.get(PERSON, headers=PURPOSE)).status_code == 200
+            assert await connections(bus) == before
+        assert took < 1
+
+
+class TestRevocation:
+    async def test_a_revoked_certificate_stops_on_open_connections_and_cannot_open_new_ones(
+        self, bus: Bus
+    ) -> None:
+        file, _ = bus.pki.client(f"urn:ndx:agency:{G03}", copy=1)
+        revoked = x509.load_pem_x509_certificate(file.read_bytes())
+        async with bus.caller(G03, copy=1) as stolen, bus.caller(G03) as renewed:
+            assert (await stolen.get(PERSON, headers=PURPOSE)).status_code == 200
+            print_ = bus.pki.fingerprint(revoked)
+            await bus.apply(revoked={f"urn:ndx:agency:{G03}": [print_]}, material=bus.pki.material([revoked]))
+            took = await seconds_until(lambda: stolen.get(PERSON, headers=PURPOSE), "certificate-revoked")
+            assert (await renewed.get(PERSON, headers=PURPOSE)).status_code == 200
+        assert took < 1
+        async with bus.caller(G03, copy=1) as again:
+            with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+                await again.get(PERSON, headers=PURPOSE)
+
+
+class TestControlPlane:
+    async def test_envoy_goes_on_enforcing_without_it_and_takes_changes_after_it_is_back(
+        self, bus: Bus
+    ) -> None:
+        async with bus.caller(G03) as client:
+            await bus.grpc.stop(grace=None)
+            try:
+                await until(lambda: not bus.server.envoys, what="Envoy's stream to end")
+                assert (await client.get(PERSON, headers=PURPOSE)).status_code == 200
+                refused = await client.get(PERSON, headers={"NDX-Purpose": "STATISTICS"})
+                assert refused.json()["code"] == "purpose-not-covered"
+            finally:
+                await bus.start_control_plane()
+            await until(lambda: bus.server.envoys, seconds=30, what="Envoy's return")
+            await bus.apply(agreements=AGREEMENTS[1:])
+            answer = await client.get(PERSON, headers=PURPOSE)
+            assert answer.json()["code"] == "no-agreement"
+
+    async def test_what_envoy_refuses_is_recorded_and_the_last_good_version_stays(self, bus: Bus) -> None:
+        good = compile_resources(bus.snapshot)
+        listener = good[protos.LDS]["agencies"]
+        broken = Resource(listener.name, good[protos.CDS]["svc-auth"].body, "broken")
+        try:
+            bus.server.publish({protos.LDS: {**good[protos.LDS], "agencies": broken}})
+            await bus.server.wait_settled()
+            assert list(bus.server.refused) == [protos.LDS]
+            async with bus.caller(G03) as client:
+                assert (await client.get(PERSON, headers=PURPOSE)).status_code == 200
+        finally:
+            bus.server.publish(good)
+            await bus.server.wait_settled()
+        assert bus.server.refused == {}
+
+    async def test_only_an_envoy_gets_the_configuration(self, bus: Bus) -> None:
+        folder = bus.pki.folder
+        assert await _first_word(bus, folder / "gateway-client") == "PERMISSION_DENIED"
+        assert await _first_word(bus, folder / "provider") == "UNAVAILABLE"
+        assert await _first_word(bus, folder / "xds-client") == "svc-auth"
+
+
+async def _first_word(bus: Bus, pair: Any) -> str:
+    """Ask for clusters with a certificate; return the first cluster's name or why there is none."""
+    import grpc
+
+    credentials = grpc.ssl_channel_credentials(
+        (bus.pki.folder / "internal-ca.crt").read_bytes(),
+        pair.with_suffix(".key").read_bytes(),
+        pair.with_suffix(".crt").read_bytes(),
+    )
+    options = [("grpc.ssl_target_name_override", "xds.ndx.internal")]
+    address = f"127.0.0.1:{bus.settings.xds_port}"
+    async with grpc.aio.secure_channel(address, credentials, options) as channel:
+        stub = protos.ads_pb2_grpc.AggregatedDiscoveryServiceStub(channel)
+        request = protos.discovery_pb2.DeltaDiscoveryRequest(type_url=protos.CDS)
+
+        async def ask() -> Any:
+            yield request
+            await asyncio.Event().wait()
+
+        call = stub.DeltaAggregatedResources(ask())
+        try:
+            answer = await call.read()
+            return str(answer.resources[0].name)
+        except grpc.aio.AioRpcError as error:
+            return str(error.code().name)
+        finally:
+            call.cancel()

@@ -1,0 +1,82 @@
+"""What Envoy reports of a call: spans and access log tell who and why, and never whose data."""
+
+import json
+from typing import Any
+
+from ndx_testing.bus import PERSON, Bus
+from ndx_testing.envoy import until
+
+PERSONAL_ID = PERSON.rsplit("/", 1)[1]
+PURPOSE = {"NDX-Purpose": "SOCIAL_INSURANCE"}
+G03 = "G03:insurance-link"
+
+
+async def spans_of(bus: Bus, trace: str, count: int) -> list[dict[str, Any]]:
+    """Return the spans of one trace when the collector has that many."""
+
+    def found() -> list[dict[str, Any]] | None:
+        received = [s for r in bus.collector.received for s in json.loads(r.body)]
+        mine = [s for s in received if s["traceId"] == trace]
+        return mine if len(mine) >= count else None
+
+    spans: list[dict[str, Any]] = await until(found, seconds=20, what="spans")
+    return spans
+
+
+async def lines_of(bus: Bus, request_id: str) -> list[dict[str, Any]]:
+    def found() -> list[dict[str, Any]]:
+        text = bus.access_log.read_text() if bus.access_log.exists() else ""
+        return [line for line in map(json.loads, text.splitlines()) if line["request_id"] == request_id]
+
+    lines: list[dict[str, Any]] = await until(found, seconds=20, what="the access log")
+    return lines
+
+
+class TestSpans:
+    async def test_a_span_names_the_operation_and_not_the_person(self, bus: Bus) -> None:
+        async with bus.caller(G03) as client:
+            served = await client.get(f"{PERSON}?fields=birth_name", headers=PURPOSE)
+            refused = await client.get(PERSON, headers={"NDX-Purpose": "STATISTICS"})
+            missing = await client.get(f"/population/v1/nothing/{PERSONAL_ID}", headers=PURPOSE)
+            method = await client.delete(PERSON, headers=PURPOSE)
+        trace = served.headers["traceparent"].split("-")[1]
+        spans = await spans_of(bus, trace, 2)
+        entry = next(s for s in spans if s["kind"] == "SERVER")
+        assert entry["name"] == "GET /population/v1/persons/{personal_id}"
+        assert entry["tags"]["ndx.operation"] == "population.get_person"
+        assert entry["tags"]["ndx.agency"] == "G03"
+        assert entry["tags"]["ndx.agreement"] == "DSA-G03-1"
+        assert entry["tags"]["ndx.purpose"] == "SOCIAL_INSURANCE"
+        for answer in (refused, missing, method):
+            await spans_of(bus, answer.json()["trace_id"], 1)
+        everything = b"".join(r.body for r in bus.collector.received)
+        assert PERSONAL_ID.encode() not in everything
+        assert b"birth_name" not in everything
+
+    async def test_the_providers_span_hangs_below_the_gateways(self, bus: Bus) -> None:
+        async with bus.caller(G03) as client:
+            answer = await client.get(PERSON, headers=PURPOSE)
+        _, trace, parent, flags = answer.json()["headers"]["traceparent"].split("-")
+        spans = await spans_of(bus, trace, 2)
+        upstream = next(s for s in spans if s["kind"] == "CLIENT")
+        assert upstream["id"] == parent
+        assert flags == "01"
+        assert len(trace) == 32
+
+
+class TestAccessLog:
+    async def test_a_line_tells_who_called_what_for_which_purpose(self, bus: Bus) -> None:
+        async with bus.caller(G03) as client:
+            served = await client.get(PERSON, headers=PURPOSE)
+            refused = await client.get(PERSON, headers={"NDX-Purpose": "STATISTICS"})
+        (line,) = await lines_of(bus, served.headers["ndx-request-id"])
+        assert line["agency"] == "G03"
+        assert line["caller"] == "urn:ndx:agency:G03:insurance-link"
+        assert line["agreement"] == "DSA-G03-1"
+        assert line["operation"] == "population.get_person"
+        assert line["purpose"] == "SOCIAL_INSURANCE"
+        assert line["status"] == 200
+        assert line["trace_id"] == served.headers["traceparent"].split("-")[1]
+        (line,) = await lines_of(bus, refused.headers["ndx-request-id"])
+        assert "purpose-not-covered" in line["reason"]
+        assert PERSONAL_ID not in bus.access_log.read_text()
