@@ -1,0 +1,91 @@
+"""Claims are answered with yes or no, recorded, and not open to guessing."""
+
+from datetime import date
+
+import pytest
+from ndx_contracts.field_groups import FieldGroup
+from svc_population.persons.verification import has_reached
+
+MOTHER = "079190000011"
+URL = f"/population/v1/persons/{MOTHER}/verify"
+
+
+def equals(field: str, value: str) -> dict[str, str]:
+    return {"kind": "EQUALS", "field": field, "value": value}
+
+
+class TestVerifyPerson:
+    async def test_each_claim_gets_yes_or_no_and_never_a_value(self, client, insurer, add_person, disclosed):
+        await add_person(MOTHER)
+        claims = [
+            {"kind": "FOLDED_EQUALS", "field": "birth_name", "value": "TRẦN thị Hòa"},
+            equals("birth_date", "1990-05-18"),
+            {"kind": "AT_LEAST_AGE", "years": 18},
+            {"kind": "IS_ALIVE"},
+        ]
+        reply = await client.post(URL, json={"claims": claims}, headers=insurer)
+        assert reply.status_code == 200, reply.text
+        assert reply.json() == {
+            "all_matched": False,
+            "results": [
+                {"kind": "FOLDED_EQUALS", "field": "birth_name", "matched": True},
+                {"kind": "EQUALS", "field": "birth_date", "matched": False},
+                {"kind": "AT_LEAST_AGE", "field": None, "matched": True},
+                {"kind": "IS_ALIVE", "field": None, "matched": True},
+            ],
+        }
+        (record,) = await disclosed()
+        assert record["outcome"] == "NOT_MATCHED"
+        assert record["field_groups"] == ["birth_date", "birth_name", "death_or_missing_date"]
+
+    async def test_guessing_is_stopped_even_for_the_right_value(self, client, insurer, add_person, disclosed):
+        await add_person(MOTHER)
+        for day in (1, 2, 3):
+            wrong = {"claims": [equals("birth_date", f"1990-05-0{day}")]}
+            assert (await client.post(URL, json=wrong, headers=insurer)).status_code == 200
+        right = {"claims": [equals("birth_date", "1990-05-17")]}
+        reply = await client.post(URL, json=right, headers=insurer)
+        assert (reply.status_code, reply.json()["code"]) == (429, "too-many-wrong-guesses")
+        assert int(reply.headers["retry-after"]) > 80_000
+        assert len(await disclosed()) == 3
+
+    async def test_right_answers_are_not_counted(self, client, insurer, add_person):
+        await add_person(MOTHER)
+        right = {"claims": [equals("sex", "FEMALE")]}
+        replies = [await client.post(URL, json=right, headers=insurer) for _ in range(5)]
+        assert [r.json()["all_matched"] for r in replies] == [True] * 5
+
+    async def test_an_unknown_person_is_404_and_recorded(self, client, insurer, disclosed):
+        reply = await client.post(URL, json={"claims": [equals("sex", "MALE")]}, headers=insurer)
+        assert (reply.status_code, reply.json()["code"]) == (404, "person-not-found")
+        assert [r["outcome"] for r in await disclosed()] == ["NOT_FOUND"]
+
+    async def test_a_claim_about_a_group_outside_the_agreement_is_refused(
+        self, client, agree, as_agency, add_person
+    ):
+        await add_person(MOTHER)
+        agree("B01", {"population.verify_person": [FieldGroup.SEX]}, purposes=["CREDIT_INSTITUTION_KYC"])
+        headers = as_agency("B01", purpose="CREDIT_INSTITUTION_KYC")
+        claims = [{"kind": "AT_LEAST_AGE", "years": 18}]
+        reply = await client.post(URL, json={"claims": claims}, headers=headers)
+        assert (reply.status_code, reply.json()["code"]) == (403, "field-group-not-covered")
+
+    @pytest.mark.parametrize(
+        "claims",
+        [
+            [],
+            [equals("birth_date", "1990-05-17"), equals("birth_date", "1990-05-18")],
+            [{"kind": "FOLDED_EQUALS", "field": "sex", "value": "MALE"}],
+            [{"kind": "GUESS"}],
+        ],
+    )
+    async def test_unusable_claims_are_refused(self, client, insurer, claims):
+        assert (await client.post(URL, json={"claims": claims}, headers=insurer)).status_code == 422
+
+
+class TestHasReached:
+    def test_the_birthday_itself_counts_and_29_february_falls_on_1_march(self):
+        assert has_reached(date(2008, 11, 24), 18, date(2026, 11, 24))
+        assert not has_reached(date(2008, 11, 25), 18, date(2026, 11, 24))
+        assert not has_reached(date(2012, 2, 29), 14, date(2026, 2, 28))
+        assert has_reached(date(2012, 2, 29), 14, date(2026, 3, 1))
