@@ -12,7 +12,7 @@ from cryptography import x509
 from gateway.xds import protos
 from gateway.xds.compile import Resource, compile_filters, compile_resources
 from ndx_contracts.agreements import AgreementState
-from ndx_testing.bus import AGENCIES, AGREEMENTS, PERSON, Bus
+from ndx_testing.bus import AGENCIES, AGREEMENTS, NO_HANDSHAKE, PERSON, Bus
 from ndx_testing.envoy import until
 
 PURPOSE = {"NDX-Purpose": "SOCIAL_INSURANCE"}
@@ -105,7 +105,7 @@ class TestRevocation:
             assert (await renewed.get(PERSON, headers=PURPOSE)).status_code == 200
         assert took < 1
         async with bus.caller(G03, copy=1) as again:
-            with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+            with pytest.raises(NO_HANDSHAKE):
                 await again.get(PERSON, headers=PURPOSE)
 
 

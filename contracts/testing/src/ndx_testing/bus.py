@@ -27,6 +27,14 @@ from ndx_contracts.purposes import Purpose
 
 from ndx_testing.envoy import EnvoyProcess, Provider
 
+NO_HANDSHAKE = (
+    ssl.SSLError,
+    httpx.ConnectError,
+    httpx.ReadError,
+    httpx.WriteError,
+    httpx.RemoteProtocolError,
+)
+"""What a caller sees whose certificate the door refuses; TLS 1.3 tells it with the first read or write."""
 TODAY = date(2026, 11, 24)
 PERSON = "/population/v1/persons/079190000017"
 SERVICES = ("population", "insurance", "auth", "gateway")

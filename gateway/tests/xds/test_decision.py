@@ -1,0 +1,250 @@
+"""The compiled matcher trees decide as the plain rules do, for any registry, agreements and call."""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from gateway.agencies.service import AgencyEntry, OperatorEntry, SystemEntry
+from gateway.catalogue.operations import Operation
+from gateway.xds import matchers, names, protos
+from gateway.xds.agency_filter import path_regex
+from gateway.xds.compile import documents
+from gateway.xds.snapshot import Doors, Material, Snapshot
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ndx_contracts.agreements import Agreement, AgreementState, Conditions
+from ndx_contracts.purposes import Purpose
+from ndx_testing.bus import OPERATIONS, TODAY, agreement
+
+MATERIAL = Material("c", "k", "c", "k", "ca", "ca", "crl")
+DOORS = Doors("127.0.0.1", 1, 2, {"population": "127.0.0.1:3"}, "https://i", "/dev/null", "", "", 1.0)
+AGENCY_OPERATIONS = [o for o in OPERATIONS if o.door == "agency"]
+AGENCY_DOOR = [o for o in OPERATIONS if o.door not in {"citizen", "public"}]
+PURPOSES = [Purpose.SOCIAL_INSURANCE, Purpose.STATISTICS, Purpose.TAX_ADMINISTRATION]
+CODES = ["A1", "A2", "A3"]
+
+
+@dataclass(frozen=True)
+class Call:
+    san: str
+    fingerprint: str
+    operation: Operation
+    purpose: str | None
+    officer: str | None
+    case: str | None
+
+    def headers(self) -> dict[str, str]:
+        given = {
+            ":method": self.operation.method,
+            ":path": re.sub(r"\{\w+\}", "079190000017", self.operation.path) + "?x=1",
+            "ndx-purpose": self.purpose,
+            "ndx-officer": self.officer,
+            "ndx-case-id": self.case,
+        }
+        return {k: v for k, v in given.items() if v is not None}
+
+
+def value_of(source: dict[str, Any], call: Call) -> str | None:
+    config = source["typed_config"]
+    kind = config["@type"].rpartition(".")[2]
+    if kind == "UriSanInput":
+        return call.san
+    if kind == "FilterStateInput":
+        assert config["key"] == matchers.FINGERPRINT_KEY
+        return call.fingerprint
+    assert kind == "HttpRequestHeaderMatchInput"
+    return call.headers().get(config["header_name"])
+
+
+def holds(predicate: dict[str, Any], call: Call) -> bool:
+    if "and_matcher" in predicate:
+        return all(holds(p, call) for p in predicate["and_matcher"]["predicate"])
+    single = predicate["single_predicate"]
+    value, match = value_of(single["input"], call), single["value_match"]
+    if value is None:
+        return False
+    if "exact" in match:
+        return value == match["exact"]
+    return re.fullmatch(match["safe_regex"]["regex"], value) is not None
+
+
+def outcome(tree: dict[str, Any], call: Call) -> tuple[str, bool] | None:
+    """Walk a matcher as Envoy does; return the action's name and whether it allows."""
+    node = None
+    if "matcher_tree" in tree:
+        value = value_of(tree["matcher_tree"]["input"], call)
+        node = tree["matcher_tree"]["exact_match_map"]["map"].get(value)
+    for case in tree.get("matcher_list", {}).get("matchers", []):
+        if holds(case["predicate"], call):
+            node = case["on_match"]
+            break
+    node = node or tree.get("on_no_match")
+    if node is None:
+        return None
+    if "matcher" in node:
+        return outcome(node["matcher"], call)
+    action = node["action"]["typed_config"]
+    return action["name"], action.get("action") != "DENY"
+
+
+def compiled(snapshot: Snapshot, call: Call) -> dict[str, str | None]:
+    """Return what the two filters of the compiled configuration say."""
+    found = documents(snapshot)
+    agency_filter = found[protos.ECDS][names.AGENCY_FILTER]["typed_config"]
+    scope = names.route_config(call.operation.path.split("/")[1])
+    routes = found[protos.RDS][scope]["virtual_hosts"][0]["routes"]
+    route = next(r for r in routes if r["name"] == call.operation.name)
+    rbac = route["typed_per_filter_config"][names.AGREEMENT_FILTER]["rbac"]
+    answer: dict[str, str | None] = {}
+    for key, document in (("agency", agency_filter), ("agreement", rbac)):
+        decided = outcome(document["matcher"], call)
+        assert decided is not None
+        if not decided[1]:
+            return {"refused": decided[0]}
+        answer[key] = decided[0]
+        shadow = outcome(document["shadow_matcher"], call) if "shadow_matcher" in document else None
+        answer[f"{key}_shadow"] = shadow[0] if shadow else None
+    return answer
+
+
+def reference(snapshot: Snapshot, call: Call) -> dict[str, str | None]:  # noqa: PLR0911 - one per rule
+    """Say what the rules of the bus mean, with loops only."""
+    _, _, kind, agency_code, name = call.san.split(":")
+    agency = next((a for a in snapshot.agencies if a.code == agency_code), None)
+    system = next((s for s in agency.systems if s.code == name), None) if agency else None
+    operator = any((o.agency, o.login, o.state) == (agency_code, name, "ACTIVE") for o in snapshot.operators)
+    if agency is None or (kind == "agency" and system is None) or (kind == "operator" and not operator):
+        return {"refused": "agency-unknown"}
+    if kind == "agency" and system is not None and system.state != "ACTIVE":
+        return {"refused": "agency-suspended"}
+    if agency.state == "REGISTERED":
+        return {"refused": "agency-unknown"}
+    if agency.state != "ACTIVE":
+        return {"refused": "agency-suspended"}
+    if call.fingerprint in snapshot.revoked.get(call.san, []):
+        return {"refused": "certificate-revoked"}
+    who: dict[str, str | None] = {
+        "agency": agency_code,
+        "agency_shadow": name if kind == "agency" else None,
+        "agreement_shadow": None,
+    }
+    if call.operation.door != "agency":
+        if call.operation.door == "operator" and kind != "operator":
+            return {"refused": "operator-required"}
+        login = f"{agency_code}:{name}" if kind == "operator" else None
+        door = "operator" if call.operation.door == "operator" else "metadata"
+        return who | {"agreement": door, "agreement_shadow": login}
+    return who | by_agreement(snapshot, call, agency_code, name if kind == "agency" else "")
+
+
+def by_agreement(  # noqa: PLR0911 - one per rule
+    snapshot: Snapshot, call: Call, agency: str, system: str
+) -> dict[str, str | None]:
+    mine = [
+        a
+        for a in snapshot.agreements
+        if a.consumer_agency == agency
+        and a.grant(call.operation.name)
+        and (system in a.consumer_systems or (not a.consumer_systems and system))
+        and (a.state is not AgreementState.ACTIVE or a.valid_from <= TODAY)
+    ]
+    if not mine:
+        return {"refused": "no-agreement"}
+    if call.operation.personal_data:
+        if not call.purpose:
+            return {"refused": "purpose-missing"}
+        mine = [a for a in mine if call.purpose in a.purposes]
+        if not mine:
+            return {"refused": "purpose-not-covered"}
+    ended = [a for a in mine if a.state is AgreementState.EXPIRED or (a.valid_to and a.valid_to < TODAY)]
+    stopped = [a for a in mine if a.state is AgreementState.SUSPENDED and a not in ended]
+    good = [a for a in mine if a not in ended and a not in stopped]
+    if not good:
+        return {"refused": "agreement-suspended" if stopped else "agreement-expired"}
+    best = min(good, key=lambda a: int(a.agreement_id.rsplit("-", 1)[1]))
+    if best.conditions.officer_required and not call.officer:
+        return {"refused": "officer-missing"}
+    if best.conditions.case_required and not call.case:
+        return {"refused": "case-missing"}
+    return {"agreement": best.agreement_id}
+
+
+@st.composite
+def agreements(draw: st.DrawFn, number: int) -> Agreement:
+    consumer = draw(st.sampled_from(CODES))
+    operations = draw(st.lists(st.sampled_from([o.name for o in AGENCY_OPERATIONS]), min_size=1, unique=True))
+    starts = draw(st.sampled_from([-30, 0, 1]))
+    ends = draw(st.sampled_from([None, -1, 0, 30]))
+    return agreement(
+        f"DSA-{consumer}-{number}",
+        operations,
+        consumer_systems=tuple(draw(st.lists(st.sampled_from(["s1", "s2"]), unique=True))),
+        purposes=tuple(draw(st.lists(st.sampled_from(PURPOSES[:2]), min_size=1, unique=True))),
+        state=draw(
+            st.sampled_from([AgreementState.ACTIVE, AgreementState.SUSPENDED, AgreementState.EXPIRED])
+        ),
+        valid_from=TODAY + timedelta(days=min(starts, ends if ends is not None else starts)),
+        valid_to=None if ends is None else TODAY + timedelta(days=ends),
+        conditions=Conditions(officer_required=draw(st.booleans()), case_required=draw(st.booleans())),
+    )
+
+
+@st.composite
+def snapshots(draw: st.DrawFn) -> Snapshot:
+    states = st.sampled_from(["ACTIVE", "ACTIVE", "ACTIVE", "SUSPENDED", "CLOSED", "REGISTERED"])
+    on_off = st.sampled_from(["ACTIVE", "ACTIVE", "CLOSED"])
+    known = draw(st.lists(st.sampled_from(CODES), unique=True))
+    entries = [
+        AgencyEntry(c, draw(states), [SystemEntry(s, draw(on_off)) for s in draw(st.sampled_from(SYSTEMS))])
+        for c in known
+    ]
+    revocable = [names.agency_san(c, "s1") for c in known]
+    return Snapshot(
+        agencies=entries,
+        operators=[OperatorEntry(c, "an", ["operator"], draw(on_off)) for c in known],
+        revoked={san: ["aa"] for san in revocable if draw(st.booleans())},
+        agreements=[draw(agreements(n)) for n in range(1, 1 + draw(st.integers(0, 6)))],
+        operations=OPERATIONS,
+        material=MATERIAL,
+        doors=DOORS,
+        today=TODAY,
+    )
+
+
+SYSTEMS = [[], ["s1"], ["s1", "s2"]]
+CALLS = st.builds(
+    Call,
+    san=st.builds(
+        lambda kind, code, name: f"urn:ndx:{kind}:{code}:{name}",
+        st.sampled_from(["agency", "agency", "agency", "operator"]),
+        st.sampled_from(CODES),
+        st.sampled_from(["s1", "s2", "an"]),
+    ),
+    fingerprint=st.sampled_from(["aa", "bb"]),
+    operation=st.sampled_from(AGENCY_DOOR),
+    purpose=st.sampled_from([None, "", *(p.value for p in PURPOSES)]),
+    officer=st.sampled_from([None, "", "officer"]),
+    case=st.sampled_from([None, "case"]),
+)
+
+
+class TestDecision:
+    @settings(max_examples=400, deadline=None)
+    @given(snapshots(), st.lists(CALLS, min_size=5, max_size=20))
+    def test_the_compiled_trees_decide_as_the_rules_say(self, snapshot: Snapshot, calls: list[Call]) -> None:
+        for call in calls:
+            expected = reference(snapshot, call)
+            if "refused" in expected:
+                expected = {"refused": expected["refused"]}
+            assert compiled(snapshot, call) == expected
+
+    @given(st.sampled_from(OPERATIONS), st.text("09azAZ.-_~", min_size=1), st.booleans())
+    def test_the_kill_switch_fits_every_path_of_the_operation(
+        self, operation: Operation, value: str, query: bool
+    ) -> None:
+        path = re.sub(r"\{\w+\}", value, operation.path)
+        fits = path_regex(operation.path)
+        assert re.fullmatch(fits, path + ("?a=/b" if query else ""))
+        assert not re.fullmatch(fits, path + "/more")
+        assert not re.fullmatch(fits, "/elsewhere" + path)
