@@ -93,7 +93,7 @@ async def running_bus(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 
 
 @pytest_asyncio.fixture
-async def bus(running_bus: Bus) -> AsyncIterator[Bus]:
+async def live(running_bus: Bus) -> AsyncIterator[Bus]:
     """Give the bus, and put its configuration back as it was."""
     running_bus.provider.received.clear()
     yield running_bus

@@ -38,8 +38,8 @@ def assert_refused(answer: httpx.Response, status: int, code: str) -> None:
 
 
 class TestAllowedCall:
-    async def test_the_provider_learns_who_calls_from_the_certificate(self, bus: Bus) -> None:
-        async with bus.caller(G03) as client:
+    async def test_the_provider_learns_who_calls_from_the_certificate(self, live: Bus) -> None:
+        async with live.caller(G03) as client:
             headers = seen(await client.get(PERSON, headers=PURPOSE))
         assert headers["ndx-agency"] == "G03"
         assert headers["ndx-system"] == "insurance-link"
@@ -47,8 +47,8 @@ class TestAllowedCall:
         assert headers["ndx-purpose"] == "SOCIAL_INSURANCE"
         assert "ndx-operator" not in headers
 
-    async def test_forged_identity_headers_are_replaced_or_removed(self, bus: Bus) -> None:
-        async with bus.caller(G03) as client:
+    async def test_forged_identity_headers_are_replaced_or_removed(self, live: Bus) -> None:
+        async with live.caller(G03) as client:
             headers = seen(await client.get(PERSON, headers=PURPOSE | FORGED))
             listed = seen(await client.get("/v1/agencies", headers=FORGED))
         assert headers["ndx-agency"] == "G03"
@@ -58,29 +58,29 @@ class TestAllowedCall:
         assert not {"ndx-operator", "ndx-citizen", "ndx-acr", "ndx-agreement"} & set(listed)
 
     @pytest.mark.parametrize("forged", ["NDX_Agency", "ndx_agency"])
-    async def test_a_look_alike_header_with_an_underscore_is_refused(self, bus: Bus, forged: str) -> None:
-        async with bus.caller(G03) as client:
+    async def test_a_look_alike_header_with_an_underscore_is_refused(self, live: Bus, forged: str) -> None:
+        async with live.caller(G03) as client:
             answer = await client.get(PERSON, headers=PURPOSE | {forged: "G01"})
         assert answer.status_code == 400
         assert answer.json()["code"] == "invalid-request"
 
-    async def test_a_request_id_is_kept_when_it_is_a_uuid_and_echoed(self, bus: Bus) -> None:
+    async def test_a_request_id_is_kept_when_it_is_a_uuid_and_echoed(self, live: Bus) -> None:
         wanted = str(uuid4())
-        async with bus.caller(G03) as client:
+        async with live.caller(G03) as client:
             answer = await client.get(PERSON, headers=PURPOSE | {"NDX-Request-Id": wanted})
         assert seen(answer)["ndx-request-id"] == wanted
         assert answer.headers["ndx-request-id"] == wanted
 
     @pytest.mark.parametrize("given", [None, "079190000017", "x" * 36])
-    async def test_any_other_request_id_is_replaced(self, bus: Bus, given: str | None) -> None:
+    async def test_any_other_request_id_is_replaced(self, live: Bus, given: str | None) -> None:
         extra = {"X-Request-Id": "079190000017"} | ({"NDX-Request-Id": given} if given else {})
-        async with bus.caller(G03) as client:
+        async with live.caller(G03) as client:
             answer = await client.get(PERSON, headers=PURPOSE | extra)
         assert UUID(answer.headers["ndx-request-id"])
         assert seen(answer)["ndx-request-id"] == answer.headers["ndx-request-id"]
         assert "079190000017" not in str(seen(answer))
 
-    async def test_a_caller_does_not_steer_the_gateway(self, bus: Bus) -> None:
+    async def test_a_caller_does_not_steer_the_gateway(self, live: Bus) -> None:
         steering = {
             "x-envoy-upstream-rq-timeout-ms": "1",
             "x-envoy-max-retries": "9",
@@ -88,40 +88,40 @@ class TestAllowedCall:
             "x-envoy-decorator-operation": "079190000017",
             "x-forwarded-client-cert": "URI=urn:ndx:agency:G01:identity",
         }
-        async with bus.caller(G03) as client:
+        async with live.caller(G03) as client:
             headers = seen(await client.get(PERSON, headers=PURPOSE | steering))
         assert not set(steering) & set(headers)
 
-    async def test_the_trace_of_the_caller_is_continued(self, bus: Bus) -> None:
+    async def test_the_trace_of_the_caller_is_continued(self, live: Bus) -> None:
         trace = "0af7651916cd43dd8448eb211c80319c"
-        async with bus.caller(G03) as client:
+        async with live.caller(G03) as client:
             answer = await client.get(
                 PERSON, headers=PURPOSE | {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
             )
         assert seen(answer)["traceparent"].split("-")[1] == trace
         assert answer.headers["traceparent"].split("-")[1] == trace
 
-    async def test_an_operation_without_personal_data_needs_no_purpose(self, bus: Bus) -> None:
-        async with bus.caller(G03) as client:
+    async def test_an_operation_without_personal_data_needs_no_purpose(self, live: Bus) -> None:
+        async with live.caller(G03) as client:
             headers = seen(await client.get("/population/v1/admin-units?limit=5"))
         assert headers["ndx-agreement"] == "DSA-G03-2"
 
-    async def test_the_conditions_of_the_agreement_are_met_by_headers(self, bus: Bus) -> None:
+    async def test_the_conditions_of_the_agreement_are_met_by_headers(self, live: Bus) -> None:
         met = PURPOSE | {"NDX-Officer": "bs.lan", "NDX-Case-Id": "HS-1"}
-        async with bus.caller("H79.001:his") as client:
+        async with live.caller("H79.001:his") as client:
             headers = seen(await client.get(PERSON, headers=met))
         assert headers["ndx-agency"] == "H79.001"
         assert headers["ndx-officer"] == "bs.lan"
 
-    async def test_a_body_reaches_the_provider(self, bus: Bus) -> None:
-        terms = bus.snapshot.agreements[0].model_copy(
-            update={"operations": bus.snapshot.agreements[3].operations}
+    async def test_a_body_reaches_the_provider(self, live: Bus) -> None:
+        terms = live.snapshot.agreements[0].model_copy(
+            update={"operations": live.snapshot.agreements[3].operations}
         )
-        await bus.apply(agreements=[terms])
-        async with bus.caller(G03) as client:
+        await live.apply(agreements=[terms])
+        async with live.caller(G03) as client:
             answer = await client.post("/population/v1/persons/verify", headers=PURPOSE, json={"a": 1})
         assert seen(answer)["ndx-agreement"] == "DSA-G03-1"
-        assert bus.provider.received[-1].body == b'{"a":1}'
+        assert live.provider.received[-1].body == b'{"a":1}'
 
 
 class TestRefusedCall:
@@ -155,21 +155,21 @@ class TestRefusedCall:
         ],
     )
     async def test_each_reason_has_its_own_code(
-        self, bus: Bus, uri: str, path: str, headers: dict[str, str], status: int, code: str
+        self, live: Bus, uri: str, path: str, headers: dict[str, str], status: int, code: str
     ) -> None:
-        async with bus.caller(uri) as client:
+        async with live.caller(uri) as client:
             answer = await client.get(path, headers=headers)
         assert_refused(answer, status, code)
         assert "079190000017" not in answer.text
-        assert bus.provider.received == []
+        assert live.provider.received == []
 
-    async def test_an_expired_agreement_says_so(self, bus: Bus) -> None:
-        async with bus.caller("H79.001:his") as client:
+    async def test_an_expired_agreement_says_so(self, live: Bus) -> None:
+        async with live.caller("H79.001:his") as client:
             answer = await client.post("/population/v1/persons/verify", headers=PURPOSE, json={})
         assert_refused(answer, 403, "agreement-expired")
 
-    async def test_another_method_is_answered_with_those_that_exist(self, bus: Bus) -> None:
-        async with bus.caller(G03) as client:
+    async def test_another_method_is_answered_with_those_that_exist(self, live: Bus) -> None:
+        async with live.caller(G03) as client:
             answer = await client.delete(PERSON, headers=PURPOSE)
             listed = await client.request("PATCH", "/v1/agencies")
         assert_refused(answer, 405, "method-not-allowed")
@@ -180,36 +180,36 @@ class TestRefusedCall:
         "path", ["/population/v1/me/../persons/1", "/population//v1/persons/1", "/population/v1/%70ersons/1"]
     )
     async def test_another_spelling_of_a_path_gets_nobody_past_the_agreement(
-        self, bus: Bus, path: str
+        self, live: Bus, path: str
     ) -> None:
-        async with bus.caller("G01:identity") as client:
+        async with live.caller("G01:identity") as client:
             answer = await client.get(path, headers=PURPOSE)
         assert answer.status_code in {400, 403, 404}
-        assert bus.provider.received == []
+        assert live.provider.received == []
 
-    async def test_an_escaped_slash_is_refused(self, bus: Bus) -> None:
-        async with bus.caller(G03) as client:
+    async def test_an_escaped_slash_is_refused(self, live: Bus) -> None:
+        async with live.caller(G03) as client:
             answer = await client.get("/population/v1/persons/1%2F2", headers=PURPOSE)
         assert answer.status_code == 400
 
 
 class TestOperators:
-    async def test_an_operator_is_named_by_agency_and_login(self, bus: Bus) -> None:
-        async with bus.caller("urn:ndx:operator:NDX:an") as client:
+    async def test_an_operator_is_named_by_agency_and_login(self, live: Bus) -> None:
+        async with live.caller("urn:ndx:operator:NDX:an") as client:
             headers = seen(await client.post("/v1/agencies", json={}, headers=FORGED))
         assert headers["ndx-operator"] == "NDX:an"
         assert headers["ndx-agency"] == "NDX"
         assert not {"ndx-system", "ndx-agreement"} & set(headers)
 
-    async def test_an_agency_may_not_do_an_operators_work(self, bus: Bus) -> None:
-        async with bus.caller(G03) as client:
+    async def test_an_agency_may_not_do_an_operators_work(self, live: Bus) -> None:
+        async with live.caller(G03) as client:
             answer = await client.post("/v1/agencies", json={}, headers=FORGED)
         assert_refused(answer, 403, "operator-required")
 
-    async def test_metadata_is_for_agencies_and_operators_each_under_their_own_name(self, bus: Bus) -> None:
-        async with bus.caller(G03) as client:
+    async def test_metadata_is_for_agencies_and_operators_each_under_their_own_name(self, live: Bus) -> None:
+        async with live.caller(G03) as client:
             agency = seen(await client.get("/v1/agreements/mine"))
-        async with bus.caller("urn:ndx:operator:G01:chi") as client:
+        async with live.caller("urn:ndx:operator:G01:chi") as client:
             operator = seen(await client.get("/v1/agreements/mine"))
         assert (agency["ndx-agency"], agency["ndx-system"]) == ("G03", "insurance-link")
         assert "ndx-operator" not in agency
@@ -218,17 +218,17 @@ class TestOperators:
 
 
 class TestCertificates:
-    async def test_without_a_certificate_there_is_no_connection(self, bus: Bus) -> None:
-        async with bus.caller(None) as client:
+    async def test_without_a_certificate_there_is_no_connection(self, live: Bus) -> None:
+        async with live.caller(None) as client:
             with pytest.raises(NO_HANDSHAKE):
                 await client.get(PERSON, headers=PURPOSE)
 
-    async def test_a_certificate_of_another_authority_is_refused(self, bus: Bus) -> None:
-        async with bus.caller(G03, ca="internal") as client:
+    async def test_a_certificate_of_another_authority_is_refused(self, live: Bus) -> None:
+        async with live.caller(G03, ca="internal") as client:
             with pytest.raises(NO_HANDSHAKE):
                 await client.get(PERSON, headers=PURPOSE)
 
-    async def test_an_expired_certificate_is_refused(self, bus: Bus) -> None:
-        async with bus.caller(G03, days=-0.001) as client:
+    async def test_an_expired_certificate_is_refused(self, live: Bus) -> None:
+        async with live.caller(G03, days=-0.001) as client:
             with pytest.raises(NO_HANDSHAKE):
                 await client.get(PERSON, headers=PURPOSE)

@@ -31,36 +31,36 @@ async def seconds_until(call: Callable[[], Awaitable[httpx.Response]], code: str
     return time.monotonic() - started
 
 
-async def connections(bus: Bus) -> int:
-    assert bus.envoy is not None
-    stats = await bus.envoy.stats("http.agencies.downstream_cx_total")
+async def connections(live: Bus) -> int:
+    assert live.envoy is not None
+    stats = await live.envoy.stats("http.agencies.downstream_cx_total")
     return stats["http.agencies.downstream_cx_total"]
 
 
 class TestSuspension:
     async def test_a_suspended_agreement_is_refused_within_a_second_on_the_same_connection(
-        self, bus: Bus
+        self, live: Bus
     ) -> None:
-        async with bus.caller(G03) as client:
+        async with live.caller(G03) as client:
             assert (await client.get(PERSON, headers=PURPOSE)).status_code == 200
-            before = await connections(bus)
+            before = await connections(live)
             suspended = AGREEMENTS[0].model_copy(update={"state": AgreementState.SUSPENDED})
-            bus.snapshot = replace(bus.snapshot, agreements=[suspended, *AGREEMENTS[1:]])
-            bus.server.publish(compile_resources(bus.snapshot))
+            live.snapshot = replace(live.snapshot, agreements=[suspended, *AGREEMENTS[1:]])
+            live.server.publish(compile_resources(live.snapshot))
             took = await seconds_until(lambda: client.get(PERSON, headers=PURPOSE), "agreement-suspended")
             others = await client.get("/population/v1/admin-units")
             assert others.status_code == 200
-            await bus.apply(agreements=AGREEMENTS)
+            await live.apply(agreements=AGREEMENTS)
             assert (await client.get(PERSON, headers=PURPOSE)).status_code == 200
-            assert await connections(bus) == before
+            assert await connections(live) == before
         assert took < 1
 
-    async def test_the_small_filters_alone_stop_it_before_the_routes_are_compiled(self, bus: Bus) -> None:
+    async def test_the_small_filters_alone_stop_it_before_the_routes_are_compiled(self, live: Bus) -> None:
         suspended = AGREEMENTS[0].model_copy(update={"state": AgreementState.SUSPENDED})
-        bus.snapshot = replace(bus.snapshot, agreements=[suspended, *AGREEMENTS[1:]])
-        bus.server.publish(compile_filters(bus.snapshot))
-        await bus.server.wait_settled()
-        async with bus.caller(G03) as client:
+        live.snapshot = replace(live.snapshot, agreements=[suspended, *AGREEMENTS[1:]])
+        live.server.publish(compile_filters(live.snapshot))
+        await live.server.wait_settled()
+        async with live.caller(G03) as client:
             refused = await client.get(PERSON, headers=PURPOSE)
             with_query = await client.get(PERSON + "?fields=x", headers=PURPOSE)
             other_purpose = await client.get(PERSON, headers={"NDX-Purpose": "STATISTICS"})
@@ -69,97 +69,99 @@ class TestSuspension:
         assert other_purpose.json()["code"] == "purpose-not-covered"
         assert other_operation.status_code == 200
 
-    async def test_a_second_agreement_in_force_still_carries_the_call(self, bus: Bus) -> None:
+    async def test_a_second_agreement_in_force_still_carries_the_call(self, live: Bus) -> None:
         suspended = AGREEMENTS[0].model_copy(update={"state": AgreementState.SUSPENDED})
         second = AGREEMENTS[0].model_copy(update={"agreement_id": "DSA-G03-9"})
-        await bus.apply(agreements=[suspended, second])
-        async with bus.caller(G03) as client:
+        await live.apply(agreements=[suspended, second])
+        async with live.caller(G03) as client:
             answer = await client.get(PERSON, headers=PURPOSE)
         assert answer.json()["headers"]["ndx-agreement"] == "DSA-G03-9"
 
-    async def test_a_suspended_agency_is_refused_within_a_second_and_comes_back(self, bus: Bus) -> None:
-        async with bus.caller(G03) as client:
+    async def test_a_suspended_agency_is_refused_within_a_second_and_comes_back(self, live: Bus) -> None:
+        async with live.caller(G03) as client:
             assert (await client.get(PERSON, headers=PURPOSE)).status_code == 200
-            before = await connections(bus)
+            before = await connections(live)
             stopped = [replace(a, state="SUSPENDED") if a.code == "G03" else a for a in AGENCIES]
-            bus.snapshot = replace(bus.snapshot, agencies=stopped)
-            bus.server.publish(compile_filters(bus.snapshot))
+            live.snapshot = replace(live.snapshot, agencies=stopped)
+            live.server.publish(compile_filters(live.snapshot))
             took = await seconds_until(lambda: client.get(PERSON, headers=PURPOSE), "agency-suspended")
-            await bus.apply(agencies=AGENCIES)
+            await live.apply(agencies=AGENCIES)
             assert (await client.get(PERSON, headers=PURPOSE)).status_code == 200
-            assert await connections(bus) == before
+            assert await connections(live) == before
         assert took < 1
 
 
 class TestRevocation:
     async def test_a_revoked_certificate_stops_on_open_connections_and_cannot_open_new_ones(
-        self, bus: Bus
+        self, live: Bus
     ) -> None:
-        file, _ = bus.pki.client(f"urn:ndx:agency:{G03}", copy=1)
+        file, _ = live.pki.client(f"urn:ndx:agency:{G03}", copy=1)
         revoked = x509.load_pem_x509_certificate(file.read_bytes())
-        async with bus.caller(G03, copy=1) as stolen, bus.caller(G03) as renewed:
+        async with live.caller(G03, copy=1) as stolen, live.caller(G03) as renewed:
             assert (await stolen.get(PERSON, headers=PURPOSE)).status_code == 200
-            print_ = bus.pki.fingerprint(revoked)
-            await bus.apply(revoked={f"urn:ndx:agency:{G03}": [print_]}, material=bus.pki.material([revoked]))
+            print_ = live.pki.fingerprint(revoked)
+            await live.apply(
+                revoked={f"urn:ndx:agency:{G03}": [print_]}, material=live.pki.material([revoked])
+            )
             took = await seconds_until(lambda: stolen.get(PERSON, headers=PURPOSE), "certificate-revoked")
             assert (await renewed.get(PERSON, headers=PURPOSE)).status_code == 200
         assert took < 1
-        async with bus.caller(G03, copy=1) as again:
+        async with live.caller(G03, copy=1) as again:
             with pytest.raises(NO_HANDSHAKE):
                 await again.get(PERSON, headers=PURPOSE)
 
 
 class TestControlPlane:
     async def test_envoy_goes_on_enforcing_without_it_and_takes_changes_after_it_is_back(
-        self, bus: Bus
+        self, live: Bus
     ) -> None:
-        async with bus.caller(G03) as client:
-            await bus.grpc.stop(grace=None)
+        async with live.caller(G03) as client:
+            await live.grpc.stop(grace=None)
             try:
-                await until(lambda: not bus.server.envoys, what="Envoy's stream to end")
+                await until(lambda: not live.server.envoys, what="Envoy's stream to end")
                 assert (await client.get(PERSON, headers=PURPOSE)).status_code == 200
                 refused = await client.get(PERSON, headers={"NDX-Purpose": "STATISTICS"})
                 assert refused.json()["code"] == "purpose-not-covered"
             finally:
-                await bus.start_control_plane()
-            await until(lambda: bus.server.envoys, seconds=30, what="Envoy's return")
-            await bus.apply(agreements=AGREEMENTS[1:])
+                await live.start_control_plane()
+            await until(lambda: live.server.envoys, seconds=30, what="Envoy's return")
+            await live.apply(agreements=AGREEMENTS[1:])
             answer = await client.get(PERSON, headers=PURPOSE)
             assert answer.json()["code"] == "no-agreement"
 
-    async def test_what_envoy_refuses_is_recorded_and_the_last_good_version_stays(self, bus: Bus) -> None:
-        good = compile_resources(bus.snapshot)
+    async def test_what_envoy_refuses_is_recorded_and_the_last_good_version_stays(self, live: Bus) -> None:
+        good = compile_resources(live.snapshot)
         listener = good[protos.LDS]["agencies"]
         broken = Resource(listener.name, good[protos.CDS]["svc-auth"].body, "broken")
         try:
-            bus.server.publish({protos.LDS: {**good[protos.LDS], "agencies": broken}})
-            await bus.server.wait_settled()
-            assert list(bus.server.refused) == [protos.LDS]
-            async with bus.caller(G03) as client:
+            live.server.publish({protos.LDS: {**good[protos.LDS], "agencies": broken}})
+            await live.server.wait_settled()
+            assert list(live.server.refused) == [protos.LDS]
+            async with live.caller(G03) as client:
                 assert (await client.get(PERSON, headers=PURPOSE)).status_code == 200
         finally:
-            bus.server.publish(good)
-            await bus.server.wait_settled()
-        assert bus.server.refused == {}
+            live.server.publish(good)
+            await live.server.wait_settled()
+        assert live.server.refused == {}
 
-    async def test_only_an_envoy_gets_the_configuration(self, bus: Bus) -> None:
-        folder = bus.pki.folder
-        assert await _first_word(bus, folder / "gateway-client") == "PERMISSION_DENIED"
-        assert await _first_word(bus, folder / "provider") == "UNAVAILABLE"
-        assert await _first_word(bus, folder / "xds-client") == "svc-auth"
+    async def test_only_an_envoy_gets_the_configuration(self, live: Bus) -> None:
+        folder = live.pki.folder
+        assert await _first_word(live, folder / "gateway-client") == "PERMISSION_DENIED"
+        assert await _first_word(live, folder / "provider") == "UNAVAILABLE"
+        assert await _first_word(live, folder / "xds-client") == "svc-auth"
 
 
-async def _first_word(bus: Bus, pair: Any) -> str:
+async def _first_word(live: Bus, pair: Any) -> str:
     """Ask for clusters with a certificate; return the first cluster's name or why there is none."""
     import grpc
 
     credentials = grpc.ssl_channel_credentials(
-        (bus.pki.folder / "internal-ca.crt").read_bytes(),
+        (live.pki.folder / "internal-ca.crt").read_bytes(),
         pair.with_suffix(".key").read_bytes(),
         pair.with_suffix(".crt").read_bytes(),
     )
     options = [("grpc.ssl_target_name_override", "xds.ndx.internal")]
-    address = f"127.0.0.1:{bus.settings.xds_port}"
+    address = f"127.0.0.1:{live.settings.xds_port}"
     async with grpc.aio.secure_channel(address, credentials, options) as channel:
         stub = protos.ads_pb2_grpc.AggregatedDiscoveryServiceStub(channel)
         request = protos.discovery_pb2.DeltaDiscoveryRequest(type_url=protos.CDS)

@@ -14,11 +14,11 @@ ACCOUNT = "0193f0c2-0000-7000-8000-000000000001"
 DISCOVERY = "/auth/.well-known/openid-configuration"
 
 
-async def get_with_keys(bus: Bus, path: str, token: str, **further: Any) -> httpx.Response:
+async def get_with_keys(live: Bus, path: str, token: str, **further: Any) -> httpx.Response:
     """Ask until Envoy has the signing keys, which it fetches by itself after its start."""
 
     async def known() -> httpx.Response | None:
-        async with bus.citizen(token) as client:
+        async with live.citizen(token) as client:
             answer = await client.get(path, **further)
         return None if answer.status_code == 401 else answer
 
@@ -27,9 +27,9 @@ async def get_with_keys(bus: Bus, path: str, token: str, **further: Any) -> http
 
 
 class TestToken:
-    async def test_the_provider_learns_subject_and_level_from_the_token(self, bus: Bus) -> None:
+    async def test_the_provider_learns_subject_and_level_from_the_token(self, live: Bus) -> None:
         forged = {"NDX-Citizen": "someone", "NDX-Acr": "4", "NDX-Agency": "G01", "NDX-Agreement": "DSA-1"}
-        answer = await get_with_keys(bus, ME, bus.tokens.token(sub=ACCOUNT), headers=forged)
+        answer = await get_with_keys(live, ME, live.tokens.token(sub=ACCOUNT), headers=forged)
         headers = answer.json()["headers"]
         assert headers["ndx-citizen"] == ACCOUNT
         assert headers["ndx-acr"] == "2"
@@ -49,34 +49,34 @@ class TestToken:
         ],
     )
     async def test_claims(
-        self, bus: Bus, claims: dict[str, Any], path: str, status: int, code: str | None
+        self, live: Bus, claims: dict[str, Any], path: str, status: int, code: str | None
     ) -> None:
-        await get_with_keys(bus, ME, bus.tokens.token())
-        bus.provider.received.clear()
-        async with bus.citizen(bus.tokens.token(**claims)) as client:
+        await get_with_keys(live, ME, live.tokens.token())
+        live.provider.received.clear()
+        async with live.citizen(live.tokens.token(**claims)) as client:
             answer = await client.get(path, headers={"NDX-Acr": "4"})
         assert (answer.status_code, answer.json().get("code")) == (status, code)
         if code:
             assert answer.headers["content-type"] == "application/problem+json"
-            assert bus.provider.received == []
+            assert live.provider.received == []
 
-    async def test_a_token_signed_by_another_key_is_refused(self, bus: Bus) -> None:
-        await get_with_keys(bus, ME, bus.tokens.token())
-        async with bus.citizen(Tokens().token()) as client:
+    async def test_a_token_signed_by_another_key_is_refused(self, live: Bus) -> None:
+        await get_with_keys(live, ME, live.tokens.token())
+        async with live.citizen(Tokens().token()) as client:
             answer = await client.get(ME)
         assert (answer.status_code, answer.json()["code"]) == (401, "token-invalid")
 
-    async def test_without_a_token(self, bus: Bus) -> None:
-        async with bus.citizen() as client:
+    async def test_without_a_token(self, live: Bus) -> None:
+        async with live.citizen() as client:
             answer = await client.get(ME)
         assert (answer.status_code, answer.json()["code"]) == (401, "token-missing")
         assert answer.headers["www-authenticate"].startswith("Bearer")
 
-    async def test_one_account_cannot_take_the_door_from_others(self, bus: Bus) -> None:
-        await get_with_keys(bus, ME, bus.tokens.token())
-        async with bus.citizen(bus.tokens.token(sub="greedy")) as client:
+    async def test_one_account_cannot_take_the_door_from_others(self, live: Bus) -> None:
+        await get_with_keys(live, ME, live.tokens.token())
+        async with live.citizen(live.tokens.token(sub="greedy")) as client:
             answers = [await client.get(ME) for _ in range(60)]
-        async with bus.citizen(bus.tokens.token(sub="patient")) as client:
+        async with live.citizen(live.tokens.token(sub="patient")) as client:
             other = await client.get(ME)
         assert {a.status_code for a in answers} == {200, 429}
         assert answers[-1].json()["code"] == "burst-exceeded"
@@ -84,18 +84,18 @@ class TestToken:
 
 
 class TestPublicOperations:
-    async def test_they_need_no_token_and_a_wrong_one_does_no_harm(self, bus: Bus) -> None:
-        async with bus.citizen() as without, bus.citizen("not-a-token") as wrong:
+    async def test_they_need_no_token_and_a_wrong_one_does_no_harm(self, live: Bus) -> None:
+        async with live.citizen() as without, live.citizen("not-a-token") as wrong:
             answers = [await c.get(DISCOVERY, headers={"NDX-Citizen": "x"}) for c in (without, wrong)]
         assert [a.status_code for a in answers] == [200, 200]
         assert "ndx-citizen" not in answers[0].json()["headers"]
 
-    async def test_another_method_says_so_without_a_token(self, bus: Bus) -> None:
-        async with bus.citizen() as client:
+    async def test_another_method_says_so_without_a_token(self, live: Bus) -> None:
+        async with live.citizen() as client:
             answer = await client.delete(ME)
         assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
 
-    async def test_operations_of_agencies_do_not_exist_here(self, bus: Bus) -> None:
-        async with bus.citizen(bus.tokens.token()) as client:
+    async def test_operations_of_agencies_do_not_exist_here(self, live: Bus) -> None:
+        async with live.citizen(live.tokens.token()) as client:
             answers = [await client.get(p) for p in ("/population/v1/admin-units", "/v1/agencies")]
         assert {a.json()["code"] for a in answers} == {"operation-unknown"}

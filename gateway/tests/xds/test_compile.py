@@ -1,4 +1,4 @@
-"""The compiler: what it writes for a small bus, that it is pure, and that a change touches little."""
+"""The compiler: what it writes for a small live, that it is pure, and that a change touches little."""
 
 import json
 import os

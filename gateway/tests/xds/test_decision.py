@@ -65,7 +65,7 @@ def holds(predicate: dict[str, Any], call: Call) -> bool:
     if value is None:
         return False
     if "exact" in match:
-        return value == match["exact"]
+        return bool(value == match["exact"])
     return re.fullmatch(match["safe_regex"]["regex"], value) is not None
 
 

@@ -13,8 +13,8 @@ UNITS = "/population/v1/admin-units"
 
 
 class TestBurst:
-    async def test_more_than_the_agreements_rate_is_told_when_to_come_back(self, bus: Bus) -> None:
-        async with bus.caller("G04:tax-link") as client:
+    async def test_more_than_the_agreements_rate_is_told_when_to_come_back(self, live: Bus) -> None:
+        async with live.caller("G04:tax-link") as client:
             answers = [await client.get(UNITS) for _ in range(10)]
         refused = [a for a in answers if a.status_code == 429]
         assert answers[0].status_code == 200
@@ -25,14 +25,14 @@ class TestBurst:
         assert all(int(a.headers["retry-after"]) >= 1 for a in refused)
         assert refused[0].headers["content-type"] == "application/problem+json"
 
-    async def test_one_agency_at_its_limit_takes_nothing_from_another(self, bus: Bus) -> None:
-        async with bus.caller("G04:tax-link") as busy, bus.caller(G03) as other:
+    async def test_one_agency_at_its_limit_takes_nothing_from_another(self, live: Bus) -> None:
+        async with live.caller("G04:tax-link") as busy, live.caller(G03) as other:
             for _ in range(10):
                 await busy.get(UNITS)
             assert (await other.get(UNITS)).status_code == 200
 
-    async def test_after_the_pause_that_it_was_told_the_caller_gets_in_again(self, bus: Bus) -> None:
-        async with bus.caller("G04:tax-link") as client:
+    async def test_after_the_pause_that_it_was_told_the_caller_gets_in_again(self, live: Bus) -> None:
+        async with live.caller("G04:tax-link") as client:
 
             async def one(status: int) -> httpx.Response | None:
                 answer = await client.get(UNITS)
@@ -43,12 +43,12 @@ class TestBurst:
 
 
 class TestBody:
-    async def test_a_body_over_a_mebibyte_is_refused_before_the_provider_sees_it(self, bus: Bus) -> None:
-        terms = bus.snapshot.agreements[0].model_copy(
-            update={"operations": bus.snapshot.agreements[3].operations}
+    async def test_a_body_over_a_mebibyte_is_refused_before_the_provider_sees_it(self, live: Bus) -> None:
+        terms = live.snapshot.agreements[0].model_copy(
+            update={"operations": live.snapshot.agreements[3].operations}
         )
-        await bus.apply(agreements=[terms])
-        async with bus.caller(G03) as client:
+        await live.apply(agreements=[terms])
+        async with live.caller(G03) as client:
             answer = await client.post(
                 "/population/v1/persons/verify", headers=PURPOSE, content=b"x" * 2_000_000
             )
@@ -57,41 +57,41 @@ class TestBody:
             )
         assert (answer.status_code, answer.json()["code"]) == (413, "payload-too-large")
         assert fits.status_code == 200
-        assert len(bus.provider.received) == 1
+        assert len(live.provider.received) == 1
 
 
 class TestProvider:
-    async def test_a_provider_that_is_away(self, bus: Bus) -> None:
-        async with bus.caller(G03) as client:
+    async def test_a_provider_that_is_away(self, live: Bus) -> None:
+        async with live.caller(G03) as client:
             answer = await client.get("/insurance/v1/entitlements/1")
         assert (answer.status_code, answer.json()["code"]) == (503, "provider-unavailable")
         assert answer.headers["retry-after"] == "2"
         assert len(answer.json()["trace_id"]) == 32
 
-    async def test_a_provider_that_does_not_answer_in_time(self, bus: Bus) -> None:
-        bus.provider.hold[UNITS] = asyncio.Event()
-        async with bus.caller(G03) as client:
+    async def test_a_provider_that_does_not_answer_in_time(self, live: Bus) -> None:
+        live.provider.hold[UNITS] = asyncio.Event()
+        async with live.caller(G03) as client:
             answer = await client.get(UNITS)
-        bus.provider.hold[UNITS].set()
+        live.provider.hold[UNITS].set()
         assert (answer.status_code, answer.json()["code"]) == (504, "provider-timeout")
 
-    async def test_a_provider_with_too_many_open_calls_is_spared(self, bus: Bus) -> None:
-        bus.provider.hold[PERSON] = asyncio.Event()
-        async with bus.caller(G03) as client:
+    async def test_a_provider_with_too_many_open_calls_is_spared(self, live: Bus) -> None:
+        live.provider.hold[PERSON] = asyncio.Event()
+        async with live.caller(G03) as client:
             calls = [asyncio.create_task(client.get(PERSON, headers=PURPOSE)) for _ in range(30)]
             await until(lambda: sum(c.done() for c in calls) >= 10, what="refusals")
-            bus.provider.hold[PERSON].set()
+            live.provider.hold[PERSON].set()
             answers = await asyncio.gather(*calls)
         codes = {a.json().get("code", "served") for a in answers}
         assert codes == {"served", "circuit-open"}
         assert all(a.headers["retry-after"] == "1" for a in answers if a.status_code == 503)
 
     @pytest.mark.parametrize("status", [404, 409, 503])
-    async def test_the_providers_own_refusals_pass_unchanged(self, bus: Bus, status: int) -> None:
-        bus.provider.answers[UNITS] = (status, {"code": "the-providers-own"})
+    async def test_the_providers_own_refusals_pass_unchanged(self, live: Bus, status: int) -> None:
+        live.provider.answers[UNITS] = (status, {"code": "the-providers-own"})
         try:
-            async with bus.caller(G03) as client:
+            async with live.caller(G03) as client:
                 answer = await client.get(UNITS)
         finally:
-            del bus.provider.answers[UNITS]
+            del live.provider.answers[UNITS]
         assert (answer.status_code, answer.json()["code"]) == (status, "the-providers-own")

@@ -11,11 +11,11 @@ PURPOSE = {"NDX-Purpose": "SOCIAL_INSURANCE"}
 G03 = "G03:insurance-link"
 
 
-async def spans_of(bus: Bus, trace: str, count: int) -> list[dict[str, Any]]:
+async def spans_of(live: Bus, trace: str, count: int) -> list[dict[str, Any]]:
     """Return the spans of one trace when the collector has that many."""
 
     def found() -> list[dict[str, Any]] | None:
-        received = [s for r in bus.collector.received for s in json.loads(r.body)]
+        received = [s for r in live.collector.received for s in json.loads(r.body)]
         mine = [s for s in received if s["traceId"] == trace]
         return mine if len(mine) >= count else None
 
@@ -23,9 +23,9 @@ async def spans_of(bus: Bus, trace: str, count: int) -> list[dict[str, Any]]:
     return spans
 
 
-async def lines_of(bus: Bus, request_id: str) -> list[dict[str, Any]]:
+async def lines_of(live: Bus, request_id: str) -> list[dict[str, Any]]:
     def found() -> list[dict[str, Any]]:
-        text = bus.access_log.read_text() if bus.access_log.exists() else ""
+        text = live.access_log.read_text() if live.access_log.exists() else ""
         return [line for line in map(json.loads, text.splitlines()) if line["request_id"] == request_id]
 
     lines: list[dict[str, Any]] = await until(found, seconds=20, what="the access log")
@@ -33,14 +33,14 @@ async def lines_of(bus: Bus, request_id: str) -> list[dict[str, Any]]:
 
 
 class TestSpans:
-    async def test_a_span_names_the_operation_and_not_the_person(self, bus: Bus) -> None:
-        async with bus.caller(G03) as client:
+    async def test_a_span_names_the_operation_and_not_the_person(self, live: Bus) -> None:
+        async with live.caller(G03) as client:
             served = await client.get(f"{PERSON}?fields=birth_name", headers=PURPOSE)
             refused = await client.get(PERSON, headers={"NDX-Purpose": "STATISTICS"})
             missing = await client.get(f"/population/v1/nothing/{PERSONAL_ID}", headers=PURPOSE)
             method = await client.delete(PERSON, headers=PURPOSE)
         trace = served.headers["traceparent"].split("-")[1]
-        spans = await spans_of(bus, trace, 2)
+        spans = await spans_of(live, trace, 2)
         entry = next(s for s in spans if s["kind"] == "SERVER")
         assert entry["name"] == "GET /population/v1/persons/{personal_id}"
         assert entry["tags"]["ndx.operation"] == "population.get_person"
@@ -48,16 +48,16 @@ class TestSpans:
         assert entry["tags"]["ndx.agreement"] == "DSA-G03-1"
         assert entry["tags"]["ndx.purpose"] == "SOCIAL_INSURANCE"
         for answer in (refused, missing, method):
-            await spans_of(bus, answer.json()["trace_id"], 1)
-        everything = b"".join(r.body for r in bus.collector.received)
+            await spans_of(live, answer.json()["trace_id"], 1)
+        everything = b"".join(r.body for r in live.collector.received)
         assert PERSONAL_ID.encode() not in everything
         assert b"birth_name" not in everything
 
-    async def test_the_providers_span_hangs_below_the_gateways(self, bus: Bus) -> None:
-        async with bus.caller(G03) as client:
+    async def test_the_providers_span_hangs_below_the_gateways(self, live: Bus) -> None:
+        async with live.caller(G03) as client:
             answer = await client.get(PERSON, headers=PURPOSE)
         _, trace, parent, flags = answer.json()["headers"]["traceparent"].split("-")
-        spans = await spans_of(bus, trace, 2)
+        spans = await spans_of(live, trace, 2)
         upstream = next(s for s in spans if s["kind"] == "CLIENT")
         assert upstream["id"] == parent
         assert flags == "01"
@@ -65,11 +65,11 @@ class TestSpans:
 
 
 class TestAccessLog:
-    async def test_a_line_tells_who_called_what_for_which_purpose(self, bus: Bus) -> None:
-        async with bus.caller(G03) as client:
+    async def test_a_line_tells_who_called_what_for_which_purpose(self, live: Bus) -> None:
+        async with live.caller(G03) as client:
             served = await client.get(PERSON, headers=PURPOSE)
             refused = await client.get(PERSON, headers={"NDX-Purpose": "STATISTICS"})
-        (line,) = await lines_of(bus, served.headers["ndx-request-id"])
+        (line,) = await lines_of(live, served.headers["ndx-request-id"])
         assert line["agency"] == "G03"
         assert line["caller"] == "urn:ndx:agency:G03:insurance-link"
         assert line["agreement"] == "DSA-G03-1"
@@ -77,6 +77,6 @@ class TestAccessLog:
         assert line["purpose"] == "SOCIAL_INSURANCE"
         assert line["status"] == 200
         assert line["trace_id"] == served.headers["traceparent"].split("-")[1]
-        (line,) = await lines_of(bus, refused.headers["ndx-request-id"])
+        (line,) = await lines_of(live, refused.headers["ndx-request-id"])
         assert "purpose-not-covered" in line["reason"]
-        assert PERSONAL_ID not in bus.access_log.read_text()
+        assert PERSONAL_ID not in live.access_log.read_text()

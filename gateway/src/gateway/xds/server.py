@@ -30,6 +30,11 @@ class ConfigServer(protos.ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # t
             changed.set()
 
     @property
+    def current(self) -> Resources:
+        """What is published now."""
+        return self._resources or {}
+
+    @property
     def refused(self) -> dict[str, str]:
         """Type URL → why an Envoy refused its latest version; it keeps the last good one."""
         return {

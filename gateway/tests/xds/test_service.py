@@ -1,0 +1,155 @@
+"""From a committed change in the database to the published configuration."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from fastapi import FastAPI
+from gateway.xds import names, protos, service
+from gateway.xds.server import ConfigServer
+from ndx_chassis.app import Runtime
+from ndx_testing.envoy import free_ports, until
+
+pytestmark = pytest.mark.integration
+Post = Callable[..., Any]
+NUMBER = "DSA-H79.001-1"
+SAN = "urn:ndx:agency:H79.001:his"
+TERMS: dict[str, Any] = {
+    "consumer_agency": "H79.001",
+    "provider_agency": "G03",
+    "operations": [{"operation": "insurance.check", "field_groups": ["insurance_entitlement"]}],
+    "purposes": ["HEALTH_ENTITLEMENT"],
+    "legal_basis": {"text": "Clinics check entitlement at the counter", "reference": "25/2008/QH12"},
+    "valid_from": "2025-07-01",
+}
+
+
+@pytest.fixture
+def service_settings(service_settings: dict[str, Any], state_dir: Path) -> dict[str, Any]:
+    """Let the configuration server start."""
+    (port,) = free_ports(1)
+    return service_settings | {"state_dir": state_dir, "xds_port": port, "upstreams": {"insurance": "h:1"}}
+
+
+@pytest.fixture
+def bus(platform: FastAPI) -> FastAPI:
+    """Give the control plane to the fixtures that post to it."""
+    return platform
+
+
+@pytest.fixture
+async def platform(app: FastAPI, runtime: Runtime) -> FastAPI:
+    from gateway import bootstrap
+
+    await bootstrap.make_rows(service._settings(runtime))
+    return app
+
+
+@pytest.fixture
+async def enrolled(post: Post, hospital: Any, client: httpx.AsyncClient) -> dict[str, Any]:
+    """Give the certificate of an active hospital's system."""
+    system = await post("NDX:an", "/v1/agencies/H79.001/systems", {"code": "his"}, 201)
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "his")])
+    request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
+    csr = request.public_bytes(serialization.Encoding.PEM).decode()
+    body = {"enrolment_code": system["enrolment_code"], "csr_pem": csr}
+    reply = await client.post("/v1/certificates", json=body)
+    assert reply.status_code == 201, reply.text
+    made: dict[str, Any] = reply.json()
+    return made
+
+
+@pytest.fixture
+async def active(post: Post, enrolled: Any) -> None:
+    """Bring an agreement into force."""
+    await post("NDX:an", "/v1/agreements", TERMS, 201)
+    await post("NDX:an", f"/v1/agreements/{NUMBER}/submit")
+    await post("G03:giang", f"/v1/agreements/{NUMBER}/approve")
+
+
+def published(runtime: Runtime, kind: str, name: str) -> bytes:
+    server = runtime.extras["xds_server"]
+    assert isinstance(server, ConfigServer)
+    resource = server.current.get(kind, {}).get(name)
+    return b"" if resource is None else resource.body.value
+
+
+def agency_filter(runtime: Runtime) -> bytes:
+    return published(runtime, protos.ECDS, names.AGENCY_FILTER)
+
+
+async def seconds_until_published(runtime: Runtime, word: bytes) -> float:
+    started = time.monotonic()
+    await until(lambda: word in agency_filter(runtime), seconds=10, what="the change")
+    return time.monotonic() - started
+
+
+class TestChanges:
+    async def test_an_enrolled_system_with_an_agreement_is_let_in(self, runtime: Runtime, active: None):
+        await until(lambda: SAN.encode() in agency_filter(runtime), what="the system")
+        routes = await until(
+            lambda: NUMBER.encode() in published(runtime, protos.RDS, "routes-x"), what="the agreement"
+        )
+        assert routes
+
+    async def test_a_suspended_agreement_is_published_within_a_second(
+        self, runtime: Runtime, post: Post, active: None
+    ):
+        await until(lambda: NUMBER.encode() in published(runtime, protos.RDS, "routes-x"))
+        await post("NDX:an", f"/v1/agreements/{NUMBER}/suspend", {"reason": "misuse suspected"})
+        assert await seconds_until_published(runtime, b"agreement-suspended") < 1
+
+    async def test_a_suspended_agency_is_published_within_a_second(
+        self, runtime: Runtime, post: Post, enrolled: Any
+    ):
+        await post("NDX:an", "/v1/agencies/H79.001/suspend", {"reason": "misuse suspected"})
+        assert await seconds_until_published(runtime, b"agency-suspended") < 1
+
+    async def test_a_revoked_certificate_goes_into_filter_and_list_within_a_second(
+        self, runtime: Runtime, post: Post, enrolled: dict[str, Any]
+    ):
+        await until(lambda: SAN.encode() in agency_filter(runtime))
+        before = published(runtime, protos.SDS, "agency_ca")
+        serial = enrolled["serial"]
+        await post("NDX:an", f"/v1/certificates/{serial}/revoke", {"reason": "key lost"})
+        assert await seconds_until_published(runtime, enrolled["fingerprint_sha256"].encode()) < 1
+        await until(lambda: published(runtime, protos.SDS, "agency_ca") != before, what="the new list")
+
+    async def test_a_broken_connection_to_the_database_heals_itself(
+        self, runtime: Runtime, post: Post, enrolled: Any, database_url: str
+    ):
+        await until(lambda: SAN.encode() in agency_filter(runtime))
+        own = await asyncpg.connect(database_url)
+        try:
+            await own.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND query ILIKE 'LISTEN%'"
+            )
+        finally:
+            await own.close()
+        await post("NDX:an", "/v1/agencies/H79.001/suspend", {"reason": "misuse suspected"})
+        assert await seconds_until_published(runtime, b"agency-suspended") < 5
+
+
+class TestSnapshot:
+    async def test_the_revocation_list_is_made_anew_each_day_and_not_each_time(
+        self, runtime: Runtime, platform: FastAPI
+    ):
+        first = await service.load_snapshot(runtime)
+        again = await service.load_snapshot(runtime)
+        assert again.material.crl == first.material.crl
+        key, crl = runtime.extras["crl"]
+        runtime.extras["crl"] = ((key[0], key[1].replace(year=2000)), crl)
+        tomorrow = await service.load_snapshot(runtime)
+        assert tomorrow.material.crl != first.material.crl
+        assert replace(tomorrow, material=first.material) == first
