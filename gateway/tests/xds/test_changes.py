@@ -4,15 +4,17 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from cryptography import x509
+from gateway.catalogue.operations import operations_of, read_documents
 from gateway.xds import protos
 from gateway.xds.compile import Resource, compile_filters, compile_resources
 from ndx_contracts.agreements import AgreementState
-from ndx_testing.bus import AGENCIES, AGREEMENTS, NO_HANDSHAKE, PERSON, Bus
+from ndx_testing.bus import AGENCIES, AGREEMENTS, NO_HANDSHAKE, PERSON, Bus, agreement
 from ndx_testing.envoy import until
 
 PURPOSE = {"NDX-Purpose": "SOCIAL_INSURANCE"}
@@ -143,6 +145,20 @@ class TestControlPlane:
             live.server.publish(good)
             await live.server.wait_settled()
         assert live.server.refused == {}
+
+    async def test_envoy_takes_every_committed_operation(self, live: Bus) -> None:
+        folder = Path(__file__).parents[3] / "contracts" / "openapi"
+        documents = read_documents(folder)
+        operations = [o for name, document in documents.items() for o in operations_of(name, document)]
+        assert operations
+        wanted = [
+            agreement(f"DSA-G03-{n}", [o.name]) for n, o in enumerate(operations, 1) if o.door == "agency"
+        ]
+        await live.apply(operations=operations, agreements=wanted)
+        async with live.caller(G03) as client:
+            listed = await client.get("/v1/services")
+            read = await client.get(PERSON, headers=PURPOSE)
+        assert (listed.status_code, read.status_code) == (200, 200)
 
     async def test_only_an_envoy_gets_the_configuration(self, live: Bus) -> None:
         folder = live.pki.folder
