@@ -19,7 +19,19 @@ class TestOperationsOf:
         found = operations_of(
             "tax", document(x={"get": {"operationId": "get_x", "x-ndx-operation": DECLARED}})
         )
-        assert found == [Operation("tax.get_x", "tax", "GET", "/tax/v1/x", "agency", True, ("sex",), 2, 1)]
+        assert found == [
+            Operation(
+                name="tax.get_x",
+                service="tax",
+                method="GET",
+                path="/tax/v1/x",
+                door="agency",
+                personal_data=True,
+                field_groups=("sex",),
+                cost=2,
+                acr=1,
+            )
+        ]
 
     def test_what_is_not_declared_is_not_on_the_bus(self) -> None:
         assert operations_of("tax", document(x={"get": {"operationId": "get_x"}, "parameters": []})) == []

@@ -168,6 +168,12 @@ class TestRefusedCall:
             answer = await client.post("/population/v1/persons/verify", headers=PURPOSE, json={})
         assert_refused(answer, 403, "agreement-expired")
 
+    async def test_the_title_is_vietnamese_for_those_who_ask_so(self, live: Bus) -> None:
+        async with live.caller("G01:identity") as client:
+            answer = await client.get(PERSON, headers=PURPOSE | {"Accept-Language": "vi-VN,vi;q=0.9"})
+        assert_refused(answer, 403, "no-agreement")
+        assert answer.json()["title"] == "Không có thỏa thuận chia sẻ dữ liệu"
+
     async def test_another_method_is_answered_with_those_that_exist(self, live: Bus) -> None:
         async with live.caller(G03) as client:
             answer = await client.delete(PERSON, headers=PURPOSE)

@@ -1,10 +1,12 @@
 """What Envoy reports of a call: spans and access log tell who and why, and never whose data."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
+import grpc
 from ndx_testing.bus import PERSON, Bus
-from ndx_testing.envoy import until
+from ndx_testing.envoy import free_ports, until
 
 PERSONAL_ID = PERSON.rsplit("/", 1)[1]
 PURPOSE = {"NDX-Purpose": "SOCIAL_INSURANCE"}
@@ -62,6 +64,52 @@ class TestSpans:
         assert upstream["id"] == parent
         assert flags == "01"
         assert len(trace) == 32
+
+
+class TestOtherBackends:
+    async def test_spans_for_a_collector_of_opentelemetry_hold_no_person_either(self, live: Bus) -> None:
+        taken: list[bytes] = []
+        (port,) = free_ports(1)
+        collector = grpc.aio.server()
+        collector.add_generic_rpc_handlers([Collector(taken)])
+        collector.add_insecure_port(f"127.0.0.1:{port}")
+        await collector.start()
+        try:
+            await live.apply(doors=replace(live.base.doors, zipkin="", otlp=f"127.0.0.1:{port}"))
+            async with live.caller(G03) as client:
+                answer = await client.get(f"{PERSON}?fields=birth_name", headers=PURPOSE)
+            trace = bytes.fromhex(answer.headers["traceparent"].split("-")[1])
+            await until(lambda: any(trace in t for t in taken), seconds=20, what="spans")
+        finally:
+            await collector.stop(grace=None)
+        everything = b"".join(taken)
+        assert b"population.get_person" in everything
+        assert PERSONAL_ID.encode() not in everything
+        assert b"birth_name" not in everything
+
+    async def test_without_a_backend_calls_and_refusals_work_as_well(self, live: Bus) -> None:
+        await live.apply(doors=replace(live.base.doors, zipkin="", otlp=""))
+        async with live.caller(G03) as client:
+            served = await client.get(PERSON, headers=PURPOSE)
+            refused = await client.get(PERSON, headers={"NDX-Purpose": "STATISTICS"})
+        assert served.status_code == 200
+        assert "x-ndx-trace" not in served.json()["headers"]
+        assert refused.json()["code"] == "purpose-not-covered"
+        assert refused.json()["trace_id"] is None
+
+
+class Collector(grpc.GenericRpcHandler):
+    """Takes whatever is exported, unread."""
+
+    def __init__(self, taken: list[bytes]) -> None:
+        self.taken = taken
+
+    def service(self, call: grpc.HandlerCallDetails) -> Any:
+        async def export(request: bytes, context: Any) -> bytes:
+            self.taken.append(request)
+            return b""
+
+        return grpc.unary_unary_rpc_method_handler(export)
 
 
 class TestAccessLog:
