@@ -1,5 +1,6 @@
 """The citizens' door of a real Envoy: tokens of the e-ID provider, their level, and what needs none."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -75,7 +76,9 @@ class TestToken:
     async def test_one_account_cannot_take_the_door_from_others(self, live: Bus) -> None:
         await get_with_keys(live, ME, live.tokens.token())
         async with live.citizen(live.tokens.token(sub="greedy")) as client:
-            answers = [await client.get(ME) for _ in range(60)]
+            answers = []
+            for _ in range(12):
+                answers += await asyncio.gather(*(client.get(ME) for _ in range(5)))
         async with live.citizen(live.tokens.token(sub="patient")) as client:
             other = await client.get(ME)
         assert {a.status_code for a in answers} == {200, 429}

@@ -230,7 +230,7 @@ CALLS = st.builds(
 
 
 class TestDecision:
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=150, deadline=None)
     @given(snapshots(), st.lists(CALLS, min_size=5, max_size=20))
     def test_the_compiled_trees_decide_as_the_rules_say(self, snapshot: Snapshot, calls: list[Call]) -> None:
         for call in calls:

@@ -8,6 +8,8 @@ from typing import Any
 
 from gateway.settings import Settings
 
+_RUNTIME = {"tracing": {"zipkin": {"flush_interval_ms": 1000}, "opentelemetry": {"flush_interval_ms": 1000}}}
+
 
 def bootstrap(settings: Settings) -> dict[str, Any]:
     """Return Envoy's bootstrap: its node, its admin page on loopback, and the way to the control plane."""
@@ -74,12 +76,8 @@ def bootstrap(settings: Settings) -> dict[str, Any]:
         "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": settings.admin_port}}},
         "dynamic_resources": {"ads_config": ads, "lds_config": source, "cds_config": source},
         "static_resources": {"clusters": [cluster]},
-        # Spans reach the trace page within a second, not five.
-        "layered_runtime": {
-            "layers": [
-                {"name": "static", "static_layer": {"tracing": {"zipkin": {"flush_interval_ms": 1000}}}}
-            ]
-        },
+        # Spans reach the trace backend within a second, not five.
+        "layered_runtime": {"layers": [{"name": "static", "static_layer": _RUNTIME}]},
     }
 
 
