@@ -3,8 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ndx_chassis import relay
 from ndx_chassis.inbox import delay_after
 from ndx_chassis.telemetry import inbound, is_sampled, traceparent
+from ndx_contracts.disclosure import DisclosureRecord
 from ndx_contracts.personal_ids import mask, mask_all
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0"
@@ -17,6 +19,11 @@ class TestPauses:
 
     def test_later_attempts_wait_longer(self) -> None:
         assert delay_after(6).total_seconds() > 3 * delay_after(2).total_seconds()
+
+
+class TestDisclosureRecords:
+    def test_what_is_published_is_what_the_ledger_reads(self) -> None:
+        assert {*relay._RECORD, "service"} == set(DisclosureRecord.model_fields)
 
 
 class TestMasking:

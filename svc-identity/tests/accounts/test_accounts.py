@@ -33,6 +33,9 @@ class TestOpenAccount:
             rows = (await session.execute(text(everything))).scalars()
             assert all(code not in row and activation.normalised(code) not in row for row in rows)
 
+    async def test_the_place_of_the_tone_mark_is_no_other_name(self, open_account):
+        assert (await open_account(birth_name="Nguyễn Thị Hoà")).status_code == 201
+
     async def test_a_repeated_request_gets_the_same_account_without_the_code(self, open_account, emitted):
         first, second = await open_account("k1"), await open_account("k1")
         assert second.status_code == 201

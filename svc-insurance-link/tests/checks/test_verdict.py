@@ -76,6 +76,14 @@ class TestIdentityFault:
         assert self.fault("Trần Minh Hòa", right) == self.fault("Trần Minh Hòa", wrong) == "060"
         assert self.fault("Nguyễn Mạnh Hà", right) == self.fault("Nguyễn Mạnh Hà", wrong) == "061"
 
+    def test_initials_are_letters_without_their_marks(self) -> None:
+        born = date(2026, 11, 20)
+        assert self.fault("Nguyên Mình Hoa", born) == "061"
+        assert self.fault("Nguyễn Hòa", born) == "060"
+        held = {"held_name": "Đỗ Ân", "birth_date": born, "held_birth_date": born}
+        assert identity_fault(name="Đào Anh", **held) == "061"
+        assert identity_fault(name="Dỗ Ân", **held) == "060"
+
     def test_a_wrong_birth_date_is_told_to_who_knows_the_name(self) -> None:
         assert self.fault("Nguyễn Minh Hòa", date(2026, 11, 21)) == "070"
 

@@ -13,24 +13,6 @@ from ndx_chassis.ids import new_id
 from ndx_chassis.tables import disclosures
 from ndx_chassis.telemetry import current_trace_id
 
-INSERT_COLUMNS: tuple[str, ...] = (
-    "id",
-    "agency",
-    "system",
-    "officer",
-    "case_id",
-    "purpose",
-    "agreement",
-    "agreement_version",
-    "operation",
-    "subjects",
-    "field_groups",
-    "outcome",
-    "request_id",
-    "trace_id",
-)
-"""The columns that a bulk or gathered statement fills; the rest have defaults."""
-
 # Built once: building a statement costs more than running it.
 _INSERT = insert(disclosures)
 

@@ -3,12 +3,13 @@
 import re
 import ssl
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
 from ndx_contracts import headers as names
 from opentelemetry.trace import SpanKind
+from pydantic import BaseModel, ValidationError
 
 from ndx_chassis.errors import DomainError, Kind
 from ndx_chassis.ids import new_id
@@ -16,6 +17,7 @@ from ndx_chassis.settings import ServiceSettings
 from ndx_chassis.telemetry import span, traceparent
 
 _MEMBER = re.compile(r"\{([a-z_]+)\}")
+_Answer = TypeVar("_Answer", bound=BaseModel)
 _RETRIABLE = frozenset({408, 425, 429})
 
 
@@ -40,6 +42,15 @@ class ProviderRefused(DomainError):
         super().__init__(f"The provider answered {status} {refusal}.")
         self.status = status
         self.refusal = refusal
+
+
+class ProviderAnswerUnusable(DomainError):
+    """The answer lacks what the caller needs; a later one may not."""
+
+    kind = Kind.UNAVAILABLE
+    code = "provider-answer-unusable"
+    title = "The provider answered in a form that cannot be used"
+    title_vi = "Phản hồi của bên cung cấp không sử dụng được"
 
 
 class GatewayClient:
@@ -124,6 +135,19 @@ class GatewayClient:
         """Close idle connections."""
         if self._client is not None:
             await self._client.aclose()
+
+
+def read_answer(reply: httpx.Response, model: type[_Answer]) -> _Answer:
+    """Read an answer as the caller needs it.
+
+    Raises:
+        ProviderAnswerUnusable: a member is missing or of another kind; said without any value.
+    """
+    try:
+        return model.model_validate_json(reply.content)
+    except ValidationError as error:
+        members = sorted({".".join(str(part) for part in fault["loc"]) or "body" for fault in error.errors()})
+        raise ProviderAnswerUnusable(f"Unreadable: {', '.join(members)[:200]}.") from None
 
 
 def _refusal(reply: httpx.Response) -> str:

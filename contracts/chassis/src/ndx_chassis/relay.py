@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from ndx_contracts.events import envelope as ce
 from ndx_contracts.topics import disclosure_topic
 
+from ndx_chassis.tables import disclosures
 from ndx_chassis.telemetry import log
 
 BATCH = 500
@@ -51,23 +52,8 @@ def _event_message(service: str, row: asyncpg.Record) -> _Message:
     return _Message(row["topic"], row["aggregateid"].encode(), row["payload"].encode(), headers)
 
 
-_RECORD = (
-    "id",
-    "occurred_at",
-    "agency",
-    "system",
-    "officer",
-    "case_id",
-    "purpose",
-    "agreement",
-    "agreement_version",
-    "operation",
-    "subjects",
-    "field_groups",
-    "outcome",
-    "request_id",
-    "trace_id",
-)
+# Everything that the table keeps but the position by which this relay reads it.
+_RECORD = tuple(column.name for column in disclosures.columns if column.name != "xid")
 
 
 def _disclosure_message(service: str, row: asyncpg.Record) -> _Message:

@@ -9,6 +9,12 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, frozen=True)
 
 
+class Reading(BaseModel):
+    """What a caller reads of an answer: members it does not name may come and go."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
 class Output(BaseModel):
     """What a service answers."""
 

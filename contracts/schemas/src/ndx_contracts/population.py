@@ -1,20 +1,24 @@
-"""The request for a personal number: what a registering office sends and what the population answers.
+"""What other services ask of the population database: a personal number for a newborn, and a person's data.
 
 `POST /population/v1/personal-id-requests` is idempotent on `request_id` (the civil registry uses the
 birth's id): the same request gets the same answer, whatever was lost on the way. The answer is a success
 (2xx) in every state; a suspected duplicate or a rejection is said by `state` and `reasons`, so that a
 refusal of the request is never taken for a refusal of the call.
+
+`GET /population/v1/persons/{personal_id}` answers the field groups that are asked for. A caller writes down
+what it reads as a `PersonReading`; its members are the groups it asks for, so nothing is asked in vain.
 """
 
 from datetime import date
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
 
 from ndx_contracts.agreements import AgencyCode, CommuneCode, ProvinceCode
-from ndx_contracts.base import Input, Output
+from ndx_contracts.base import Input, Output, Reading
+from ndx_contracts.field_groups import FieldGroup
 from ndx_contracts.personal_ids import PersonalId
 
 NamePart = Annotated[str, StringConstraints(min_length=1, max_length=60, strip_whitespace=True)]
@@ -97,3 +101,39 @@ class PersonalIdRequestOut(Output):
         if issued != (self.personal_id is not None) or issued != (self.person_id is not None):
             raise ValueError("a number and a person come with ISSUED, and only with ISSUED")
         return self
+
+
+PERSON_PATH = "/population/v1/persons/{personal_id}"
+
+
+class PersonName(Reading):
+    """A name in its parts; old records may lack any but the given name."""
+
+    surname: str | None = None
+    middle_name: str | None = None
+    given_name: str = Field(min_length=1)
+
+    @property
+    def full(self) -> str:
+        """Return surname, middle and given name in this order."""
+        return " ".join(part for part in (self.surname, self.middle_name, self.given_name) if part)
+
+
+class PersonReading(Reading):
+    """Base of what one caller reads of a person: each member is named for the field group it comes from."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a member that is no field group as soon as the class is written."""
+        super().__pydantic_init_subclass__(**kwargs)
+        cls.field_groups()
+
+    @classmethod
+    def field_groups(cls) -> tuple[FieldGroup, ...]:
+        """Return the groups that are asked for and read."""
+        return tuple(FieldGroup(name) for name in cls.model_fields)
+
+    @classmethod
+    def query(cls) -> dict[str, str]:
+        """Return the query of `PERSON_PATH` that asks for exactly these groups."""
+        return {"fields": ",".join(group.value for group in cls.field_groups())}

@@ -15,6 +15,7 @@ from ndx_chassis.outbox import publish
 from ndx_chassis.telemetry import log
 from ndx_contracts.disclosure import Outcome
 from ndx_contracts.field_groups import FieldGroup
+from ndx_contracts.names import same_name
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_identity.accounts import activation, events, repository
@@ -31,10 +32,10 @@ from svc_identity.accounts.errors import (
 )
 from svc_identity.accounts.models import FOR_EVER, Account, AccountLock, AccountState, LockCause
 from svc_identity.accounts.schemas import AccountIn, AccountOut, ActivationCodeOut, OpenedAccountOut
-from svc_identity.population import folded, get_person
+from svc_identity.population import Applicant, find_person
 from svc_identity.rules.calendar import birthday, rules, today
 
-COMPARED = (FieldGroup.BIRTH_NAME, FieldGroup.BIRTH_DATE)
+COMPARED = Applicant.field_groups()
 
 
 async def open_account(
@@ -102,13 +103,14 @@ async def _verify(runtime: Runtime, caller: Caller, grant: Grant, application: A
     day = today()
     if day < birthday(application.birth_date, rules().age("OWN_ACCOUNT_FROM", day)):
         raise PersonTooYoung
-    person = await get_person(runtime, application.personal_id, groups=COMPARED, case_id=caller.case_id)
+    person = await find_person(runtime, application.personal_id, Applicant, case_id=caller.case_id)
     if person is None:
         await _record_refusal(runtime, caller, grant, application.personal_id, Outcome.NOT_FOUND)
         raise PersonUnknown
     same = person.birth_date == application.birth_date
     if application.birth_name is not None:
-        same = same and folded(person.full_name or "") == folded(application.birth_name)
+        held = person.birth_name
+        same = same and held is not None and same_name(held.full, application.birth_name)
     if not same:
         await _record_refusal(runtime, caller, grant, application.personal_id, Outcome.NOT_MATCHED)
         raise PersonMismatch

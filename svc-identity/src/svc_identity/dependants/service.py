@@ -10,7 +10,6 @@ from ndx_chassis.audit import Actor, record_audit
 from ndx_chassis.ids import new_id
 from ndx_chassis.outbox import publish
 from ndx_chassis.telemetry import log
-from ndx_contracts.field_groups import FieldGroup
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_identity.accounts.service import usable_account_of
@@ -18,7 +17,7 @@ from svc_identity.dependants import events, repository
 from svc_identity.dependants.errors import ChildNotKnownYet
 from svc_identity.dependants.models import Dependant, EndCause, Relation
 from svc_identity.dependants.schemas import DependantList, DependantOut
-from svc_identity.population import get_person
+from svc_identity.population import Newborn, find_person
 from svc_identity.rules.calendar import birthday, rules, today
 
 GUARDIAN_LEVEL = 2
@@ -59,7 +58,7 @@ async def attach_newborn(
             accounts.append((relation, parent, account_id))
     if not accounts:
         return 0
-    person = await get_person(runtime, child, groups=[FieldGroup.BIRTH_DATE])
+    person = await find_person(runtime, child, Newborn)
     if person is None or person.birth_date is None:
         raise ChildNotKnownYet
     ends_on = birthday(person.birth_date, rules().age("DEPENDANT_UNTIL", today()))

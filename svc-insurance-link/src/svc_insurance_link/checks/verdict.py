@@ -1,12 +1,14 @@
 """Decides the result code of a check from what is held: no I/O, no clock."""
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from ndx_contracts.names import same_name
+
 from svc_insurance_link.checks.result_codes import code_of_end_cause, code_of_group
 from svc_insurance_link.entitlements.intervals import Cover
-from svc_insurance_link.participants.name_folding import fold, same_initials
 
 CORRECT = "000"
 OLD_CARD_VOID = "003"
@@ -33,10 +35,14 @@ class Verdict:
 
 def identity_fault(*, name: str, birth_date: date, held_name: str, held_birth_date: date) -> str | None:
     """Return the code of the first thing that does not fit, or None; a wrong name hides the birth date."""
-    claimed, held = fold(name), fold(held_name)
-    if claimed != held:
-        return NAME_WRONG_INITIALS_RIGHT if same_initials(claimed, held) else NAME_WRONG
+    if not same_name(name, held_name):
+        return NAME_WRONG_INITIALS_RIGHT if _initials(name) == _initials(held_name) else NAME_WRONG
     return None if birth_date == held_birth_date else BIRTH_DATE_WRONG
+
+
+def _initials(name: str) -> list[str]:
+    # Without marks: Â and A are one initial; Đ has no mark and stays another letter than D.
+    return [unicodedata.normalize("NFD", syllable.upper())[0] for syllable in name.split()]
 
 
 def judge(covers: Sequence[Cover], visit_date: date) -> Verdict:

@@ -126,11 +126,11 @@ async def follow_change(
     participant = await participants.find(session, personal_id)
     if participant is None:
         return
-    copy = await participants.refresh_copy(session, actor, gateway=gateway, participant=participant)
-    if copy is None or participant.died_on is not None:
+    person = await participants.refresh_copy(session, actor, gateway=gateway, participant=participant)
+    if person is None or participant.died_on is not None:
         return
-    participant = replace(participant, birth_date=copy.birth_date)
-    given = rules.child_under_6(copy.birth_date, on=today())
+    participant = replace(participant, birth_date=person.birth_date)
+    given = rules.child_under_6(person.birth_date, on=today())
     if given is None:
         return
     if not await repository.has_kind(session, participant.id, given.kind):

@@ -10,15 +10,6 @@ class ParticipantNotFound(DomainError):
     title_vi = "Không có người tham gia bảo hiểm y tế với số này"
 
 
-class PopulationAnswerUnusable(DomainError):
-    """The answer of the population database lacks what this service needs; a later one may not."""
-
-    kind = Kind.UNAVAILABLE
-    code = "population-answer-unusable"
-    title = "The population database answered in a form that cannot be used"
-    title_vi = "Phản hồi của cơ sở dữ liệu dân cư không sử dụng được"
-
-
 class CodeHeldByAnother(DomainError):
     kind = Kind.CONFLICT
     code = "insurance-code-held"

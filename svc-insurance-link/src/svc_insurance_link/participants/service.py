@@ -1,7 +1,7 @@
 """Use cases of participants: take over, find by any key, keep the copy live, note a death."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 from ndx_chassis.audit import Actor, record_audit
@@ -12,7 +12,7 @@ from svc_insurance_link.participants import repository
 from svc_insurance_link.participants.card_code import parse_card_code
 from svc_insurance_link.participants.errors import CodeHeldByAnother
 from svc_insurance_link.participants.models import CodeKind, CodeState, Participant, ParticipantCode
-from svc_insurance_link.participants.source import PersonCopy, fetch_person
+from svc_insurance_link.participants.source import InsuredPerson, fetch_person
 
 ENTITY = "participant"
 
@@ -71,13 +71,14 @@ async def take_over(
     known = await repository.by_personal_id(session, personal_id)
     if known is not None:
         return _known(known), False
-    copy = await fetch_person(gateway, personal_id)
+    asked_at = datetime.now(UTC)
+    person = await fetch_person(gateway, personal_id)
     participant = Participant(
         personal_id=personal_id,
-        name=copy.name,
-        birth_date=copy.birth_date,
-        sex=copy.sex,
-        fetched_at=copy.fetched_at,
+        name=person.birth_name.full,
+        birth_date=person.birth_date,
+        sex=person.sex.value,
+        fetched_at=asked_at,
         died_on=await repository.death_of(session, personal_id),
     )
     await repository.add(session, participant)
@@ -89,23 +90,24 @@ async def take_over(
 
 async def refresh_copy(
     session: AsyncSession, actor: Actor, *, gateway: GatewayClient, participant: KnownParticipant
-) -> PersonCopy | None:
+) -> InsuredPerson | None:
     """Fetch identity again; None when a newer copy is held already. Needs `hold`."""
-    copy = await fetch_person(gateway, participant.personal_id)
+    asked_at = datetime.now(UTC)
+    person = await fetch_person(gateway, participant.personal_id)
     newer = await repository.refresh(
         session,
         participant.id,
-        name=copy.name,
-        birth_date=copy.birth_date,
-        sex=copy.sex,
-        fetched_at=copy.fetched_at,
+        name=person.birth_name.full,
+        birth_date=person.birth_date,
+        sex=person.sex.value,
+        fetched_at=asked_at,
     )
     if not newer:
         return None
     await record_audit(
         session, actor, action="participant_copy_refreshed", entity_type=ENTITY, entity_id=participant.id
     )
-    return copy
+    return person
 
 
 async def note_death(session: AsyncSession, *, personal_id: str, died_on: date) -> UUID | None:

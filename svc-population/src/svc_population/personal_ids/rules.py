@@ -7,10 +7,10 @@ from datetime import date
 from functools import cache
 from importlib import resources
 
+from ndx_contracts.names import same_name, tone_key
 from ndx_contracts.population import ParentIn, Sex
 
 from svc_population.persons.models import Person
-from svc_population.persons.name_folding import same_name, tone_key
 from svc_population.persons.verification import has_reached
 from svc_population.relationships.service import Child
 

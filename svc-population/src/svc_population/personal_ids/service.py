@@ -13,6 +13,7 @@ from ndx_chassis.outbox import publish
 from ndx_chassis.telemetry import log
 from ndx_contracts.disclosure import Outcome
 from ndx_contracts.field_groups import FieldGroup
+from ndx_contracts.names import composed, tone_key
 from ndx_contracts.population import (
     ParentIn,
     PersonalIdRequestIn,
@@ -30,7 +31,6 @@ from svc_population.personal_ids.models import PersonalIdRequest
 from svc_population.personal_ids.personal_id import place_code_of, prefix
 from svc_population.persons import events
 from svc_population.persons import service as persons
-from svc_population.persons.name_folding import composed, tone_key
 from svc_population.relationships import service as relationships
 from svc_population.relationships.models import Relation
 from svc_population.relationships.service import Parent

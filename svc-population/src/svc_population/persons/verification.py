@@ -7,12 +7,12 @@ from ndx_chassis.app import Runtime
 from ndx_chassis.caller import Caller
 from ndx_chassis.disclosure import disclose
 from ndx_contracts.disclosure import Outcome
+from ndx_contracts.names import composed, same_name
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.persons import repository, service
 from svc_population.persons.errors import PersonNotFound, TooManyWrongGuesses
 from svc_population.persons.models import LifeStatus, Person
-from svc_population.persons.name_folding import composed, same_name
 from svc_population.persons.schemas import (
     AliveClaim,
     AtLeastAgeClaim,

@@ -48,27 +48,28 @@ async def register_for_birth(
     await taxpayers.hold(session, personal_id)
     if await repository.by_personal_id(session, personal_id) is not None:
         return None
-    copy = await taxpayers.fetch(gateway, personal_id)
+    asked_at = datetime.now(UTC)
+    person = await taxpayers.fetch(gateway, personal_id)
     registered_on = vietnamese_day(birth.registered_at)
     rule = child_rule(registered_on)
-    if rule is None or rule.last_month(copy.birth_date) < month_of(registered_on):
+    if rule is None or rule.last_month(person.birth_date) < month_of(registered_on):
         return None
     died_on = await taxpayers.death_of(session, personal_id)
     payer = await _first_payer(session, rule, birth)
     dependant = Dependant(
         id=new_id(),
         personal_id=personal_id,
-        name=copy.name,
-        birth_date=copy.birth_date,
-        fetched_at=copy.fetched_at,
+        name=person.birth_name.full,
+        birth_date=person.birth_date,
+        fetched_at=asked_at,
         mother_personal_id=birth.mother_personal_id,
         father_personal_id=birth.father_personal_id,
         state=_first_state(died_on, payer).value,
         died_on=died_on,
     )
     await repository.add(session, dependant)
-    from_month = month_of(copy.birth_date)
-    last_month = rule.last_month(copy.birth_date)
+    from_month = month_of(person.birth_date)
+    last_month = rule.last_month(person.birth_date)
     if died_on is not None:
         last_month = max(from_month, min(last_month, month_of(died_on)))
     if payer is not None:

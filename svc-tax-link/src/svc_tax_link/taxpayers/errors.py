@@ -22,12 +22,3 @@ class TaxCodeHeldByAnother(DomainError):
     code = "tax-code-held"
     title = "The legacy tax code leads to another person"
     title_vi = "Mã số thuế cũ thuộc về người khác"
-
-
-class PopulationAnswerUnusable(DomainError):
-    """The answer of the population database lacks what this service needs; a later one may not."""
-
-    kind = Kind.UNAVAILABLE
-    code = "population-answer-unusable"
-    title = "The population database answered in a form that cannot be used"
-    title_vi = "Phản hồi của cơ sở dữ liệu dân cư không sử dụng được"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 from ndx_chassis.agreements import Grant, OutsideAdminScope
@@ -12,14 +12,14 @@ from ndx_chassis.disclosure import disclose
 from ndx_chassis.gateway_client import GatewayClient
 from ndx_contracts.disclosure import Outcome
 from ndx_contracts.field_groups import FieldGroup
+from ndx_contracts.names import same_name
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from svc_tax_link.taxpayers import repository
 from svc_tax_link.taxpayers.errors import TaxCodeHeldByAnother, TaxpayerMismatch, TaxpayerNotFound
 from svc_tax_link.taxpayers.models import Taxpayer, TaxpayerState
-from svc_tax_link.taxpayers.name_folding import fold
 from svc_tax_link.taxpayers.schemas import TaxpayerIn, TaxpayerOut
-from svc_tax_link.taxpayers.source import PersonCopy, fetch_person, find_person
+from svc_tax_link.taxpayers.source import TaxedPerson, fetch_person, find_person
 
 ENTITY = "taxpayer"
 GROUPS = (FieldGroup.TAX_REGISTRATION,)
@@ -39,7 +39,7 @@ async def hold(session: AsyncSession, personal_id: str) -> None:
     await repository.lock(session, personal_id)
 
 
-async def fetch(gateway: GatewayClient, personal_id: str) -> PersonCopy:
+async def fetch(gateway: GatewayClient, personal_id: str) -> TaxedPerson:
     """Fetch a person from the population database."""
     return await fetch_person(gateway, personal_id)
 
@@ -77,8 +77,9 @@ async def register_taxpayer(
     """
     authorise(grant)
     await hold(session, request.personal_id)
-    copy = await find_person(gateway, request.personal_id)
-    mismatches = _mismatches(request, copy)
+    asked_at = datetime.now(UTC)
+    person = await find_person(gateway, request.personal_id)
+    mismatches = _mismatches(request, person)
     taxpayer = await repository.by_personal_id(session, request.personal_id)
     if mismatches and taxpayer is not None and taxpayer.fetched_at is not None:
         await _record_apart(sessions, caller, grant, request.personal_id, Outcome.NOT_MATCHED)
@@ -92,9 +93,9 @@ async def register_taxpayer(
             raise TaxCodeHeldByAnother
     codes = await repository.codes_of(session, taxpayer.id)
     died_on = await repository.death_of(session, request.personal_id)
-    if copy is not None and not mismatches:
-        taxpayer.name, taxpayer.birth_date = copy.name, copy.birth_date
-        taxpayer.fetched_at = copy.fetched_at
+    if person is not None and not mismatches:
+        taxpayer.name, taxpayer.birth_date = person.birth_name.full, person.birth_date
+        taxpayer.fetched_at = asked_at
     taxpayer.died_on = died_on
     taxpayer.state = _state(died_on=died_on, matched=taxpayer.fetched_at is not None, codes=codes).value
     await session.flush()
@@ -117,13 +118,13 @@ async def register_taxpayer(
     return _shown(taxpayer, codes, mismatches)
 
 
-def _mismatches(request: TaxpayerIn, copy: PersonCopy | None) -> tuple[str, ...]:
-    if copy is None:
+def _mismatches(request: TaxpayerIn, person: TaxedPerson | None) -> tuple[str, ...]:
+    if person is None:
         return (_ID_NOT_FOUND,)
     found = []
-    if request.name is not None and fold(request.name) != fold(copy.name):
+    if request.name is not None and not same_name(request.name, person.birth_name.full):
         found.append("name")
-    if request.birth_date is not None and request.birth_date != copy.birth_date:
+    if request.birth_date is not None and request.birth_date != person.birth_date:
         found.append("birth_date")
     return tuple(found)
 

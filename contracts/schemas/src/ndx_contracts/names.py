@@ -1,0 +1,31 @@
+"""Vietnamese names for comparison: the one rule for whether two spellings are one name.
+
+The same name is written in several ways: composed or decomposed Unicode, `Hoà` or `Hòa`, capitals, double
+blanks. `same_name` sees through these and through nothing else: `Hòa` and `Hóa` are two names.
+"""
+
+import unicodedata
+
+_TONES = frozenset("\u0300\u0301\u0303\u0309\u0323")
+"""Grave, acute, tilde, hook above, dot below; circumflex, breve and horn belong to the letter."""
+
+
+def composed(name: str) -> str:
+    """Return the name in NFC with single blanks."""
+    return " ".join(unicodedata.normalize("NFC", name).split())
+
+
+def tone_key(name: str) -> str:
+    """Return a key that is equal for all spellings of a name: each syllable's tone stands at its end."""
+    return " ".join(_tone_at_end(s) for s in unicodedata.normalize("NFD", name.casefold()).split())
+
+
+def same_name(one: str, other: str) -> bool:
+    """Tell whether two spellings mean the same name."""
+    return tone_key(one) == tone_key(other)
+
+
+def _tone_at_end(syllable: str) -> str:
+    tones = "".join(sorted(c for c in syllable if c in _TONES))
+    letters = "".join(c for c in syllable if c not in _TONES)
+    return unicodedata.normalize("NFC", letters) + tones
