@@ -1,20 +1,32 @@
-"""What every benchmark shares: a raw keep-alive load generator, rounds, percentiles, and the result file."""
+"""What every benchmark shares: how load is sent, what a round and a result are, and where results go."""
 
-import asyncio
 import json
 import os
 import platform
-import ssl
 import statistics
 import subprocess
-import time
-from collections.abc import Callable, Sequence
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+import psutil
+from generator import SEPARATOR
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 OUT = ROOT / ".local" / "bench"
+CPUS = sorted(os.sched_getaffinity(0))
+FRONT = CPUS[:1]
+"""The core of what is measured, where a benchmark gives it one core."""
+BACK = CPUS[1:] or CPUS
+"""The cores of everything else."""
+
+
+class CannotMeasure(Exception):
+    """Something that the benchmark needs is missing; the words say what to do."""
 
 
 @dataclass(slots=True)
@@ -22,10 +34,20 @@ class Round:
     """One measured stretch."""
 
     per_second: float
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-    errors: int
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    p99_ms: float | None = None
+    errors: int = 0
+    cpu_us: dict[str, float] = field(default_factory=dict)
+    """CPU time per request of each watched part: noise moves it far less than requests per second."""
+    busy: dict[str, float] = field(default_factory=dict)
+    """Share of one core that each watched part used: near 1 means that the part was the bottleneck."""
+    generator_busy: float | None = None
+    """Share of one core that the load generator used."""
+    ceiling: float | None = None
+    """What the ceiling reached in the turn beside this round."""
+    ceiling_cpu_us: dict[str, float] = field(default_factory=dict)
+    """CPU time of the ceiling's parts per request, as `cpu_us`."""
 
 
 @dataclass(slots=True)
@@ -42,127 +64,167 @@ class Result:
     p99_ms: float | None
     errors: int
     rounds: list[Round]
+    machine: dict[str, Any]
+    commit: str
     conditions: str
-    machine: dict[str, Any] = field(default_factory=dict)
-    commit: str = ""
 
 
-def percentile(values: Sequence[float], share: float) -> float:
+def percentile(values: Iterable[float], share: float) -> float:
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
 
 
 def machine() -> dict[str, Any]:
-    cpu = next(
-        (
-            line.split(":", 1)[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ),
-        platform.processor(),
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return {
+        "cpu": models[0] if models else platform.processor(),
+        "cores": len(CPUS),
+        "memory": f"{psutil.virtual_memory().total / 2**30:.1f} GiB",
+        "kernel": platform.release(),
+    }
+
+
+def commit() -> str:
+    told = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=9"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024**2
-    return {"cpu": cpu, "cores": os.cpu_count(), "memory_mib": memory, "kernel": platform.release()}
+    return told.stdout.strip()
 
 
-def client_context(certificate: Path, key: Path, ca: Path) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=str(ca))
-    context.load_cert_chain(certificate, key)
-    return context
+def pin(pid: int, cpus: Sequence[int]) -> None:
+    """Bind every thread of a process to cores."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(task.name), set(cpus))
 
 
-async def _connection(  # noqa: PLR0917 - all six are facts of one connection
-    host: str, port: int, context: ssl.SSLContext, make: Callable[[], bytes], until: float, seen: list[float]
-) -> int:
-    errors = 0
-    reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname="localhost")
-    try:
-        while time.perf_counter() < until:
-            started = time.perf_counter()
-            writer.write(make())
-            head = await reader.readuntil(b"\r\n\r\n")
-            lower = head.lower()
-            at = lower.find(b"content-length:")
-            if at >= 0:
-                await reader.readexactly(int(lower[at + 15 : lower.index(b"\r\n", at)]))
-            if not head.startswith(b"HTTP/1.1 2"):
-                errors += 1
-            seen.append((time.perf_counter() - started) * 1000)
-    finally:
-        writer.close()
-    return errors
-
-
-async def load(
-    url: str, context: ssl.SSLContext, make: Callable[[], bytes], *, connections: int, seconds: float
-) -> Round:
-    """Send requests over keep-alive connections as fast as answers come."""
-    host, _, port = url.removeprefix("https://").partition(":")
-    seen: list[float] = []
-    started = time.perf_counter()
-    until = started + seconds
-    errors = await asyncio.gather(
-        *(_connection(host, int(port), context, make, until, seen) for _ in range(connections))
-    )
-    elapsed = time.perf_counter() - started
-    return Round(
-        len(seen) / elapsed,
-        percentile(seen, 0.5),
-        percentile(seen, 0.95),
-        percentile(seen, 0.99),
-        sum(errors),
-    )
-
-
-def request(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> bytes:
+def request(method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> bytes:
     lines = [f"{method} {path} HTTP/1.1", "Host: localhost", *(f"{k}: {v}" for k, v in headers.items())]
     if body:
         lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Whom to ask, as whom, and with what."""
+
+    port: int
+    callers: Sequence[tuple[Path, Path]]
+    """Certificates and keys; the connections take them in turn."""
+    ca: Path
+    requests: Sequence[bytes]
+    name: str = "localhost"
+    """Name that the server's certificate must have."""
+    once: bool = False
+    """Each request may be sent once only."""
+    watch: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """Parts whose CPU time is taken, with their processes; children are counted with them."""
+    cpus: Sequence[int] = ()
+    """Cores of the generator; all when empty."""
+
+    def run(
+        self,
+        *,
+        connections: int,
+        seconds: float,
+        warmup: float = 0.5,
+        rate: float | None = None,
+        skip: int = 0,
+    ) -> tuple[Round, int]:
+        """Send for some seconds; return the round and how many requests have been used up."""
+        with tempfile.TemporaryDirectory() as folder:
+            requests = Path(folder) / "requests"
+            requests.write_bytes(SEPARATOR.join(self.requests))
+            job = {
+                "port": self.port,
+                "callers": [[str(c), str(k)] for c, k in self.callers],
+                "ca": str(self.ca),
+                "name": self.name,
+                "requests": str(requests),
+                "once": self.once,
+                "skip": skip,
+                "watch": {name: list(pids) for name, pids in self.watch.items()},
+                "cpus": list(self.cpus),
+                "connections": connections,
+                "seconds": seconds,
+                "warmup": warmup,
+                "rate": rate,
+            }
+            file = Path(folder) / "job.json"
+            file.write_text(json.dumps(job))
+            done = subprocess.run(
+                [sys.executable, str(HERE / "generator.py"), str(file)],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        if done.returncode != 0:
+            raise CannotMeasure(f"the load generator stopped: {done.stderr.strip()[-500:]}")
+        told = json.loads(done.stdout)
+        if told["errors"]:
+            print(f"  errors: {told['statuses']}, {told['broken']} broken connections")
+        names = Round.__dataclass_fields__.keys() & told.keys()
+        return Round(**{name: told[name] for name in names}), int(told["sent"])
+
+
+def median(values: Iterable[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return statistics.median(known) if known else None
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
 def result(
-    name: str, unit: str, rounds: list[Round], conditions: str, ceiling: tuple[str, float] | None = None
+    name: str, unit: str, rounds: list[Round], conditions: str, *, ceiling: str | None = None
 ) -> Result:
-    """Put medians together and write `.local/bench/<name>.json`."""
+    """Put medians together and write `.local/bench/<name>.json`; `ceiling` names what the rounds hold."""
     value = statistics.median(r.per_second for r in rounds)
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout.strip()
+    top = median(r.ceiling for r in rounds) if ceiling else None
     made = Result(
         name=name,
         value=round(value, 1),
         unit=unit,
-        ceiling=None if ceiling is None else {"name": ceiling[0], "value": round(ceiling[1], 1)},
-        ratio=None if ceiling is None else round(value / ceiling[1], 3),
-        p50_ms=round(statistics.median(r.p50_ms for r in rounds), 2),
-        p95_ms=round(statistics.median(r.p95_ms for r in rounds), 2),
-        p99_ms=round(statistics.median(r.p99_ms for r in rounds), 2),
+        ceiling=None if top is None else {"name": ceiling, "value": round(top, 1)},
+        ratio=_rounded(median(r.per_second / r.ceiling for r in rounds if r.ceiling), 3) if top else None,
+        p50_ms=_rounded(median(r.p50_ms for r in rounds), 2),
+        p95_ms=_rounded(median(r.p95_ms for r in rounds), 2),
+        p99_ms=_rounded(median(r.p99_ms for r in rounds), 2),
         errors=sum(r.errors for r in rounds),
         rounds=rounds,
-        conditions=conditions,
         machine=machine(),
-        commit=commit,
+        commit=commit(),
+        conditions=conditions,
     )
     OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / f"{name}.json").write_text(json.dumps(asdict(made), indent=1))
+    (OUT / f"{name}.json").write_text(json.dumps(asdict(made), indent=1, ensure_ascii=False) + "\n")
     return made
 
 
-def report(results: list[Result]) -> Path:
-    """Write a table with bars."""
-    rows = "".join(
-        f"<tr><td>{r.name}<td>{r.value:.0f} {r.unit}<td>{'' if r.ratio is None else r.ratio}"
-        f"<td>{r.p50_ms}<td>{r.p95_ms}<td>{r.p99_ms}<td>{r.errors}"
-        f"<td><svg width=200 height=14><rect width={min(200, 200 * (r.ratio or 0)):.0f} height=14 fill=#2a6>"
-        f"</svg><td>{r.conditions}"
-        for r in results
-    )
-    target = OUT / "report.html"
-    target.write_text(
-        "<!doctype html><meta charset=utf-8><title>ndx benchmarks</title>"
-        "<style>body{font:14px sans-serif}td,th{padding:4px 10px;text-align:left}</style>"
-        "<h1>ndx benchmarks</h1><table><tr><th>name<th>value<th>of ceiling<th>p50 ms<th>p95 ms<th>p99 ms"
-        f"<th>errors<th><th>conditions{rows}</table>"
-    )
-    return target
+def cpu(rounds: Sequence[Round], which: str = "cpu_us") -> dict[str, float]:
+    """Return the median CPU time per request of each part."""
+    found: dict[str, list[float]] = {}
+    for one in rounds:
+        for name, us in getattr(one, which).items():
+            found.setdefault(name, []).append(us)
+    return {name: statistics.median(us) for name, us in found.items()}
+
+
+def words(made: Result) -> str:
+    """Return one line for the terminal."""
+    parts = [f"{made.name}: {made.value:,.0f} {made.unit}"]
+    if made.ceiling is not None:
+        parts.append(f"{made.ratio} of {made.ceiling['name']} ({made.ceiling['value']:,.0f})")
+    if made.p99_ms is not None:
+        parts.append(f"p50 {made.p50_ms} p95 {made.p95_ms} p99 {made.p99_ms} ms")
+    parts += [f"{name} {us:.0f} µs" for name, us in cpu(made.rounds).items()]
+    if ceiling := cpu(made.rounds, "ceiling_cpu_us"):
+        parts.append(f"ceiling: {', '.join(f'{name} {us:.0f} µs' for name, us in ceiling.items())}")
+    parts.append(f"errors {made.errors}")
+    return ", ".join(parts)

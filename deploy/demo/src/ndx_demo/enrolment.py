@@ -114,9 +114,9 @@ def _agree(doors: dict[str, Door], terms: dict[str, Any], known: list[dict[str, 
     return number
 
 
-def enrol(gateway_url: str, citizen_url: str, pki: Path) -> Enrolment:
-    """Enrol everything that is declared; safe to repeat."""
-    document = declared()
+def enrol(gateway_url: str, citizen_url: str, pki: Path, document: dict[str, Any] | None = None) -> Enrolment:
+    """Enrol everything that is declared, the demo's own unless told otherwise; safe to repeat."""
+    document = document or declared()
     logins = ("NDX-an", "NDX-binh", "NDX-mai", "G01-chi", "G02-dung", "G03-giang", "G04-hai")
     operators = {login: _credentials(pki, "operators", login) for login in logins}
     doors = {login: Door(gateway_url, c.certificate, c.key, c.ca) for login, c in operators.items()}
