@@ -10,12 +10,17 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from gateway.ledger import notes, service
+from gateway.ledger.consumers import subscriptions as ledger_subscriptions
 from gateway.ledger.leaf import canonical, pseudonym
 from gateway.ledger.merkle import leaf_hash, verify_inclusion
 from ndx_chassis.app import Runtime
+from ndx_chassis.consumer import handle_together
 from ndx_chassis.ids import new_id
+from ndx_chassis.inbox import Parcel
 from ndx_contracts.disclosure import DisclosureRecord, Outcome
+from ndx_contracts.events import envelope as ce
 from ndx_contracts.field_groups import FieldGroup
+from ndx_contracts.topics import disclosure_topic
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -113,12 +118,10 @@ class TestProof:
     ):
         records = [record() for _ in range(300)]
         async with runtime.sessions() as session, session.begin():
-            for one in records[:290]:
-                await service.take_in(session, one)
+            await service.take_in(session, records[:290])
         await service.make_checkpoint(runtime)
         async with runtime.sessions() as session, session.begin():
-            for one in records[290:]:
-                await service.take_in(session, one)
+            await service.take_in(session, records[290:])
         await service.make_checkpoint(runtime)
         key = load_pem_private_key((state_dir / "keys" / "ledger-signing.pem").read_bytes(), None)
         assert isinstance(key, ed25519.Ed25519PrivateKey)
@@ -144,3 +147,31 @@ class TestProof:
 
     async def test_no_checkpoint_yet(self, bus: Any, read: Do):
         assert (await read("NDX:mai", "/v1/ledger/checkpoints/latest", 404))["code"] == "ledger-empty"
+
+
+def parcel(one: DisclosureRecord, value: str | None = None) -> Parcel:
+    topic = disclosure_topic(one.service)
+    headers = {ce.CE_ID: str(one.id), ce.CE_TYPE: topic}
+    return Parcel(topic=topic, key=str(one.id), value=value or one.model_dump_json(), headers=headers)
+
+
+@integration
+class TestRecordsOfOneFetch:
+    async def test_each_is_kept_once_whatever_is_repeated(self, bus: Any, runtime: Runtime, read: Do):
+        first, second, third = (record() for _ in range(3))
+        subscription = next(s for s in ledger_subscriptions() if s.topic == disclosure_topic(first.service))
+        await handle_together(runtime, subscription, [parcel(first), parcel(first), parcel(second)])
+        await handle_together(runtime, subscription, [parcel(second), parcel(third)])
+        await service.make_checkpoint(runtime)
+        assert (await read("NDX:mai", "/v1/ledger/status"))["size"] == 3
+
+    async def test_an_unreadable_one_holds_up_nobody_and_is_not_lost(
+        self, bus: Any, runtime: Runtime, read: Do
+    ):
+        good, bad = record(), record()
+        subscription = next(s for s in ledger_subscriptions() if s.topic == disclosure_topic(good.service))
+        await handle_together(runtime, subscription, [parcel(bad, '{"id": 1}'), parcel(good)])
+        await service.make_checkpoint(runtime)
+        status = await read("NDX:mai", "/v1/ledger/status")
+        assert status["size"] == 1
+        assert sum(one["parked"] for one in status["services"]) == 1

@@ -190,7 +190,7 @@ def _check(agreement: Agreement, caller: Caller, *, purpose_needed: bool) -> Non
         raise CaseMissing
 
 
-def _grant(request: Request, caller: CallerDep) -> Grant:
+async def _grant(request: Request, caller: CallerDep) -> Grant:
     book: AgreementBook = request.app.state.runtime.agreements
     declared = getattr(request.scope.get("route"), "openapi_extra", None) or {}
     personal = bool(declared.get("x-ndx-operation", {}).get("personal_data", True))

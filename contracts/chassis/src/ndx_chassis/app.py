@@ -16,12 +16,13 @@ from starlette.routing import Route
 
 from ndx_chassis import health, problems
 from ndx_chassis.agreements import AgreementBook
-from ndx_chassis.consumer import Consumer, Subscription, follow
+from ndx_chassis.consumer import Subscription
 from ndx_chassis.db import make_engine, make_sessions
 from ndx_chassis.gateway_client import GatewayClient
 from ndx_chassis.inbox import retry_due
 from ndx_chassis.jobs import Job, lead, run_job
 from ndx_chassis.middleware import RequestFrame
+from ndx_chassis.reader import Reader, by_group, follow
 from ndx_chassis.relay import Relay
 from ndx_chassis.settings import ServiceSettings
 from ndx_chassis.telemetry import log
@@ -82,7 +83,7 @@ class Runtime:
             call()
 
 
-def _runtime(request: Request) -> Runtime:
+async def _runtime(request: Request) -> Runtime:
     runtime: Runtime = request.app.state.runtime
     return runtime
 
@@ -207,7 +208,8 @@ async def _start(spec: ServiceSpec, runtime: Runtime) -> list[asyncio.Task[None]
         leading.append(relay.run)
     subscriptions = list(spec.subscriptions)
     if servers and "consumers" in settings.roles:
-        tasks.extend(asyncio.create_task(Consumer(runtime, s, servers).run()) for s in subscriptions)
+        readers = [Reader(runtime, group, servers) for group in by_group(subscriptions).values()]
+        tasks.extend(asyncio.create_task(reader.run()) for reader in readers)
     jobs = list(spec.jobs) if "jobs" in settings.roles else []
     if subscriptions and "jobs" in settings.roles:
         jobs.append(Job("inbox_retry", 0.5, lambda r: retry_due(r, subscriptions)))

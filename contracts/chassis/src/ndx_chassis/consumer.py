@@ -1,22 +1,21 @@
 """The Kafka door: every event has its effect once, whatever Kafka or a crash repeats."""
 
-import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka import ConsumerRecord
 from ndx_contracts.disclosure import DisclosureRecord
 from ndx_contracts.events import envelope as ce
 from ndx_contracts.events.envelope import EventData
 from opentelemetry.trace import SpanKind
 from pydantic import BaseModel, ValidationError
-from sqlalchemy import null, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import bindparam, null, text, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -31,6 +30,20 @@ if TYPE_CHECKING:
 
 DataT_co = TypeVar("DataT_co", bound=BaseModel, covariant=True)
 Handler = Callable[[AsyncSession, "Event[Any]", "Runtime"], Awaitable[None]]
+TogetherHandler = Callable[[AsyncSession, "list[Event[Any]]", "Runtime"], Awaitable[None]]
+
+# Built once: building a statement costs more than running it.
+_TAKE = (
+    insert(inbox)
+    .values(consumer=bindparam("reader"), event_id=bindparam("event"), state="DONE", attempts=1)
+    .on_conflict_do_nothing()
+    .returning(inbox.c.event_id)
+)
+_TAKE_TOGETHER = text(
+    "INSERT INTO inbox (consumer, event_id, state, attempts)"
+    " SELECT :reader, event_id, 'DONE', 1 FROM unnest(:events) AS event_id"
+    " ON CONFLICT DO NOTHING RETURNING event_id"
+).bindparams(bindparam("events", type_=ARRAY(PG_UUID(as_uuid=True))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +76,16 @@ class Event(Generic[DataT_co]):
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A topic, the consumer group's name, and what to do for each event type."""
+    """A topic, the consumer group's name, and what to do for each event type.
+
+    `together` is for topics of high volume whose events have small, alike effects: it gets all events of
+    a fetch in one transaction, and one by one if that fails.
+    """
 
     topic: str
     group: str
     handlers: Mapping[type[BaseModel], Handler] = field(default_factory=dict)
+    together: Mapping[type[BaseModel], TogetherHandler] = field(default_factory=dict)
 
     @property
     def consumer(self) -> str:
@@ -75,12 +93,24 @@ class Subscription:
         return f"{self.group}:{self.topic}"
 
     def handler_for(self, event_type: str) -> tuple[type[BaseModel], Handler] | None:
-        for model, handler in self.handlers.items():
-            if issubclass(model, EventData) and event_type == model.TYPE:
-                return model, handler
-            if issubclass(model, DisclosureRecord) and event_type.endswith(".disclosure.v1"):
-                return model, handler
-        return None
+        """Return the event's model and what to do for one of it; None when it is not for us."""
+        model = _model_for(event_type, self.handlers)
+        if model is not None:
+            return model, self.handlers[model]
+        model = _model_for(event_type, self.together)
+        if model is None:
+            return None
+        act = self.together[model]
+        return model, lambda session, event, runtime: act(session, [event], runtime)
+
+
+def _model_for(event_type: str, handlers: Mapping[type[BaseModel], Any]) -> type[BaseModel] | None:
+    for model in handlers:
+        if issubclass(model, EventData) and event_type == model.TYPE:
+            return model
+        if issubclass(model, DisclosureRecord) and event_type.endswith(".disclosure.v1"):
+            return model
+    return None
 
 
 def parcel_of(record: "ConsumerRecord[bytes, bytes]") -> Parcel:
@@ -107,32 +137,31 @@ async def handle(
     if found is None:
         return False
     model, handler = found
-    event_id = UUID(parcel.headers[ce.CE_ID])
+    event = _event(model, parcel)
     header = parcel.headers.get(ce.TRACEPARENT)
-    time = parcel.headers.get(ce.CE_TIME)
-    event = Event(
-        id=event_id,
-        type=parcel.headers[ce.CE_TYPE],
-        source=parcel.headers.get(ce.CE_SOURCE, ""),
-        subject=parcel.headers.get(ce.CE_SUBJECT, parcel.key),
-        time=datetime.fromisoformat(time) if time else None,
-        data=model.model_validate_json(parcel.value),
-    )
     with inbound(header), _consumer_span(subscription, event, header):
         async with runtime.sessions() as session, session.begin():
             taken = await session.execute(
-                _finish(subscription.consumer, event_id)
-                if retrying
-                else insert(inbox)
-                .values(consumer=subscription.consumer, event_id=event_id, state="DONE", attempts=1)
-                .on_conflict_do_nothing()
-                .returning(inbox.c.event_id)
+                _finish(subscription.consumer, event.id) if retrying else _TAKE,
+                {} if retrying else {"reader": subscription.consumer, "event": event.id},
             )
             if taken.first() is None:
                 return False
             await handler(session, event, runtime)
     runtime.nudge()
     return True
+
+
+def _event(model: type[BaseModel], parcel: Parcel) -> Event[Any]:
+    time = parcel.headers.get(ce.CE_TIME)
+    return Event(
+        id=UUID(parcel.headers[ce.CE_ID]),
+        type=parcel.headers[ce.CE_TYPE],
+        source=parcel.headers.get(ce.CE_SOURCE, ""),
+        subject=parcel.headers.get(ce.CE_SUBJECT, parcel.key),
+        time=datetime.fromisoformat(time) if time else None,
+        data=model.model_validate_json(parcel.value),
+    )
 
 
 def _finish(consumer: str, event_id: UUID) -> ReturningUpdate[Any]:
@@ -179,102 +208,31 @@ async def handle_or_park(runtime: "Runtime", subscription: Subscription, parcel:
         await park(runtime, subscription.consumer, parcel, error=type(error).__name__, retry=True)
 
 
-class Consumer:
-    """Reads one topic for one group, partitions side by side, offsets after effects."""
-
-    def __init__(self, runtime: "Runtime", subscription: Subscription, servers: str) -> None:
-        self._runtime = runtime
-        self._subscription = subscription
-        self._servers = servers
-
-    async def run(self) -> None:
-        """Run until cancelled; Kafka or the database being away only delays."""
-        delay = 0.2
-        while True:
-            try:
-                await self._session()
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:  # noqa: BLE001 - reading must go on
-                if not isinstance(error, (KafkaError, OSError, TimeoutError)) and not is_connection_trouble(
-                    error
-                ):
-                    log.error("consumer_crashed", error=type(error).__name__, where=where(error))
-                log.warning(
-                    "consumer_interrupted", topic=self._subscription.topic, error=type(error).__name__
-                )
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, 5.0)
-
-    async def _session(self) -> None:
-        consumer = AIOKafkaConsumer(
-            self._subscription.topic,
-            bootstrap_servers=self._servers,
-            group_id=f"ndx-{self._subscription.group}",
-            client_id=f"ndx-{self._subscription.consumer.replace(':', '-')}",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            max_poll_records=200,
-            session_timeout_ms=10_000,
-            metadata_max_age_ms=30_000,
-        )
-        try:
-            await consumer.start()
-            while True:
-                batches = await consumer.getmany(timeout_ms=1000)
-                if not batches:
-                    continue
-                await asyncio.gather(*(self._partition(records) for records in batches.values()))
-                await consumer.commit(
-                    {partition: records[-1].offset + 1 for partition, records in batches.items()}
-                )
-        finally:
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(consumer.stop(), 5)
-
-    async def _partition(self, records: "list[ConsumerRecord[bytes, bytes]]") -> None:
-        for record in records:
-            await handle_or_park(self._runtime, self._subscription, parcel_of(record))
-
-
-async def follow(
-    topic: str, servers: str, take: Callable[[bytes], Awaitable[None]], caught_up: asyncio.Event
-) -> None:
-    """Read a compacted topic from its start, for ever, into this process's memory."""
-    while True:
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=servers, enable_auto_commit=False, auto_offset_reset="earliest"
-        )
-        try:
-            await consumer.start()
-            parts = [
-                TopicPartition(topic, p)
-                for p in consumer.partitions_for_topic(topic) or await _partitions(consumer, topic)
-            ]
-            consumer.assign(parts)
-            await consumer.seek_to_beginning(*parts)
-            ends = await consumer.end_offsets(parts)
-            while True:
-                if not caught_up.is_set() and all([await consumer.position(p) >= ends[p] for p in parts]):
-                    caught_up.set()
-                batches = await consumer.getmany(timeout_ms=500)
-                for records in batches.values():
-                    for record in records:
-                        if record.value is not None:
-                            await take(record.value)
-        except asyncio.CancelledError:
+async def handle_together(runtime: "Runtime", subscription: Subscription, parcels: Sequence[Parcel]) -> None:
+    """Handle the events of a fetch in one transaction per type; if one is bad, each by itself."""
+    groups: dict[type[BaseModel], list[Event[Any]]] = {}
+    try:
+        for parcel in parcels:
+            model = _model_for(parcel.headers.get(ce.CE_TYPE, ""), subscription.together)
+            if model is not None:
+                groups.setdefault(model, []).append(_event(model, parcel))
+        for model, events in groups.items():
+            await _take_together(runtime, subscription, subscription.together[model], events)
+    except Exception as error:
+        if is_connection_trouble(error):
             raise
-        except Exception as error:  # noqa: BLE001 - following must go on
-            log.warning("follower_interrupted", topic=topic, error=type(error).__name__)
-            await asyncio.sleep(1)
-        finally:
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(consumer.stop(), 5)
+        log.warning("events_handled_one_by_one", topic=subscription.topic, error=type(error).__name__)
+        for parcel in parcels:
+            await handle_or_park(runtime, subscription, parcel)
 
 
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    await consumer._client.add_topic(topic)  # noqa: SLF001 - aiokafka has no public way to ask for one topic
-    found = consumer.partitions_for_topic(topic)
-    if not found:
-        raise KafkaError(f"topic {topic} does not exist")
-    return set(found)
+async def _take_together(
+    runtime: "Runtime", subscription: Subscription, act: TogetherHandler, events: list[Event[Any]]
+) -> None:
+    by_id = {event.id: event for event in events}
+    async with runtime.sessions() as session, session.begin():
+        rows = await session.execute(_TAKE_TOGETHER, {"reader": subscription.consumer, "events": list(by_id)})
+        new = {row.event_id for row in rows}
+        if new:
+            await act(session, [event for event in by_id.values() if event.id in new], runtime)
+    runtime.nudge()

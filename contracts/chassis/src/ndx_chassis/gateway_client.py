@@ -3,13 +3,16 @@
 import re
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-import httpx
+import aiohttp
+import orjson
 from ndx_contracts import headers as names
 from opentelemetry.trace import SpanKind
 from pydantic import BaseModel, ValidationError
+from yarl import URL
 
 from ndx_chassis.errors import DomainError, Kind
 from ndx_chassis.ids import new_id
@@ -53,15 +56,32 @@ class ProviderAnswerUnusable(DomainError):
     title_vi = "Phản hồi của bên cung cấp không sử dụng được"
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A provider's answer with a status below 300."""
+
+    status_code: int
+    content: bytes
+
+    def json(self) -> Any:
+        """Return the body as plain data.
+
+        Raises:
+            ValueError: it is no JSON.
+        """
+        return orjson.loads(self.content)
+
+
 class GatewayClient:
     """Calls operations at the gateway; certificates are read at first use and again when they change."""
 
     def __init__(self, settings: ServiceSettings) -> None:
         self._settings = settings
-        self._client: httpx.AsyncClient | None = None
+        self._client: aiohttp.ClientSession | None = None
+        self._retired: list[aiohttp.ClientSession] = []
         self._loaded: float = 0.0
 
-    def _http(self) -> httpx.AsyncClient:
+    def _http(self) -> aiohttp.ClientSession:
         cert, key = self._settings.agency_cert_file, self._settings.agency_key_file
         if cert is None or key is None or not cert.exists():
             raise ProviderUnavailable("This service has no certificate of its agency yet.", retry_after=5)
@@ -71,13 +91,13 @@ class GatewayClient:
                 cafile=str(self._settings.gateway_ca_file) if self._settings.gateway_ca_file else None
             )
             context.load_cert_chain(cert, key)
-            # The former client is left to finish its calls; its idle connections end with keep-alive.
-            self._client = httpx.AsyncClient(
-                base_url=self._settings.gateway_url,
-                verify=context,
-                timeout=httpx.Timeout(10.0, connect=2.0),
-                limits=httpx.Limits(max_connections=64, max_keepalive_connections=64, keepalive_expiry=30),
-                trust_env=False,
+            if self._client is not None:
+                # Left to finish its calls; its idle connections end with keep-alive.
+                self._retired.append(self._client)
+            self._client = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=context, limit=64, keepalive_timeout=30),
+                timeout=aiohttp.ClientTimeout(total=10, sock_connect=2),
+                cookie_jar=aiohttp.DummyCookieJar(),
             )
             self._loaded = changed
         return self._client
@@ -94,7 +114,7 @@ class GatewayClient:
         idempotency_key: str | None = None,
         case_id: str | None = None,
         officer: str | None = None,
-    ) -> httpx.Response:
+    ) -> Reply:
         """Call one operation; `path` fills the template's members.
 
         Raises:
@@ -120,8 +140,13 @@ class GatewayClient:
                 if value is not None:
                     sent[name] = str(value)
             try:
-                reply = await self._http().request(method, url, params=params, json=json, headers=sent)
-            except (httpx.TransportError, ssl.SSLError, OSError) as error:
+                # Encoded already: an escaped member must not be unescaped or escaped twice.
+                address = URL(self._settings.gateway_url + url, encoded=True)
+                async with self._http().request(
+                    method, address, params=params, json=json, headers=sent, allow_redirects=False
+                ) as answer:
+                    reply = Reply(answer.status, await answer.read())
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 raise ProviderUnavailable(f"No answer: {type(error).__name__}.", retry_after=1) from None
             current.set_attribute("http.response.status_code", reply.status_code)
         if reply.status_code < 300:  # noqa: PLR2004 - success statuses
@@ -132,12 +157,13 @@ class GatewayClient:
         raise ProviderRefused(reply.status_code, refusal)
 
     async def close(self) -> None:
-        """Close idle connections."""
-        if self._client is not None:
-            await self._client.aclose()
+        """Close all connections."""
+        for client in [*self._retired, self._client]:
+            if client is not None:
+                await client.close()
 
 
-def read_answer(reply: httpx.Response, model: type[_Answer]) -> _Answer:
+def read_answer(reply: Reply, model: type[_Answer]) -> _Answer:
     """Read an answer as the caller needs it.
 
     Raises:
@@ -150,7 +176,7 @@ def read_answer(reply: httpx.Response, model: type[_Answer]) -> _Answer:
         raise ProviderAnswerUnusable(f"Unreadable: {', '.join(members)[:200]}.") from None
 
 
-def _refusal(reply: httpx.Response) -> str:
+def _refusal(reply: Reply) -> str:
     try:
         code = reply.json().get("code")
     except (ValueError, AttributeError):

@@ -19,6 +19,9 @@ from ndx_chassis.telemetry import log
 
 BATCH = 500
 IDLE_SECONDS = 0.2
+GATHER_SECONDS = 0.01
+"""Pause after a look that moved something: under load the next one takes what many commits left."""
+_Position = tuple[int, UUID]
 _ZERO = UUID(int=0)
 
 # A row is taken when every transaction that could still commit a smaller position has ended; so the
@@ -113,15 +116,24 @@ class Relay:
             max_batch_size=262_144,
             request_timeout_ms=10_000,
         )
-        connection = await asyncpg.connect(self._dsn, timeout=5)
+        # Only positions are written here, and one that a crash loses means no more than a repetition.
+        connection = await asyncpg.connect(
+            self._dsn, timeout=5, server_settings={"synchronous_commit": "off"}
+        )
         try:
             await producer.start()
+            positions = {source: await _position(connection, source) for source in _SOURCES}
             while True:
                 self._woken.clear()
                 moved = 0
                 for source in _SOURCES:
-                    moved += await self._move(connection, producer, source)
-                if moved == 0:
+                    number, positions[source] = await self._move(
+                        connection, producer, source, positions[source]
+                    )
+                    moved += number
+                if moved:
+                    await asyncio.sleep(GATHER_SECONDS)
+                else:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._woken.wait(), IDLE_SECONDS)
         finally:
@@ -129,17 +141,16 @@ class Relay:
                 await asyncio.wait_for(producer.stop(), 5)
             await connection.close(timeout=2)
 
-    async def _move(self, connection: asyncpg.Connection, producer: AIOKafkaProducer, source: str) -> int:
-        position = await connection.fetchrow("SELECT xid, id FROM relay_positions WHERE source = $1", source)
-        xid, last = (0, _ZERO) if position is None else (position["xid"], position["id"])
+    async def _move(
+        self, connection: asyncpg.Connection, producer: AIOKafkaProducer, source: str, after: _Position
+    ) -> tuple[int, _Position]:
         rows: Sequence[asyncpg.Record] = await connection.fetch(
             _READ.format(source=source),  # one of our two table names
-            xid,
-            last,
+            *after,
             BATCH,
         )
         if not rows:
-            return 0
+            return 0, after
         build = _SOURCES[source]
         sends = []
         for row in rows:
@@ -155,4 +166,10 @@ class Relay:
             rows[-1]["xid"],
             rows[-1]["id"],
         )
-        return len(rows)
+        return len(rows), (rows[-1]["xid"], rows[-1]["id"])
+
+
+async def _position(connection: asyncpg.Connection, source: str) -> _Position:
+    """Return where the last leading process stopped."""
+    row = await connection.fetchrow("SELECT xid, id FROM relay_positions WHERE source = $1", source)
+    return (0, _ZERO) if row is None else (row["xid"], row["id"])

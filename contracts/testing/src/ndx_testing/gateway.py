@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-from ndx_chassis.gateway_client import ProviderRefused, ProviderUnavailable
+import orjson
+from ndx_chassis.gateway_client import ProviderRefused, ProviderUnavailable, Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +53,13 @@ class RecordingGateway:
         idempotency_key: str | None = None,
         case_id: str | None = None,
         officer: str | None = None,
-    ) -> httpx.Response:
+    ) -> Reply:
         """Do what the real client does, with a prepared answer."""
         del case_id, officer
         call = Call(method, template, path or {}, purpose, params or {}, json, idempotency_key)
         self.calls.append(call)
         if self._away:
-            raise ProviderUnavailable("No answer: ConnectError.")
+            raise ProviderUnavailable("No answer: ClientConnectorError.")
         if (method, template) not in self._answers:
             raise ProviderRefused(403, "no-agreement")
         status, body = self._answers[method, template]
@@ -69,7 +69,7 @@ class RecordingGateway:
             raise ProviderUnavailable(f"The gateway answered {status} provider-unavailable.")
         if status >= 300:  # noqa: PLR2004 - refusals
             raise ProviderRefused(status, str((body or {}).get("code", "unknown")))
-        return httpx.Response(status, json=body)
+        return Reply(status, orjson.dumps(body))
 
     async def close(self) -> None:
         """Nothing to close."""

@@ -9,15 +9,15 @@ from ndx_contracts.topics import DISCLOSING_SERVICES, disclosure_topic
 from gateway.ledger import service
 
 
-async def on_disclosure(session: Session, event: Event[DisclosureRecord], runtime: Runtime) -> None:
-    """Take one record in."""
+async def on_disclosures(session: Session, events: list[Event[DisclosureRecord]], runtime: Runtime) -> None:
+    """Take records in."""
     del runtime
-    await service.take_in(session, event.data)
+    await service.take_in(session, [event.data for event in events])
 
 
 def subscriptions() -> list[Subscription]:
     """Return one subscription per disclosing service."""
     return [
-        Subscription(topic=disclosure_topic(s), group="ledger", handlers={DisclosureRecord: on_disclosure})
+        Subscription(topic=disclosure_topic(s), group="ledger", together={DisclosureRecord: on_disclosures})
         for s in DISCLOSING_SERVICES
     ]

@@ -12,18 +12,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.ledger.models import LedgerArrival, LedgerCheckpoint, LedgerEntry, LedgerNode
 
+# Built once: building a statement costs more than running it.
+_KEEP = upsert(LedgerArrival).values(received_at=func.clock_timestamp()).on_conflict_do_nothing()
 
-async def keep_arrival(session: AsyncSession, record: DisclosureRecord) -> None:
-    """Keep a record until it gets a position; a second copy changes nothing."""
+
+async def keep_arrivals(session: AsyncSession, records: Sequence[DisclosureRecord]) -> None:
+    """Keep records until they get positions; a second copy changes nothing."""
     await session.execute(
-        upsert(LedgerArrival)
-        .values(
-            disclosure_id=record.id,
-            service=record.service,
-            record=record.model_dump(mode="json"),
-            received_at=func.clock_timestamp(),
-        )
-        .on_conflict_do_nothing()
+        _KEEP,
+        [
+            {
+                "disclosure_id": record.id,
+                "service": record.service,
+                "record": record.model_dump(mode="json"),
+            }
+            for record in records
+        ],
     )
 
 

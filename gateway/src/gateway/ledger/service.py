@@ -1,6 +1,7 @@
 """Use cases: take in every disclosure once, grow the tree, sign checkpoints, answer auditors."""
 
 import base64
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -44,9 +45,9 @@ async def open_keys(runtime: Runtime) -> None:
     runtime.extras["ledger_signing_key"] = key
 
 
-async def take_in(session: AsyncSession, record: DisclosureRecord) -> None:
-    """Keep a record until the next checkpoint gives it a position; a second copy changes nothing."""
-    await repository.keep_arrival(session, record)
+async def take_in(session: AsyncSession, records: Sequence[DisclosureRecord]) -> None:
+    """Keep records until the next checkpoint gives them positions; a second copy changes nothing."""
+    await repository.keep_arrivals(session, records)
 
 
 async def make_checkpoint(runtime: Runtime) -> None:

@@ -16,7 +16,7 @@ from svc_insurance_link.settings import Settings
 router = APIRouter(prefix="/insurance/v1", tags=["checks"])
 
 
-def _settings(runtime: RuntimeDep) -> Settings:
+async def _settings(runtime: RuntimeDep) -> Settings:
     if not isinstance(runtime.settings, Settings):
         raise TypeError("the service was put together with settings of another one")
     return runtime.settings

@@ -14,7 +14,7 @@ from svc_population.admin_units import service
 from svc_population.admin_units.schemas import AdminUnitsOut, SuccessorsOut
 
 
-def _known_caller(request: Request) -> None:
+async def _known_caller(request: Request) -> None:
     """Let in whom the gateway named: an agency's system or an operator."""
     if not request.headers.get(headers.AGENCY) and not request.headers.get(headers.OPERATOR):
         raise CallerUnknown

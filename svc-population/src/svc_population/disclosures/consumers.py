@@ -9,12 +9,12 @@ from ndx_contracts.topics import DISCLOSING_SERVICES, disclosure_topic
 from svc_population.disclosures import service
 
 
-async def on_disclosure(session: Session, event: Event[DisclosureRecord], _runtime: Runtime) -> None:
-    await service.keep_foreign(session, event.data)
+async def on_disclosures(session: Session, events: list[Event[DisclosureRecord]], _runtime: Runtime) -> None:
+    await service.keep_foreign(session, [event.data for event in events])
 
 
 SUBSCRIPTIONS = [
-    Subscription(disclosure_topic(other), "population", {DisclosureRecord: on_disclosure})
+    Subscription(disclosure_topic(other), "population", together={DisclosureRecord: on_disclosures})
     for other in DISCLOSING_SERVICES
     if other != "population"
 ]

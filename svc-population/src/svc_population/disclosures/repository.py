@@ -83,12 +83,18 @@ async def _position(session: AsyncSession) -> tuple[int, UUID]:
     return (0, UUID(int=0)) if row is None else (row.xid, row.id)
 
 
-async def add_foreign(session: AsyncSession, record: dict[str, Any], subjects: Sequence[str]) -> None:
-    """Keep a record of another service; one that is there stays."""
-    await session.execute(upsert(ForeignDisclosure).values(**record).on_conflict_do_nothing())
+# Built once: building a statement costs more than running it.
+_ADD_FOREIGN = upsert(ForeignDisclosure).on_conflict_do_nothing()
+_ADD_SUBJECT = upsert(disclosure_subjects).on_conflict_do_nothing()
+
+
+async def add_foreign(session: AsyncSession, records: Sequence[tuple[dict[str, Any], Sequence[str]]]) -> None:
+    """Keep records of other services with their subjects; one that is there stays."""
+    await session.execute(_ADD_FOREIGN, [values for values, _ in records])
     rows = [
-        {"subject": subject, "occurred_at": record["occurred_at"], "id": record["id"]}
+        {"subject": subject, "occurred_at": values["occurred_at"], "id": values["id"]}
+        for values, subjects in records
         for subject in sorted(set(subjects))
     ]
     if rows:
-        await session.execute(upsert(disclosure_subjects).on_conflict_do_nothing(), rows)
+        await session.execute(_ADD_SUBJECT, rows)

@@ -169,12 +169,15 @@ def decode_cursor(cursor: str) -> tuple[datetime, UUID]:
         raise CursorInvalid from None
 
 
-async def keep_foreign(session: AsyncSession, record: DisclosureRecord) -> None:
-    """Keep another service's record for the people whom it is about."""
-    values = record.model_dump(include=set(_FOREIGN))
-    values["field_groups"] = [g.value for g in record.field_groups]
-    values["outcome"] = record.outcome.value
-    await repository.add_foreign(session, values, record.subjects)
+async def keep_foreign(session: AsyncSession, records: Sequence[DisclosureRecord]) -> None:
+    """Keep other services' records for the people whom they are about."""
+    kept = []
+    for record in records:
+        values = record.model_dump(include=set(_FOREIGN))
+        values["field_groups"] = [g.value for g in record.field_groups]
+        values["outcome"] = record.outcome.value
+        kept.append((values, record.subjects))
+    await repository.add_foreign(session, kept)
 
 
 async def index_own(runtime: Runtime, *, batch: int = 5000) -> int:

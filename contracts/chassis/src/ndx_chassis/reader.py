@@ -1,0 +1,178 @@
+"""Reads Kafka: the topics of a group with offsets after effects, and compacted topics into memory."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from ndx_chassis.consumer import Subscription, handle_or_park, handle_together, parcel_of
+from ndx_chassis.problems import is_connection_trouble, where
+from ndx_chassis.telemetry import log
+
+if TYPE_CHECKING:
+    from ndx_chassis.app import Runtime
+
+COMMIT_SECONDS = 1.0
+"""Offsets are committed at most this often: what a crash repeats, the inbox knows already."""
+
+
+def by_group(subscriptions: Sequence[Subscription]) -> dict[str, list[Subscription]]:
+    """Put the subscriptions of each consumer group together."""
+    groups: dict[str, list[Subscription]] = {}
+    for subscription in subscriptions:
+        groups.setdefault(subscription.group, []).append(subscription)
+    return groups
+
+
+class _Offsets(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """What was handled and is not committed yet."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+        self._handled: dict[TopicPartition, int] = {}
+        self._committed_at = time.monotonic()
+
+    def handled(self, partition: TopicPartition, offset: int) -> None:
+        """Note that everything up to `offset` had its effect."""
+        self._handled[partition] = offset + 1
+
+    async def commit_if_due(self) -> None:
+        if self._handled and time.monotonic() - self._committed_at >= COMMIT_SECONDS:
+            await self.commit()
+
+    async def commit(self) -> None:
+        """Tell Kafka how far this group is."""
+        if self._handled:
+            handled, self._handled = self._handled, {}
+            await self._consumer.commit(handled)
+        self._committed_at = time.monotonic()
+
+    async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
+        del revoked
+        try:
+            await self.commit()
+        except KafkaError as error:
+            # Another process repeats what was not committed; the inbox makes that harmless.
+            log.warning("offsets_not_committed", error=type(error).__name__)
+
+    def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        del assigned
+        self._handled.clear()
+
+
+class Reader:
+    """Reads the topics of one group: partitions side by side, offsets after effects."""
+
+    def __init__(self, runtime: "Runtime", subscriptions: Sequence[Subscription], servers: str) -> None:
+        self._runtime = runtime
+        self._group = subscriptions[0].group
+        self._subscriptions = {subscription.topic: subscription for subscription in subscriptions}
+        self._servers = servers
+
+    async def run(self) -> None:
+        """Run until cancelled; Kafka or the database being away only delays."""
+        delay = 0.2
+        while True:
+            started = time.monotonic()
+            try:
+                await self._session()
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001 - reading must go on
+                if not isinstance(error, (KafkaError, OSError, TimeoutError)) and not is_connection_trouble(
+                    error
+                ):
+                    log.error("consumer_crashed", error=type(error).__name__, where=where(error))
+                log.warning("consumer_interrupted", group=self._group, error=type(error).__name__)
+                if time.monotonic() - started > 10 * delay:
+                    delay = 0.2
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 5.0)
+
+    async def _session(self) -> None:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._servers,
+            group_id=f"ndx-{self._group}",
+            client_id=f"ndx-{self._group}",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_poll_records=500,
+            session_timeout_ms=10_000,
+            metadata_max_age_ms=30_000,
+        )
+        offsets = _Offsets(consumer)
+        consumer.subscribe(list(self._subscriptions), listener=offsets)
+        try:
+            await consumer.start()
+            while True:
+                # An idle stretch ends in time to commit what the last busy one handled.
+                batches = await consumer.getmany(timeout_ms=int(COMMIT_SECONDS * 1000))
+                if batches:
+                    await asyncio.gather(
+                        *(self._partition(offsets, tp, records) for tp, records in batches.items())
+                    )
+                await offsets.commit_if_due()
+        finally:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(offsets.commit(), 2)
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(consumer.stop(), 5)
+
+    async def _partition(
+        self, offsets: _Offsets, partition: TopicPartition, records: "list[ConsumerRecord[bytes, bytes]]"
+    ) -> None:
+        subscription = self._subscriptions[partition.topic]
+        if subscription.together:
+            await handle_together(self._runtime, subscription, [parcel_of(record) for record in records])
+            offsets.handled(partition, records[-1].offset)
+            return
+        for record in records:
+            await handle_or_park(self._runtime, subscription, parcel_of(record))
+            offsets.handled(partition, record.offset)
+
+
+async def follow(
+    topic: str, servers: str, take: Callable[[bytes], Awaitable[None]], caught_up: asyncio.Event
+) -> None:
+    """Read a compacted topic from its start, for ever, into this process's memory."""
+    while True:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=servers, enable_auto_commit=False, auto_offset_reset="earliest"
+        )
+        try:
+            await consumer.start()
+            parts = [
+                TopicPartition(topic, p)
+                for p in consumer.partitions_for_topic(topic) or await _partitions(consumer, topic)
+            ]
+            consumer.assign(parts)
+            await consumer.seek_to_beginning(*parts)
+            ends = await consumer.end_offsets(parts)
+            while True:
+                if not caught_up.is_set() and all([await consumer.position(p) >= ends[p] for p in parts]):
+                    caught_up.set()
+                batches = await consumer.getmany(timeout_ms=500)
+                for records in batches.values():
+                    for record in records:
+                        if record.value is not None:
+                            await take(record.value)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - following must go on
+            log.warning("follower_interrupted", topic=topic, error=type(error).__name__)
+            await asyncio.sleep(1)
+        finally:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(consumer.stop(), 5)
+
+
+async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
+    await consumer._client.add_topic(topic)  # noqa: SLF001 - aiokafka has no public way to ask for one topic
+    found = consumer.partitions_for_topic(topic)
+    if not found:
+        raise KafkaError(f"topic {topic} does not exist")
+    return set(found)
