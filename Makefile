@@ -4,11 +4,12 @@ PY := .venv/bin/python
 STACK ?= demo
 S ?= gateway
 B ?=
+DO ?= list
 LOCAL := $(PY) -m ndx_local.main
 TESTED := contracts/*/tests gateway/tests svc-*/tests deploy/*/tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt lint types imports unit integration e2e bench contracts up down status logs restart lock size
+.PHONY: help setup demo test check fmt lint types imports unit integration e2e bench contracts up down status logs restart letters lock size
 
 help: ## this list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -71,6 +72,9 @@ logs: setup ## end of a part's log: make logs S=population
 
 restart: setup ## restart one part: make restart S=population
 	@$(LOCAL) restart $(S) --stack $(STACK)
+
+letters: setup ## what a service could not handle: make letters S=tax; make letters S=tax DO=replay
+	@$(LOCAL) dead-letters $(S) $(DO) --stack $(STACK)
 
 lock: ## resolve versions anew into requirements.lock
 	@$(PYTHON) deploy/local/bootstrap.py lock

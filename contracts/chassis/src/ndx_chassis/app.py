@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+import asyncpg
 from fastapi import APIRouter, Depends, FastAPI, Request
 from ndx_contracts.events.gateway import AgreementChanged
 from ndx_contracts.field_groups import FieldGroup
@@ -196,7 +197,7 @@ async def _start(spec: ServiceSpec, runtime: Runtime) -> list[asyncio.Task[None]
         try:
             async with runtime.sessions() as session:
                 await runtime.agreements.load(session)
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, OSError, asyncpg.PostgresError) as error:
             log.warning("agreements_not_loaded", error=type(error).__name__)
         if servers:
             tasks.append(asyncio.create_task(_follow_agreements(runtime, servers)))

@@ -12,7 +12,7 @@ from ndx_contracts.disclosure import DisclosureRecord
 from ndx_contracts.events import envelope as ce
 from ndx_contracts.events.envelope import EventData
 from opentelemetry.trace import SpanKind
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from sqlalchemy import bindparam, null, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from ndx_chassis.errors import DomainError
-from ndx_chassis.inbox import Parcel, park
+from ndx_chassis.inbox import EventUnreadable, Parcel, error_of, park
 from ndx_chassis.problems import is_connection_trouble, where
 from ndx_chassis.tables import inbox
 from ndx_chassis.telemetry import extract, inbound, log, span
@@ -131,7 +131,9 @@ async def handle(
 
     `retrying` takes an event that waits in the inbox instead of a new one.
 
-    Raises whatever the handler raises: the transaction is rolled back then.
+    Raises:
+        EventUnreadable: the message is no event of its type.
+        Whatever the handler raises: the transaction is rolled back then.
     """
     found = subscription.handler_for(parcel.headers.get(ce.CE_TYPE, ""))
     if found is None:
@@ -154,14 +156,17 @@ async def handle(
 
 def _event(model: type[BaseModel], parcel: Parcel) -> Event[Any]:
     time = parcel.headers.get(ce.CE_TIME)
-    return Event(
-        id=UUID(parcel.headers[ce.CE_ID]),
-        type=parcel.headers[ce.CE_TYPE],
-        source=parcel.headers.get(ce.CE_SOURCE, ""),
-        subject=parcel.headers.get(ce.CE_SUBJECT, parcel.key),
-        time=datetime.fromisoformat(time) if time else None,
-        data=model.model_validate_json(parcel.value),
-    )
+    try:
+        return Event(
+            id=UUID(parcel.headers[ce.CE_ID]),
+            type=parcel.headers[ce.CE_TYPE],
+            source=parcel.headers.get(ce.CE_SOURCE, ""),
+            subject=parcel.headers.get(ce.CE_SUBJECT, parcel.key),
+            time=datetime.fromisoformat(time) if time else None,
+            data=model.model_validate_json(parcel.value),
+        )
+    except (ValueError, KeyError) as error:  # pydantic's ValidationError is a ValueError
+        raise EventUnreadable(type(error).__name__) from None
 
 
 def _finish(consumer: str, event_id: UUID) -> ReturningUpdate[Any]:
@@ -189,23 +194,24 @@ def _consumer_span(
 
 
 async def handle_or_park(runtime: "Runtime", subscription: Subscription, parcel: Parcel) -> None:
-    """Handle one event; what fails is parked for another attempt or becomes a dead letter."""
+    """Handle one event; what fails is parked for another attempt or becomes a dead letter.
+
+    Raises what says that the own database is away: the message stays in Kafka then.
+    """
     try:
         await handle(runtime, subscription, parcel)
-    except (ValidationError, ValueError, KeyError) as error:
-        await park(
-            runtime, subscription.consumer, parcel, error="unreadable:" + type(error).__name__, retry=False
-        )
-    except DomainError as error:
-        # Any refusal may heal (an agreement approved later); the inbox gives up after its last attempt.
-        await park(runtime, subscription.consumer, parcel, error=error.code, retry=True)
     except Exception as error:
-        if is_connection_trouble(error):
-            raise
-        log.error(
-            "event_handler_crashed", topic=subscription.topic, error=type(error).__name__, where=where(error)
-        )
-        await park(runtime, subscription.consumer, parcel, error=type(error).__name__, retry=True)
+        if not isinstance(error, (DomainError, EventUnreadable)):
+            if is_connection_trouble(error):
+                raise
+            log.error(
+                "event_handler_crashed",
+                topic=subscription.topic,
+                error=type(error).__name__,
+                where=where(error),
+            )
+        # Any refusal may heal (an agreement approved later); the inbox gives up after its last attempt.
+        await park(runtime, subscription.consumer, parcel, error=error_of(error))
 
 
 async def handle_together(runtime: "Runtime", subscription: Subscription, parcels: Sequence[Parcel]) -> None:

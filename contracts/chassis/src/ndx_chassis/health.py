@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import asyncpg
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from ndx_contracts.base import Output
@@ -27,6 +28,6 @@ async def show_readiness(request: Request) -> Response:
     try:
         async with runtime.engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
-    except (SQLAlchemyError, OSError):
+    except (SQLAlchemyError, OSError, asyncpg.PostgresError):
         return JSONResponse({"status": "DOWN", "part": "database"}, status_code=503)
     return JSONResponse({"status": "UP"})

@@ -8,10 +8,13 @@ from uuid import UUID
 
 from ndx_contracts.events import envelope as ce
 from ndx_contracts.topics import dead_letter_topic
-from sqlalchemy import func, select, text, update
+from sqlalchemy import ColumnElement, Row, and_, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from ndx_chassis.errors import DomainError, Kind
+from ndx_chassis.gateway_client import ProviderRefused
 from ndx_chassis.ids import new_id
+from ndx_chassis.problems import is_connection_trouble
 from ndx_chassis.tables import inbox, outbox
 from ndx_chassis.telemetry import log
 
@@ -22,7 +25,26 @@ if TYPE_CHECKING:
     from ndx_chassis.consumer import Subscription
 
 MAX_ATTEMPTS = 12
+"""After so many refusals an event is dead; one whose other side is only away waits for ever."""
+UNAVAILABLE = "unavailable:"
+UNREADABLE = "unreadable:"
 _LONGEST_SECONDS = 300.0
+_AWAY = frozenset({Kind.UNAVAILABLE, Kind.TIMEOUT})
+
+
+class EventUnreadable(Exception):
+    """The message is no event of its type; trying again cannot help."""
+
+
+def error_of(failure: Exception) -> str:
+    """Name a failure by its code, never by its words; its prefix says what may be hoped for."""
+    if isinstance(failure, EventUnreadable):
+        return f"{UNREADABLE}{failure}"
+    code = failure.code if isinstance(failure, DomainError) else type(failure).__name__
+    if isinstance(failure, ProviderRefused):
+        code = f"{code}:{failure.refusal}"
+    away = failure.kind in _AWAY if isinstance(failure, DomainError) else is_connection_trouble(failure)
+    return f"{UNAVAILABLE}{code}" if away else code
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +59,12 @@ class Parcel:
 
 def delay_after(attempts: int) -> timedelta:
     """Return the growing pause before the next attempt: 0.5 s doubling to 5 minutes, with jitter."""
-    seconds = min(0.5 * 2**attempts, _LONGEST_SECONDS)
+    seconds = min(0.5 * 2 ** min(attempts, 20), _LONGEST_SECONDS)
     return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311 - jitter is no secret
 
 
-async def park(runtime: "Runtime", consumer: str, parcel: Parcel, *, error: str, retry: bool) -> None:
-    """Keep a failed event in the inbox, or send it to the dead-letter topic when no attempt is left."""
+async def park(runtime: "Runtime", consumer: str, parcel: Parcel, *, error: str) -> None:
+    """Keep a failed event in the inbox; one that nobody can read is dead at once."""
     event_id = _event_id(parcel)
     async with runtime.sessions() as session, session.begin():
         row = (
@@ -62,9 +84,9 @@ async def park(runtime: "Runtime", consumer: str, parcel: Parcel, *, error: str,
                 .returning(inbox.c.attempts)
             )
         ).first()
-        if row is not None and not retry:
+        if row is not None and error.startswith(UNREADABLE):
             await _bury(session, runtime.service, consumer, event_id, parcel, error)
-    log.warning("event_parked", consumer=consumer, error=error, retry=retry)
+    log.warning("event_parked", consumer=consumer, error=error)
     runtime.nudge()
 
 
@@ -101,18 +123,22 @@ async def _bury(  # noqa: PLR0917 - all six are facts of one dead letter
     )
 
 
-async def retry_due(runtime: "Runtime", subscriptions: "list[Subscription]", *, limit: int = 50) -> int:
-    """Try the events whose pause is over; return how many were tried."""
-    from ndx_chassis.consumer import handle  # the two modules call each other
+async def retry_due(runtime: "Runtime", subscriptions: "list[Subscription]", *, limit: int = 500) -> int:
+    """Try the events whose pause is over; return how many were tried.
 
+    A consumer whose other side turns out to be away is left alone for the rest of this run.
+    """
     by_name = {s.consumer: s for s in subscriptions}
-    tried = 0
-    for _ in range(limit):
+    for tried in range(limit):
         async with runtime.sessions() as session, session.begin():
             row = (
                 await session.execute(
                     select(inbox)
-                    .where((inbox.c.state == "WAITING") & (inbox.c.next_attempt_at <= func.clock_timestamp()))
+                    .where(
+                        (inbox.c.state == "WAITING")
+                        & (inbox.c.next_attempt_at <= func.clock_timestamp())
+                        & inbox.c.consumer.in_(list(by_name))
+                    )
                     .order_by(inbox.c.next_attempt_at)
                     .limit(1)
                     .with_for_update(skip_locked=True)
@@ -120,35 +146,69 @@ async def retry_due(runtime: "Runtime", subscriptions: "list[Subscription]", *, 
             ).first()
             if row is None:
                 return tried
-            tried += 1
-            mine = (inbox.c.consumer == row.consumer) & (inbox.c.event_id == row.event_id)
             # Pushed into the future first: if this process dies now, the event waits and is tried again.
             await session.execute(
                 update(inbox)
-                .where(mine)
+                .where(_is(row))
                 .values(
                     attempts=row.attempts + 1,
                     next_attempt_at=func.clock_timestamp() + delay_after(row.attempts),
                 )
             )
-        await _attempt(runtime, by_name.get(row.consumer), row, handle)
-    return tried
+        if not await _attempt(runtime, by_name[row.consumer], row):
+            del by_name[row.consumer]
+    return limit
 
 
-async def _attempt(runtime: "Runtime", subscription: "Subscription | None", row: Any, handle: Any) -> None:
-    if subscription is None:
-        return
+def _is(row: Row[Any]) -> ColumnElement[bool]:
+    return and_(inbox.c.consumer == row.consumer, inbox.c.event_id == row.event_id)
+
+
+async def _attempt(runtime: "Runtime", subscription: "Subscription", row: Any) -> bool:
+    """Handle a waiting event; return whether the other side was there."""
+    from ndx_chassis.consumer import handle  # the two modules call each other
+
     parcel = Parcel(**row.message)
-    mine = (inbox.c.consumer == row.consumer) & (inbox.c.event_id == row.event_id)
+    was_away = (row.error or "").startswith(UNAVAILABLE)
     try:
         await handle(runtime, subscription, parcel, retrying=True)
-    except Exception as error:  # noqa: BLE001 - whatever fails is counted and, at last, buried
-        code = getattr(error, "code", None) or type(error).__name__
+    except Exception as failure:  # noqa: BLE001 - whatever fails is counted and, at last, buried
+        error = error_of(failure)[:200]
+        is_away = error.startswith(UNAVAILABLE)
+        # The attempts before the other side came back say nothing about what it refuses now.
+        attempts = 1 if was_away and not is_away else row.attempts + 1
         async with runtime.sessions() as session, session.begin():
-            await session.execute(update(inbox).where(mine).values(error=str(code)[:200]))
-            if row.attempts + 1 >= MAX_ATTEMPTS:
-                await _bury(session, runtime.service, row.consumer, row.event_id, parcel, str(code)[:200])
-                log.error("event_buried", consumer=row.consumer, error=str(code)[:200])
+            await session.execute(
+                update(inbox)
+                .where(_is(row))
+                .values(
+                    error=error,
+                    attempts=attempts,
+                    next_attempt_at=func.clock_timestamp() + delay_after(attempts),
+                )
+            )
+            if error.startswith(UNREADABLE) or (attempts >= MAX_ATTEMPTS and not is_away):
+                await _bury(session, runtime.service, row.consumer, row.event_id, parcel, error)
+                log.error("event_buried", consumer=row.consumer, error=error)
+        return not is_away
+    if was_away:
+        await _hasten(runtime, row.consumer)
+    return True
+
+
+async def _hasten(runtime: "Runtime", consumer: str) -> None:
+    """Make due what waits only because the other side was away: it is back."""
+    async with runtime.sessions() as session, session.begin():
+        await session.execute(
+            update(inbox)
+            .where(
+                (inbox.c.state == "WAITING")
+                & (inbox.c.next_attempt_at > func.clock_timestamp())
+                & (inbox.c.consumer == consumer)
+                & inbox.c.error.startswith(UNAVAILABLE)
+            )
+            .values(next_attempt_at=func.clock_timestamp())
+        )
 
 
 async def replay(session: "AsyncSession", *, consumer: str | None = None) -> int:

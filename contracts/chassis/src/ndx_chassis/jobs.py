@@ -49,14 +49,16 @@ async def lead(service: str, dsn: str, tasks: Sequence[Callable[[], Awaitable[No
     while True:
         try:
             connection = await asyncpg.connect(dsn, timeout=5)
-        except (OSError, asyncpg.PostgresError, TimeoutError):
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             await asyncio.sleep(0.5)
             continue
         try:
             if await connection.fetchval("SELECT pg_try_advisory_lock($1)", key):
                 await _run_while_connected(connection, tasks)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             log.warning("leadership_lost", error=type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - relay and jobs must begin again, whatever ended one
+            log.error("leading_task_crashed", error=type(error).__name__, where=where(error))
         finally:
             with contextlib.suppress(Exception):
                 await connection.close(timeout=1)

@@ -3,12 +3,13 @@
 import re
 from typing import Any
 
+import asyncpg
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from ndx_contracts.headers import REQUEST_ID
 from ndx_contracts.problems import MEDIA_TYPE, FieldProblem, Problem, problem_type
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -31,6 +32,8 @@ STATUS: dict[Kind, int] = {
     Kind.TIMEOUT: 504,
 }
 _HTTP_CODES = {404: "operation-unknown", 405: "method-not-allowed", 415: "unsupported-media-type"}
+_AWAY_STATES = frozenset({"08", "53", "57"})
+"""Classes of SQLSTATE: no connection, no room, stopped by an operator."""
 _PLAIN_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")
 
 
@@ -134,7 +137,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(DomainError, on_domain_error)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, on_http)
-    for kind in (DBAPIError, PoolTimeout, ConnectionError, OSError):
+    for kind in (DBAPIError, PoolTimeout, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         app.add_exception_handler(kind, on_database)
     app.add_exception_handler(Exception, on_unknown)
 
@@ -147,13 +150,19 @@ def _words(error: Any) -> str:
 
 
 def is_connection_trouble(error: BaseException) -> bool:
-    """Tell a database that is away or restarting from a statement that is wrong."""
-    if isinstance(error, (PoolTimeout, ConnectionError, OSError, OperationalError, InterfaceError)):
-        return True
+    """Tell a database that is away or restarting from a statement that is wrong.
+
+    A connection that cannot be made is refused in asyncpg's own words, which SQLAlchemy does not wrap; and
+    asyncpg calls a value that it cannot send an error of its interface, which no waiting mends.
+    """
     if isinstance(error, DBAPIError):
-        state = getattr(error.orig, "sqlstate", None) or ""
-        return bool(error.connection_invalidated) or state[:2] in {"08", "57", "53"}
-    return False
+        cause = error.orig.__cause__ if error.orig is not None else None
+        return error.connection_invalidated or (cause is not None and is_connection_trouble(cause))
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "")[:2] in _AWAY_STATES
+    return isinstance(error, (PoolTimeout, OSError, asyncpg.InterfaceError)) and not isinstance(
+        error, ValueError
+    )
 
 
 def where(error: BaseException) -> str:

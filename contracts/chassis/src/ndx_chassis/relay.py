@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ IDLE_SECONDS = 0.2
 GATHER_SECONDS = 0.01
 """Pause after a look that moved something: under load the next one takes what many commits left."""
 _Position = tuple[int, UUID]
+GOOD_SECONDS = 30.0
 _ZERO = UUID(int=0)
 
 # A row is taken when every transaction that could still commit a smaller position has ended; so the
@@ -93,9 +95,9 @@ class Relay:
         """Run until cancelled; Kafka or the database being away only delays."""
         delay = 0.2
         while True:
+            started = time.monotonic()
             try:
                 await self._session()
-                delay = 0.2
             except (
                 KafkaError,
                 OSError,
@@ -104,8 +106,9 @@ class Relay:
                 TimeoutError,
             ) as error:
                 log.warning("relay_interrupted", error=type(error).__name__)
+                # After a good run, this interruption is a new story.
+                delay = 0.2 if time.monotonic() - started > GOOD_SECONDS else min(delay * 2, 5.0)
                 await asyncio.sleep(delay)
-                delay = min(delay * 2, 5.0)
 
     async def _session(self) -> None:
         producer = AIOKafkaProducer(

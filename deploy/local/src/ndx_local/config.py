@@ -45,6 +45,14 @@ PORT_NAMES: tuple[str, ...] = (
 )
 
 
+def service_named(name: str) -> Service:
+    """Return a service by its short name."""
+    found = next((s for s in SERVICES if s.name == name), None)
+    if found is None:
+        raise StackError(f"there is no service {name}; services are {', '.join(s.name for s in SERVICES)}")
+    return found
+
+
 def choose_ports(paths: StackPaths, report: Callable[[str], None] = lambda _: None) -> dict[str, int]:
     """Return the stack's ports, remembered from its last start; NDX_PORT_<NAME> in the environment fixes one.
 

@@ -1,6 +1,8 @@
-"""Command line of the embedded stack: up, down, status, logs, restart."""
+"""Command line of the embedded stack: up, down, status, logs, restart, dead letters."""
 
+import os
 import shlex
+import subprocess
 import sys
 from typing import Annotated
 
@@ -9,7 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from ndx_local import logs as log_files
+from ndx_local.config import service_named
 from ndx_local.errors import StackError
+from ndx_local.parts import module
 from ndx_local.stack import Stack
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The embedded stack of ndx.")
@@ -99,6 +103,21 @@ def env(
             sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
     except StackError as error:
         raise _fail(error) from None
+
+
+@app.command(name="dead-letters")
+def dead_letters(
+    service: Annotated[str, typer.Argument(help="Name of a service.")],
+    action: Annotated[str, typer.Argument(help="list or replay.")] = "list",
+    stack: StackName = "demo",
+) -> None:
+    """Show what a service could not handle, waiting or dead; or let it try the dead again."""
+    try:
+        settings = Stack.open(stack).env(service)
+    except StackError as error:
+        raise _fail(error) from None
+    command = module("ndx_chassis.dead_letters", service_named(service).package, action)
+    raise typer.Exit(subprocess.run(command, check=False, env={**os.environ, **settings}).returncode)
 
 
 if __name__ == "__main__":

@@ -17,12 +17,12 @@ import psutil
 
 from ndx_local import leftovers, postgres
 from ndx_local.config import (
-    SERVICES,
     choose_ports,
     env_for,
     environment,
     log_folder,
     passwords,
+    service_named,
     write_description,
 )
 from ndx_local.errors import StackError
@@ -77,12 +77,7 @@ class Stack:
         values: dict[str, str] = self.description["env"]
         if service is None:
             return values
-        found = next((s for s in SERVICES if s.name == service), None)
-        if found is None:
-            raise StackError(
-                f"there is no service {service}; services are {', '.join(s.name for s in SERVICES)}"
-            )
-        return env_for(values, found)
+        return env_for(values, service_named(service))
 
     def command(self, do: str, **rest: Any) -> dict[str, Any] | None:
         """Ask the supervisor; None when it does not run."""
