@@ -12,7 +12,8 @@ import pytest
 from cryptography import x509
 from gateway.catalogue.operations import operations_of, read_documents
 from gateway.xds import protos
-from gateway.xds.compile import Resource, compile_filters, compile_resources
+from gateway.xds.compile import compile_filters, compile_resources
+from gateway.xds.resources import Resource
 from ndx_contracts.agreements import AgreementState
 from ndx_testing.bus import AGENCIES, AGREEMENTS, NO_HANDSHAKE, PERSON, Bus, agreement
 from ndx_testing.envoy import until

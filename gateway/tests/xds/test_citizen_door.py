@@ -82,7 +82,7 @@ class TestToken:
         async with live.citizen(live.tokens.token(sub="patient")) as client:
             other = await client.get(ME)
         assert {a.status_code for a in answers} == {200, 429}
-        assert answers[-1].json()["code"] == "burst-exceeded"
+        assert {a.json()["code"] for a in answers if a.status_code == 429} == {"burst-exceeded"}
         assert other.status_code == 200
 
 

@@ -9,8 +9,9 @@ import pytest
 from gateway.agencies.service import AgencyEntry, SystemEntry
 from gateway.xds import names, protos
 from gateway.xds.bootstrap import bootstrap
-from gateway.xds.compile import Resources, compile_filters, compile_resources, documents
+from gateway.xds.compile import compile_filters, compile_resources, documents
 from gateway.xds.replies import REFUSALS
+from gateway.xds.resources import Resources
 from gateway.xds.snapshot import Doors, Material, Snapshot
 from ndx_contracts import headers
 from ndx_contracts.agreements import AgreementState
@@ -58,7 +59,8 @@ class TestGolden:
     def test_the_configuration_of_a_small_bus(self, kind: str) -> None:
         """With NDX_GOLDEN=write the files are written anew; look at the difference before committing."""
         file = GOLDEN / f"{kind.lower()}.json"
-        text = json.dumps(documents(SMALL)[getattr(protos, kind)], indent=1, sort_keys=True) + "\n"
+        found = documents(compile_resources(SMALL))[getattr(protos, kind)]
+        text = json.dumps(found, indent=1, sort_keys=True) + "\n"
         if os.environ.get("NDX_GOLDEN") == "write":
             file.parent.mkdir(exist_ok=True)
             file.write_text(text, encoding="utf-8")
@@ -81,21 +83,27 @@ class TestPurity:
 
     def test_a_bus_without_agencies_has_no_empty_map(self) -> None:
         empty = replace(SMALL, agencies=[], operators=[], revoked={}, agreements=[])
-        assert '"map": {}' not in json.dumps(documents(empty))
-        compile_resources(empty)
+        for kind in documents(compile_resources(empty)).values():
+            assert '"map": {}' not in json.dumps(kind)
+            assert '"exact_match_map": {}' not in json.dumps(kind)
 
     def test_a_bus_without_services_compiles(self) -> None:
         compile_resources(replace(SMALL, operations=[], doors=replace(SMALL.doors, upstreams={})))
 
 
 class TestLocality:
-    def test_a_suspended_agreement_touches_the_filters_and_its_service_only(self) -> None:
+    def test_a_suspended_agreement_touches_the_agency_filter_and_its_service_only(self) -> None:
         stopped = [
             a.model_copy(update={"state": AgreementState.SUSPENDED}) if a.agreement_id == "DSA-G03-1" else a
             for a in SMALL.agreements
         ]
         difference = changed(compile_resources(SMALL), compile_resources(replace(SMALL, agreements=stopped)))
-        assert difference == {names.AGENCY_FILTER, names.BURST_FILTER, "routes-population"}
+        assert difference == {names.AGENCY_FILTER, "routes-population"}
+
+    def test_a_suspended_agency_touches_the_agency_filter_only(self) -> None:
+        stopped = [replace(a, state="SUSPENDED") if a.code == "G03" else a for a in SMALL.agencies]
+        difference = changed(compile_resources(SMALL), compile_resources(replace(SMALL, agencies=stopped)))
+        assert difference == {names.AGENCY_FILTER}
 
     def test_a_new_agency_without_agreements_touches_the_filters_only(self) -> None:
         more = [*SMALL.agencies, AgencyEntry("G09", "ACTIVE", [SystemEntry("core", "ACTIVE")])]
@@ -110,13 +118,13 @@ class TestLocality:
 
 class TestDoors:
     def test_both_doors_strip_every_header_that_says_who_calls(self) -> None:
-        for listener in documents(SMALL)[protos.LDS].values():
+        for listener in documents(compile_resources(SMALL))[protos.LDS].values():
             manager = listener["filter_chains"][0]["filters"][-1]["typed_config"]
             mutations = manager["early_header_mutation_extensions"][0]["typed_config"]["mutations"]
             assert {h.lower() for h in headers.SET_BY_GATEWAY} <= {m["remove"] for m in mutations}
 
     def test_no_log_or_span_names_the_path(self) -> None:
-        text = json.dumps(documents(SMALL)[protos.LDS])
+        text = json.dumps(documents(compile_resources(SMALL))[protos.LDS])
         for word in ("%REQ(:PATH", "%PATH", "%REQ_WITHOUT_QUERY", "%TRAILER"):
             assert word not in text
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from gateway.xds import protos
-from gateway.xds.compile import Resource, Resources
+from gateway.xds.resources import Resource, Resources
 from gateway.xds.stream import Stream
 from google.protobuf import any_pb2
 
@@ -103,6 +103,15 @@ class TestStream:
         acknowledge(stream, answer)
         assert not stream.behind(current)
         assert stream.behind(resources(CDS={"a": "2"}))
+
+    def test_it_is_behind_until_it_has_asked_for_every_type(self) -> None:
+        stream, current = Stream(), resources(CDS={"a": "1"}, RDS={"r": "1"})
+        stream.take(request("CDS"))
+        settle(stream, current)
+        assert stream.behind(current)
+        stream.take(request("RDS", resource_names_subscribe=["r"]))
+        settle(stream, current)
+        assert not stream.behind(current)
 
     def test_a_refused_version_is_remembered_not_sent_again_and_forgotten_with_the_next(self) -> None:
         stream = Stream()

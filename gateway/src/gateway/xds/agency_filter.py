@@ -1,20 +1,29 @@
 """The small filters that change often: who is known, suspended or revoked, and how fast each may call."""
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
+from ndx_contracts.agreements import Agreement
+
+from gateway.agencies.service import AgencyEntry
 from gateway.catalogue.operations import Operation
-from gateway.xds import matchers, names
-from gateway.xds.coverage import ANY_PURPOSE, Coverage, Standing, standing
-from gateway.xds.snapshot import Snapshot
+from gateway.xds import matchers, names, wire
+from gateway.xds.coverage import ANY_PURPOSE, Standing
+from gateway.xds.protos import LocalRateLimit, RateEntry, RateLimitDescriptor, Rbac, TokenBucket
+from gateway.xds.wire import Wire
 
 _REFUSED_STATES = {
     "SUSPENDED": "agency-suspended",
     "CLOSED": "agency-suspended",
     "REGISTERED": "agency-unknown",
 }
+# Field 19 of LocalRateLimit, enable_retry_after_header, is newer than the published stubs.
+RETRY_AFTER_ON = Wire(b"\x98\x01\x01")
 
 
+@lru_cache(maxsize=1024)
 def path_regex(template: str) -> str:
     """Return an expression for every path, with or without a query, that the template means."""
     parts = re.split(r"\{[^}]+\}", template)
@@ -22,7 +31,7 @@ def path_regex(template: str) -> str:
 
 
 def _kill_switch(
-    stopped: list[tuple[str, list[str]]], operations: dict[str, Operation], otherwise: matchers.Node
+    stopped: Sequence[tuple[str, list[str]]], operations: Mapping[str, Operation], otherwise: matchers.Node
 ) -> matchers.Node:
     """Refuse calls under suspended agreements before the agreement filter has heard of it."""
     cases = []
@@ -38,57 +47,68 @@ def _kill_switch(
     return matchers.first_of(cases, otherwise)
 
 
-def agency_filter(snapshot: Snapshot, coverage: Coverage) -> dict[str, Any]:
+def admission(
+    agency: AgencyEntry | None,
+    revoked: Iterable[str],
+    stopped: Sequence[tuple[str, list[str]]] = (),
+    operations: Mapping[str, Operation] | None = None,
+) -> matchers.Node:
+    """Return what the agency filter does with one certificate's name.
+
+    The action that lets it in is named with the agency's code, which thus becomes `NDX-Agency`.
+    """
+    if agency is None:
+        return matchers.deny("agency-unknown")
+    refusal = _REFUSED_STATES.get(agency.state)
+    if refusal is not None:
+        return matchers.deny(refusal)
+    passes = _kill_switch(stopped, operations or {}, matchers.allow(agency.code))
+    return matchers.by_fingerprint({f: matchers.deny("certificate-revoked") for f in revoked}, passes)
+
+
+def agency_filter(cases: matchers.Entries, systems: matchers.Entries) -> Wire:
     """Return the RBAC that knows every system and operator; nobody else passes.
 
-    The action that lets a certificate in is named with its agency's code, which thus becomes `NDX-Agency`;
-    the shadow matcher, which refuses nothing, names the system for `NDX-System`.
+    The shadow matcher, which refuses nothing, names the system for `NDX-System`.
     """
-    cases: dict[str, matchers.Node] = {}
-    systems: dict[str, matchers.Node] = {}
-    states = {a.code: a.state for a in snapshot.agencies}
-    operations = {o.name: o for o in snapshot.operations}
-    stopped = coverage.suspended()
-
-    def known(agency: str, san: str) -> matchers.Node:
-        refusal = _REFUSED_STATES.get(states.get(agency, "REGISTERED"))
-        if refusal is not None:
-            return matchers.deny(refusal)
-        revoked = {f: matchers.deny("certificate-revoked") for f in sorted(snapshot.revoked.get(san, []))}
-        passes = _kill_switch(stopped.get(san, []), operations, matchers.allow(agency))
-        return matchers.by_fingerprint(revoked, passes)
-
-    for agency in snapshot.agencies:
-        for system in agency.systems:
-            san = names.agency_san(agency.code, system.code)
-            cases[san] = known(agency.code, san)
-            if system.state != "ACTIVE":
-                cases[san] = matchers.deny("agency-suspended")
-            systems[san] = matchers.allow(system.code)
-    for operator in snapshot.operators:
-        if operator.state == "ACTIVE":
-            san = names.operator_san(operator.agency, operator.login)
-            cases[san] = known(operator.agency, san)
-    document = {
-        "@type": names.RBAC,
-        "matcher": matchers.by_san(cases, matchers.deny("agency-unknown")),
-        "rules_stat_prefix": "agency_",
-    }
+    found = [
+        wire.put(Rbac, "matcher", matchers.by_san(cases, matchers.deny("agency-unknown"))),
+        wire.put(Rbac, "rules_stat_prefix", "agency_"),
+    ]
     if systems:
-        document["shadow_matcher"] = matchers.by_san(systems, None)
-        document["shadow_rules_stat_prefix"] = "system_"
-    return document
+        found.append(wire.put(Rbac, "shadow_matcher", matchers.by_san(systems, None)))
+        found.append(wire.put(Rbac, "shadow_rules_stat_prefix", "system_"))
+    return wire.join(found)
 
 
-def _bucket(entries: dict[str, str], *, rate: int, burst: int) -> dict[str, Any]:
-    return {
-        "entries": [{"key": key, "value": value} for key, value in entries.items()],
-        "token_bucket": {
-            "max_tokens": max(rate, burst),
-            "tokens_per_fill": rate,
-            "fill_interval": "1s",
-        },
-    }
+def _bucket(entries: dict[str, str], *, rate: int, burst: int) -> Wire:
+    bucket = {"max_tokens": max(rate, burst), "tokens_per_fill": rate, "fill_interval": "1s"}
+    found = [
+        wire.put(
+            RateLimitDescriptor,
+            "entries",
+            wire.put(RateEntry, "key", key) + wire.put(RateEntry, "value", value),
+        )
+        for key, value in entries.items()
+    ]
+    found.append(wire.put(RateLimitDescriptor, "token_bucket", wire.encode(TokenBucket, bucket)))
+    return wire.put(LocalRateLimit, "descriptors", wire.join(found))
+
+
+def agreement_bucket(agreement: Agreement) -> Wire:
+    """Return the bucket of one agreement.
+
+    It is the agreement's own: what an agency may ask in all is the sum of its agreements, and one busy
+    agreement takes nothing from the agency's others. It stays while the agreement is suspended, so that a
+    suspension changes nothing but who gets in.
+    """
+    quotas = agreement.quotas
+    return _bucket({"agreement": agreement.agreement_id}, rate=quotas.per_second, burst=quotas.burst)
+
+
+def agency_bucket(agency: str, rate: int) -> Wire:
+    """Return the bucket of one agency for calls to the control plane itself."""
+    return _bucket({"door": "control", "agency": agency}, rate=rate, burst=2 * rate)
 
 
 def _from_metadata(key: str, source: str, namespace: str, path: str) -> dict[str, Any]:
@@ -105,7 +125,6 @@ def rate_limit(descriptors: list[dict[str, Any]], actions: list[list[dict[str, A
     """Return a local rate limit whose default bucket never runs dry, so that only descriptors count."""
     everybody = {"default_value": {"numerator": 100}}
     return {
-        "@type": names.LOCAL_RATE_LIMIT,
         "stat_prefix": "burst",
         "token_bucket": {"max_tokens": 1_000_000, "tokens_per_fill": 1_000_000, "fill_interval": "1s"},
         "filter_enabled": everybody,
@@ -117,26 +136,11 @@ def rate_limit(descriptors: list[dict[str, Any]], actions: list[list[dict[str, A
     }
 
 
-def burst_filter(snapshot: Snapshot) -> dict[str, Any]:
-    """Return one token bucket per agreement, and one per agency for calls to the control plane itself.
-
-    The agreement's rate is the agreement's own: what an agency may ask in all is the sum of its agreements,
-    and one busy agreement takes nothing from the agency's others.
-    """
+def burst_filter(buckets: Wire) -> Wire:
+    """Return the filter with one token bucket per agreement, and one per agency for the control plane."""
     rbac = "envoy.filters.http.rbac"
-    descriptors = [
-        _bucket({"agreement": a.agreement_id}, rate=a.quotas.per_second, burst=a.quotas.burst)
-        for a in sorted(snapshot.agreements, key=lambda a: a.agreement_id)
-        if standing(a, snapshot) is Standing.IN_FORCE
-    ]
-    rate = snapshot.doors.metadata_per_second
-    descriptors += [
-        _bucket({"door": "control", "agency": a.code}, rate=rate, burst=2 * rate)
-        for a in sorted(snapshot.agencies, key=lambda a: a.code)
-        if a.state == "ACTIVE"
-    ]
-    return rate_limit(
-        descriptors,
+    limit = rate_limit(
+        [],
         [
             [_from_metadata("agreement", "DYNAMIC", rbac, names.AGREEMENT_KEY)],
             [
@@ -145,3 +149,4 @@ def burst_filter(snapshot: Snapshot) -> dict[str, Any]:
             ],
         ],
     )
+    return wire.join([wire.encode(LocalRateLimit, limit), buckets, RETRY_AFTER_ON])

@@ -1,122 +1,213 @@
-"""One pure function: what the control plane knows → Envoy's resources, by type URL and name."""
+"""One pure function: what the control plane knows → Envoy's resources, by type URL and name.
 
-import hashlib
-import json
+The compiler remembers what it made of the snapshot before, and makes anew only what follows from the
+difference. What it returns depends on the snapshot alone: one that has seen many others returns the same
+bytes as a new one.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from datetime import date
+from typing import Any, TypeVar
 
-from google.protobuf import any_pb2, json_format
-from google.protobuf.message import Message
-
-from gateway.xds import names, protos
-from gateway.xds.agency_filter import agency_filter, burst_filter
+from gateway.agencies.service import AgencyEntry
+from gateway.catalogue.operations import Operation
+from gateway.xds import names, protos, wire
+from gateway.xds.agency_filter import admission, agency_filter, burst_filter
 from gateway.xds.clusters import clusters, secrets
-from gateway.xds.coverage import Coverage
+from gateway.xds.coverage import Verdict, ranked
 from gateway.xds.listeners import agencies_listener, citizens_listener
-from gateway.xds.routes import CITIZENS, agency_route_configs, citizen_routes, scopes
+from gateway.xds.matchers import Entries, entry
+from gateway.xds.parts import NO_PART, AgencyPart, Table, part_of
+from gateway.xds.resources import KINDS, Resource, Resources, from_documents, from_filter, from_wire
+from gateway.xds.routes import (
+    CITIZENS,
+    agency_route,
+    agency_routes,
+    agency_scopes,
+    agreement_decision,
+    citizen_routes,
+    control_decision,
+    scopes,
+)
 from gateway.xds.snapshot import Snapshot
+from gateway.xds.wire import Wire
 
-# Field 19 of LocalRateLimit, enable_retry_after_header, is newer than the published stubs.
-_RETRY_AFTER_ON = b"\x98\x01\x01"
-# Fields 1 and 2 of set_filter_state's Config: the stubs know only the first.
-_ON_NEW_CONNECTION, _ON_TLS_HANDSHAKE = b"\x0a", b"\x12"
-_KINDS: dict[str, type[Message]] = {
-    protos.CDS: protos.Cluster,
-    protos.LDS: protos.Listener,
-    protos.RDS: protos.RouteConfiguration,
-    protos.SRDS: protos.ScopedRouteConfiguration,
-    protos.SDS: protos.Secret,
-    protos.ECDS: protos.TypedExtensionConfig,
-}
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
-    """A resource ready to be sent; its version is a digest of its bytes."""
+class _Kept:
+    """One agency's part and what it was made of."""
 
-    name: str
-    body: any_pb2.Any
-    version: str
-
-
-Resources = dict[str, dict[str, Resource]]
+    given: tuple[Any, ...]
+    today: date
+    wins: list[Verdict]
+    part: AgencyPart
 
 
-def filter_documents(snapshot: Snapshot, coverage: Coverage) -> dict[str, dict[str, Any]]:
-    """Return the discovered filters in their JSON form, by name."""
-    filters = {
-        names.AGENCY_FILTER: agency_filter(snapshot, coverage),
-        names.BURST_FILTER: burst_filter(snapshot),
-    }
-    return {name: {"name": name, "typed_config": document} for name, document in filters.items()}
+class Compiler:
+    """Compiles one snapshot after another."""
 
+    def __init__(self) -> None:
+        self._fixed: tuple[Any, ...] = ()
+        self._forget()
 
-def documents(snapshot: Snapshot) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return every resource in its JSON form, by type URL and name."""
-    coverage = Coverage(snapshot)
-    routes = agency_route_configs(snapshot, coverage)
-    return {
-        protos.CDS: clusters(snapshot),
-        protos.SDS: secrets(snapshot),
-        protos.ECDS: filter_documents(snapshot, coverage),
-        protos.LDS: {
-            "agencies": agencies_listener(snapshot.doors),
-            "citizens": citizens_listener(snapshot.doors),
-        },
-        protos.SRDS: scopes(routes),
-        protos.RDS: {**routes, CITIZENS: citizen_routes(snapshot)},
-    }
+    def _forget(self) -> None:
+        self._operations: dict[str, Operation] = {}
+        self._kept: dict[str, _Kept] = {}
+        self._operators: dict[str, Wire] = {}
+        self._admissions, self._systems, self._buckets = Table(), Table(), Table()
+        self._decisions: dict[str, Table] = {}
+        self._made: dict[tuple[str, str], tuple[Any, Any]] = {}
+
+    def compile(self, snapshot: Snapshot) -> Resources:
+        """Return every resource of both listeners."""
+        self._take(snapshot)
+        doors, scoped = snapshot.doors, agency_scopes(snapshot.operations)
+        listeners = {"agencies": agencies_listener, "citizens": citizens_listener}
+        routes = {
+            names.route_config(scope): self._routes(scope, ops, snapshot) for scope, ops in scoped.items()
+        }
+        routes[CITIZENS] = self._once(
+            ("routes", CITIZENS),
+            (snapshot.operations, doors),
+            lambda: from_wire(protos.RDS, CITIZENS, citizen_routes(snapshot)),
+        )
+        return {
+            protos.CDS: self._documents(protos.CDS, doors, lambda: clusters(snapshot)),
+            protos.SDS: self._documents(protos.SDS, snapshot.material, lambda: secrets(snapshot)),
+            protos.ECDS: self._filters(),
+            protos.LDS: self._documents(
+                protos.LDS, doors, lambda: {name: make(doors) for name, make in listeners.items()}
+            ),
+            protos.SRDS: self._documents(protos.SRDS, tuple(scoped), lambda: scopes(scoped)),
+            protos.RDS: routes,
+        }
+
+    def filters(self, snapshot: Snapshot) -> Resources:
+        """Return only the small filters: what stops a suspended or revoked caller, long before the routes.
+
+        They may be in force before the routes of the same snapshot: then more is refused, never less.
+        """
+        self._take(snapshot)
+        return {protos.ECDS: self._filters()}
+
+    def _once(self, key: tuple[str, str], given: Any, make: Callable[[], _Made]) -> _Made:
+        """Return what was made under the key, or make it anew when it is given something else."""
+        before = self._made.get(key)
+        if before is None or before[0] != given:
+            before = self._made[key] = (given, make())
+        made: _Made = before[1]
+        return made
+
+    def _documents(
+        self, kind: str, given: Any, make: Callable[[], dict[str, dict[str, Any]]]
+    ) -> dict[str, Resource]:
+        return self._once(("documents", kind), given, lambda: from_documents(kind, make()))
+
+    def _take(self, snapshot: Snapshot) -> None:
+        """Bring the tables up to the snapshot, agency by agency."""
+        fixed = (snapshot.operations, snapshot.doors)
+        if fixed != self._fixed:
+            self._forget()
+            self._fixed = fixed
+            self._operations = {o.name: o for o in snapshot.operations if o.door == "agency"}
+        agencies = {a.code: a for a in snapshot.agencies}
+        agreements: dict[str, list[Any]] = {code: [] for code in agencies}
+        for agreement in snapshot.agreements:
+            agreements.setdefault(agreement.consumer_agency, []).append(agreement)
+        revoked: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
+        for san, prints in sorted(snapshot.revoked.items()):
+            revoked.setdefault(san.split(":")[3], []).append((san, tuple(sorted(prints))))
+        for code in self._kept.keys() - agencies.keys():
+            self._replace(self._kept.pop(code).part, NO_PART)
+        for code, agency in agencies.items():
+            given = (agency, tuple(agreements[code]), tuple(revoked.get(code, ())))
+            kept = self._kept.get(code)
+            if kept is None or kept.today != snapshot.today or kept.given != given:
+                self._kept[code] = self._renewed(kept, given, snapshot)
+        self._take_operators(snapshot, agencies)
+
+    def _renewed(self, kept: _Kept | None, given: tuple[Any, ...], snapshot: Snapshot) -> _Kept:
+        agency, agreements, revoked = given
+        wins = ranked(agreements, snapshot.today)
+        if kept is not None and (kept.given[0], kept.wins, kept.given[2]) == (agency, wins, revoked):
+            return _Kept(given, snapshot.today, wins, kept.part)
+        rate = snapshot.doors.metadata_per_second
+        part = part_of(agency, wins, dict(revoked), self._operations, rate)
+        self._replace(kept.part if kept is not None else NO_PART, part)
+        return _Kept(given, snapshot.today, wins, part)
+
+    def _replace(self, before: AgencyPart, after: AgencyPart) -> None:
+        self._admissions.replace(before.admissions, after.admissions)
+        self._systems.replace(before.systems, after.systems)
+        self._buckets.replace(before.buckets, after.buckets)
+        for name in before.decisions.keys() | after.decisions.keys():
+            table = self._decisions.setdefault(name, Table())
+            table.replace(before.decisions.get(name, {}), after.decisions.get(name, {}))
+
+    def _take_operators(self, snapshot: Snapshot, agencies: Mapping[str, AgencyEntry]) -> None:
+        after: dict[str, Wire] = {}
+        for operator in snapshot.operators:
+            if operator.state == "ACTIVE":
+                san = names.operator_san(operator.agency, operator.login)
+                revoked = sorted(snapshot.revoked.get(san, ()))
+                after[san] = entry(san, admission(agencies.get(operator.agency), revoked))
+        self._admissions.replace(self._operators, after)
+        self._operators = after
+
+    def _filters(self) -> dict[str, Resource]:
+        def agencies() -> Resource:
+            known = agency_filter(Entries(self._admissions.joined()), Entries(self._systems.joined()))
+            return from_filter(names.AGENCY_FILTER, protos.Rbac, known)
+
+        def burst() -> Resource:
+            return from_filter(
+                names.BURST_FILTER, protos.LocalRateLimit, burst_filter(self._buckets.joined())
+            )
+
+        versions = (self._admissions.version, self._systems.version)
+        return {
+            names.AGENCY_FILTER: self._once(("filter", names.AGENCY_FILTER), versions, agencies),
+            names.BURST_FILTER: self._once(("filter", names.BURST_FILTER), self._buckets.version, burst),
+        }
+
+    def _routes(self, scope: str, operations: list[Operation], snapshot: Snapshot) -> Resource:
+        name = names.route_config(scope)
+        made = {o.name: self._route(o, snapshot) for o in operations}
+        return self._once(
+            ("routes", name),
+            (tuple(operations), tuple(made.values())),
+            lambda: from_wire(protos.RDS, name, agency_routes(scope, operations, lambda o: made[o.name])),
+        )
+
+    def _route(self, operation: Operation, snapshot: Snapshot) -> Wire:
+        def make() -> Wire:
+            if operation.door == "agency":
+                decision = agreement_decision(Entries(table.joined()))
+            else:
+                decision = control_decision(operation, snapshot.operators)
+            return agency_route(operation, snapshot.doors, decision)
+
+        table = self._decisions.setdefault(operation.name, Table())
+        given = table.version if operation.door == "agency" else tuple(snapshot.operators)
+        return self._once(("route", operation.name), (operation, given), make)
 
 
 def compile_resources(snapshot: Snapshot) -> Resources:
     """Return every resource of both listeners."""
-    return {kind: _packed(kind, found) for kind, found in documents(snapshot).items()}
+    return Compiler().compile(snapshot)
 
 
 def compile_filters(snapshot: Snapshot) -> Resources:
-    """Return only the small filters: what stops a suspended or revoked caller, long before the routes.
-
-    They may be in force before the routes of the same snapshot: then more is refused, never less.
-    """
-    return {protos.ECDS: _packed(protos.ECDS, filter_documents(snapshot, Coverage(snapshot)))}
+    """Return only the small filters."""
+    return Compiler().filters(snapshot)
 
 
-def _packed(kind: str, found: dict[str, dict[str, Any]]) -> dict[str, Resource]:
-    return {name: _resource(kind, name, json.dumps(d, sort_keys=True)) for name, d in found.items()}
-
-
-@lru_cache(maxsize=1024)
-def _resource(kind: str, name: str, document: str) -> Resource:
-    """Pack one resource; most are as they were at the last change, so the result is kept."""
-    message: Any = json_format.Parse(document, _KINDS[kind]())
-    if kind == protos.LDS:
-        _keep_fingerprint_after_handshake(message)
-        _ask_for_retry_after(message)
-    elif name == names.BURST_FILTER:
-        message.typed_config.value += _RETRY_AFTER_ON
-    body = any_pb2.Any()
-    body.Pack(message, deterministic=True)
-    return Resource(name, body, hashlib.sha256(body.value).hexdigest()[:16])
-
-
-def _keep_fingerprint_after_handshake(listener: Any) -> None:
-    for chain in listener.filter_chains:
-        for part in chain.filters:
-            if part.name == "envoy.filters.network.set_filter_state":
-                value = part.typed_config.value
-                if not value.startswith(_ON_NEW_CONNECTION):
-                    raise ValueError("the filter state's form has changed")
-                part.typed_config.value = _ON_TLS_HANDSHAKE + value[1:]
-
-
-def _ask_for_retry_after(listener: Any) -> None:
-    for chain in listener.filter_chains:
-        for part in chain.filters:
-            manager = protos.HttpConnectionManager()
-            if not part.typed_config.Unpack(manager):
-                continue
-            for http_filter in manager.http_filters:
-                if http_filter.typed_config.Is(protos.LocalRateLimit.DESCRIPTOR):
-                    http_filter.typed_config.value += _RETRY_AFTER_ON
-            part.typed_config.Pack(manager, deterministic=True)
+def documents(resources: Resources) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return resources in their JSON form, by type URL and name."""
+    return {
+        kind: {name: wire.decode(KINDS[kind], found.body.value) for name, found in named.items()}
+        for kind, named in resources.items()
+    }

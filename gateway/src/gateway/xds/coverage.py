@@ -1,13 +1,15 @@
 """Which agreement covers which call: the decision that the matcher trees are written from."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 from ndx_contracts.agreements import Agreement, AgreementState
 
+from gateway.agencies.service import AgencyEntry
 from gateway.catalogue.operations import Operation
 from gateway.xds.names import agency_san
-from gateway.xds.snapshot import Snapshot
 
 
 class Standing(StrEnum):
@@ -32,14 +34,18 @@ class Verdict:
     agreement: Agreement
 
 
-def standing(agreement: Agreement, snapshot: Snapshot) -> Standing:
-    """Return what the agreement is worth on the snapshot's day."""
-    over = agreement.valid_to is not None and agreement.valid_to < snapshot.today
+Verdicts = dict[str, dict[str, dict[str, Verdict]]]
+"""Certificate URI → operation name → purpose → verdict."""
+
+
+def standing(agreement: Agreement, today: date) -> Standing:
+    """Return what the agreement is worth on that day in Vietnam."""
+    over = agreement.valid_to is not None and agreement.valid_to < today
     if agreement.state is AgreementState.EXPIRED or over:
         return Standing.EXPIRED
     if agreement.state is AgreementState.SUSPENDED:
         return Standing.SUSPENDED
-    if agreement.state is AgreementState.ACTIVE and agreement.valid_from <= snapshot.today:
+    if agreement.state is AgreementState.ACTIVE and agreement.valid_from <= today:
         return Standing.IN_FORCE
     return Standing.NOT_YET
 
@@ -48,44 +54,41 @@ def _number(agreement: Agreement) -> int:
     return int(agreement.agreement_id.rsplit("-", 1)[1])
 
 
-class Coverage:
-    """All verdicts of a snapshot: operation name → certificate URI → purpose → verdict.
+def ranked(agreements: Iterable[Agreement], today: date) -> list[Verdict]:
+    """Return those that say anything about a call, the one that wins first.
 
     Where several agreements cover one call, one in force wins over a suspended one, that over an expired
     one, and among equals the lowest number.
     """
+    found = [Verdict(standing(a, today), a) for a in agreements]
+    found = [verdict for verdict in found if verdict.standing in _STRENGTH]
+    found.sort(key=lambda v: (_STRENGTH.index(v.standing), _number(v.agreement), v.agreement.agreement_id))
+    return found
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        operations = {o.name: o for o in snapshot.operations if o.door == "agency"}
-        systems = {a.code: [s.code for s in a.systems] for a in snapshot.agencies}
-        self._cases: dict[str, dict[str, dict[str, Verdict]]] = {name: {} for name in operations}
-        ranked = [(standing(a, snapshot), a) for a in snapshot.agreements]
-        ranked = [pair for pair in ranked if pair[0] in _STRENGTH]
-        ranked.sort(key=lambda pair: (_STRENGTH.index(pair[0]), _number(pair[1]), pair[1].agreement_id))
-        for worth, agreement in ranked:
-            known = systems.get(agreement.consumer_agency, [])
-            wanted = [s for s in agreement.consumer_systems or known if s in known]
-            sans = [agency_san(agreement.consumer_agency, s) for s in wanted]
-            for grant in agreement.operations:
-                operation = operations.get(grant.operation)
-                if operation is None:
-                    continue
-                purposes = [p.value for p in agreement.purposes] if operation.personal_data else [ANY_PURPOSE]
-                for san in sans:
-                    verdicts = self._cases[operation.name].setdefault(san, {})
-                    for purpose in purposes:
-                        verdicts.setdefault(purpose, Verdict(worth, agreement))
 
-    def of(self, operation: Operation) -> dict[str, dict[str, Verdict]]:
-        """Return certificate URI → purpose → verdict of one operation."""
-        return self._cases.get(operation.name, {})
+def verdicts_of(
+    agency: AgencyEntry, wins: Iterable[Verdict], operations: Mapping[str, Operation]
+) -> Verdicts:
+    """Return all verdicts about one agency's systems; `wins` are its agreements as ranked."""
+    systems = [s.code for s in agency.systems]
+    found: Verdicts = {agency_san(agency.code, s): {} for s in systems}
+    for verdict in wins:
+        agreement = verdict.agreement
+        purposes = [p.value for p in agreement.purposes]
+        wanted = [s for s in agreement.consumer_systems or systems if s in systems]
+        granted = [operations[g.operation] for g in agreement.operations if g.operation in operations]
+        for mine in (found[agency_san(agency.code, s)] for s in wanted):
+            for operation in granted:
+                cases = mine.setdefault(operation.name, {})
+                for purpose in purposes if operation.personal_data else (ANY_PURPOSE,):
+                    cases.setdefault(purpose, verdict)
+    return found
 
-    def suspended(self) -> dict[str, list[tuple[str, list[str]]]]:
-        """Return, by certificate URI, the operations with purposes that a suspension bars."""
-        found: dict[str, list[tuple[str, list[str]]]] = {}
-        for name, cases in sorted(self._cases.items()):
-            for san, verdicts in cases.items():
-                purposes = sorted(p for p, v in verdicts.items() if v.standing is Standing.SUSPENDED)
-                if purposes:
-                    found.setdefault(san, []).append((name, purposes))
-        return found
+
+def suspended(mine: Mapping[str, Mapping[str, Verdict]]) -> list[tuple[str, list[str]]]:
+    """Return the operations, with purposes, that suspensions bar to one system."""
+    barred = [
+        (name, sorted(p for p, v in cases.items() if v.standing is Standing.SUSPENDED))
+        for name, cases in sorted(mine.items())
+    ]
+    return [(name, purposes) for name, purposes in barred if purposes]

@@ -4,8 +4,9 @@ from typing import Any
 
 from ndx_contracts import headers
 
-from gateway.xds import matchers, names
+from gateway.xds import matchers, names, wire
 from gateway.xds.agency_filter import rate_limit
+from gateway.xds.protos import Predicate
 from gateway.xds.replies import local_replies
 from gateway.xds.reporting import access_log, tracing
 from gateway.xds.routes import CITIZENS
@@ -49,7 +50,8 @@ def _request_id() -> list[dict[str, Any]]:
             "typed_config": {"@type": names.EXTENSION + "filters.common.matcher.action.v3.SkipFilter"},
         }
     }
-    fits = [{"predicate": matchers.header_fits(headers.REQUEST_ID.lower(), _UUID), "on_match": keep}]
+    uuid = wire.decode(Predicate, matchers.header_fits(headers.REQUEST_ID.lower(), _UUID))
+    fits = [{"predicate": uuid, "on_match": keep}]
     unless_uuid = {
         "name": "ndx.request-id",
         "typed_config": {
@@ -215,7 +217,7 @@ def _citizen_burst(doors: Doors) -> dict[str, Any]:
     account = {"request_headers": {"header_name": headers.CITIZEN.lower(), "descriptor_key": "citizen"}}
     limit = rate_limit([{"entries": [{"key": "citizen"}], "token_bucket": bucket}], [[account]])
     limit["max_dynamic_descriptors"] = 50_000
-    return {"name": names.BURST_FILTER, "typed_config": limit}
+    return {"name": names.BURST_FILTER, "typed_config": {"@type": names.LOCAL_RATE_LIMIT, **limit}}
 
 
 def citizens_listener(doors: Doors) -> dict[str, Any]:

@@ -1,91 +1,165 @@
-"""Builders for the matcher trees by which the RBAC filters decide."""
+"""Builders for the matcher trees by which the RBAC filters decide, encoded as Envoy reads them."""
 
-from typing import Any
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NewType
 
-from gateway.xds.names import EXTENSION, TYPE
+from gateway.xds import protos, wire
+from gateway.xds.protos import (
+    FieldMatcher,
+    FilterStateInput,
+    HeaderInput,
+    Matcher,
+    MatcherList,
+    MatcherTree,
+    MatchMap,
+    OnMatch,
+    Predicate,
+    PredicateList,
+    RbacAction,
+    RegexMatcher,
+    SinglePredicate,
+    StringMatcher,
+    TypedExtension,
+    UriSanInput,
+)
+from gateway.xds.wire import Wire, put
 
-Node = dict[str, Any]
-"""What follows a match: `{"action": …}` or `{"matcher": …}`."""
-Tree = dict[str, Any]
+Node = NewType("Node", Wire)
+"""What follows a match: an action or a further matcher."""
+Tree = NewType("Tree", Wire)
 """A matcher with its `on_no_match`."""
+Test = NewType("Test", Wire)
+"""A predicate."""
+Entries = NewType("Entries", Wire)
+"""Values with what follows them."""
 
-_ACTION = TYPE + "envoy.config.rbac.v3.Action"
-_URI_SAN = EXTENSION + "matching.common_inputs.ssl.v3.UriSanInput"
-_FILTER_STATE = EXTENSION + "matching.common_inputs.network.v3.FilterStateInput"
-_HEADER = TYPE + "envoy.type.matcher.v3.HttpRequestHeaderMatchInput"
 FINGERPRINT_KEY = "ndx.peer_fingerprint"
+_DENY = 1
 
 
+def _extension(name: str, kind: type[protos.Message], value: Wire) -> Wire:
+    typed = put(TypedExtension, "typed_config", wire.any_of(kind, value))
+    return Wire(put(TypedExtension, "name", name) + typed)
+
+
+@lru_cache(maxsize=65_536)
 def allow(name: str) -> Node:
     """Return the outcome that lets the request pass; its name becomes dynamic metadata."""
-    return {"action": {"name": "a", "typed_config": {"@type": _ACTION, "name": name}}}
+    return Node(put(OnMatch, "action", _extension("a", RbacAction, put(RbacAction, "name", name))))
 
 
+@lru_cache(maxsize=64)
 def deny(code: str) -> Node:
     """Return the outcome that refuses; its name is the refusal's code."""
-    return {"action": {"name": "a", "typed_config": {"@type": _ACTION, "name": code, "action": "DENY"}}}
+    action = Wire(put(RbacAction, "name", code) + wire.put_number(RbacAction, "action", _DENY))
+    return Node(put(OnMatch, "action", _extension("a", RbacAction, action)))
 
 
-def _input(kind: str, **config: str) -> dict[str, Any]:
-    return {"name": "i", "typed_config": {"@type": kind, **config}}
+@lru_cache(maxsize=64)
+def _header_input(header: str) -> Wire:
+    return _extension("i", HeaderInput, put(HeaderInput, "header_name", header))
 
 
-def header_input(header: str) -> dict[str, Any]:
-    return _input(_HEADER, header_name=header)
+@lru_cache(maxsize=1)
+def _san_input() -> Wire:
+    return _extension("i", UriSanInput, wire.NOTHING)
 
 
-def _tree(source: dict[str, Any], cases: dict[str, Node], otherwise: Node | None) -> Tree:
+@lru_cache(maxsize=1)
+def _fingerprint_input() -> Wire:
+    return _extension("i", FilterStateInput, put(FilterStateInput, "key", FINGERPRINT_KEY))
+
+
+def entry(value: str, then: Node) -> Entries:
+    """Return one value with what follows it; entries are joined into `Entries` of more."""
+    return Entries(wire.put_entry(MatchMap, "map", value, then))
+
+
+def entries(cases: Mapping[str, Node]) -> Entries:
+    """Return all of them, sorted by value."""
+    return Entries(wire.join(entry(value, then) for value, then in sorted(cases.items())))
+
+
+def _tree(source: Wire, cases: Entries, otherwise: Node | None) -> Tree:
     # Envoy refuses an empty map, and with it the whole resource.
-    tree: Tree = {}
+    found = wire.NOTHING
     if cases:
-        tree["matcher_tree"] = {"input": source, "exact_match_map": {"map": cases}}
+        exact = put(MatcherTree, "exact_match_map", cases)
+        found = put(Matcher, "matcher_tree", put(MatcherTree, "input", source) + exact)
     if otherwise is not None:
-        tree["on_no_match"] = otherwise
-    return tree
+        found = Wire(found + put(Matcher, "on_no_match", otherwise))
+    return Tree(found)
 
 
-def by_san(cases: dict[str, Node], otherwise: Node | None) -> Tree:
+def always(then: Node) -> Tree:
+    """Return a matcher that looks at nothing."""
+    return Tree(put(Matcher, "on_no_match", then))
+
+
+def by_san(cases: Entries, otherwise: Node | None) -> Tree:
     """Return a matcher on the URI in the client certificate."""
-    return _tree(_input(_URI_SAN), cases, otherwise)
+    return _tree(_san_input(), cases, otherwise)
 
 
-def by_fingerprint(cases: dict[str, Node], otherwise: Node) -> Node:
+def nested(tree: Tree) -> Node:
+    """Return a matcher as what follows a match of another one."""
+    return Node(put(OnMatch, "matcher", tree))
+
+
+def by_fingerprint(cases: Mapping[str, Node], otherwise: Node) -> Node:
     """Return a matcher on the SHA-256 of the client certificate."""
     if not cases:
         return otherwise
-    return {"matcher": _tree(_input(_FILTER_STATE, key=FINGERPRINT_KEY), cases, otherwise)}
+    return nested(_tree(_fingerprint_input(), entries(cases), otherwise))
 
 
-def by_header(header: str, cases: dict[str, Node], otherwise: Node) -> Node:
+def tree_by_header(header: str, cases: Mapping[str, Node], otherwise: Node) -> Tree:
     """Return a matcher on one header's exact value; a missing header matches nothing."""
-    return {"matcher": _tree(header_input(header), cases, otherwise)}
+    return _tree(_header_input(header), entries(cases), otherwise)
 
 
-def _is(source: dict[str, Any], match: dict[str, Any]) -> dict[str, Any]:
-    return {"single_predicate": {"input": source, "value_match": match}}
+def by_header(header: str, cases: Mapping[str, Node], otherwise: Node) -> Node:
+    """Return the same as what follows a match."""
+    return nested(tree_by_header(header, cases, otherwise))
 
 
-def header_is(header: str, value: str) -> dict[str, Any]:
+def _is(source: Wire, value: Wire) -> Test:
+    single = put(SinglePredicate, "input", source) + put(SinglePredicate, "value_match", value)
+    return Test(put(Predicate, "single_predicate", single))
+
+
+def header_is(header: str, value: str) -> Test:
     """Return a predicate: the header has this value."""
-    return _is(header_input(header), {"exact": value})
+    return _is(_header_input(header), put(StringMatcher, "exact", value))
 
 
-def header_fits(header: str, regex: str) -> dict[str, Any]:
+def header_fits(header: str, regex: str) -> Test:
     """Return a predicate: the whole value fits the expression."""
-    return _is(header_input(header), {"safe_regex": {"google_re2": {}, "regex": regex}})
+    engine = put(RegexMatcher, "google_re2", wire.NOTHING)
+    fits = put(StringMatcher, "safe_regex", engine + put(RegexMatcher, "regex", regex))
+    return _is(_header_input(header), fits)
 
 
-def every(predicates: list[dict[str, Any]]) -> dict[str, Any]:
+def every(tests: list[Test]) -> Test:
     """Return the conjunction of at least two predicates."""
-    return {"and_matcher": {"predicate": predicates}}
+    return Test(put(Predicate, "and_matcher", wire.join(put(PredicateList, "predicate", t) for t in tests)))
 
 
-def first_of(cases: list[tuple[dict[str, Any], Node]], otherwise: Node) -> Node:
+def first_of(cases: list[tuple[Test, Node]], otherwise: Node) -> Node:
     """Return a matcher that tries predicates in order."""
     if not cases:
         return otherwise
-    matchers = [{"predicate": predicate, "on_match": then} for predicate, then in cases]
-    return {"matcher": {"matcher_list": {"matchers": matchers}, "on_no_match": otherwise}}
+    found = wire.join(
+        put(
+            MatcherList,
+            "matchers",
+            put(FieldMatcher, "predicate", test) + put(FieldMatcher, "on_match", then),
+        )
+        for test, then in cases
+    )
+    tree = put(Matcher, "matcher_list", found) + put(Matcher, "on_no_match", otherwise)
+    return nested(Tree(Wire(tree)))
 
 
 def if_present(header: str, then: Node, otherwise: Node) -> Node:

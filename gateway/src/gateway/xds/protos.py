@@ -3,7 +3,8 @@
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
 from envoy.config.listener.v3.listener_pb2 import Listener
-from envoy.config.rbac.v3 import rbac_pb2 as _rbac
+from envoy.config.rbac.v3.rbac_pb2 import Action as RbacAction
+from envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.config.route.v3.scoped_route_pb2 import ScopedRouteConfiguration
 from envoy.config.trace.v3 import opentelemetry_pb2 as _otel
@@ -11,29 +12,47 @@ from envoy.config.trace.v3 import zipkin_pb2 as _zipkin
 from envoy.extensions.access_loggers.file.v3 import file_pb2 as _file
 from envoy.extensions.access_loggers.filters.cel.v3 import cel_pb2 as _cel
 from envoy.extensions.common.matching.v3 import extension_matcher_pb2 as _matching
+from envoy.extensions.common.ratelimit.v3.ratelimit_pb2 import LocalRateLimitDescriptor as RateLimitDescriptor
+from envoy.extensions.common.ratelimit.v3.ratelimit_pb2 import RateLimitDescriptor as _Descriptor
 from envoy.extensions.filters.common.matcher.action.v3 import skip_action_pb2 as _skip
 from envoy.extensions.filters.http.buffer.v3 import buffer_pb2 as _buffer
 from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2 as _mutation
 from envoy.extensions.filters.http.jwt_authn.v3 import config_pb2 as _jwt
 from envoy.extensions.filters.http.local_ratelimit.v3.local_rate_limit_pb2 import LocalRateLimit
-from envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as _http_rbac
+from envoy.extensions.filters.http.rbac.v3.rbac_pb2 import RBAC as Rbac  # noqa: N811 - a class, not a constant
+from envoy.extensions.filters.http.rbac.v3.rbac_pb2 import RBACPerRoute as RbacPerRoute
 from envoy.extensions.filters.http.router.v3 import router_pb2 as _router
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
     HttpConnectionManager,
 )
 from envoy.extensions.filters.network.set_filter_state.v3 import set_filter_state_pb2 as _state
 from envoy.extensions.http.early_header_mutation.header_mutation.v3 import header_mutation_pb2 as _early
-from envoy.extensions.matching.common_inputs.network.v3 import network_inputs_pb2 as _network
-from envoy.extensions.matching.common_inputs.ssl.v3 import ssl_inputs_pb2 as _ssl
+from envoy.extensions.matching.common_inputs.network.v3.network_inputs_pb2 import FilterStateInput
+from envoy.extensions.matching.common_inputs.ssl.v3.ssl_inputs_pb2 import UriSanInput
 from envoy.extensions.path.match.uri_template.v3 import uri_template_match_pb2 as _template
 from envoy.extensions.transport_sockets.tls.v3 import tls_pb2 as _tls
 from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2 as _options
 from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
-from envoy.type.matcher.v3 import http_inputs_pb2 as _inputs
+from envoy.type.matcher.v3.http_inputs_pb2 import HttpRequestHeaderMatchInput as HeaderInput
+from envoy.type.v3.token_bucket_pb2 import TokenBucket
+from google.protobuf.message import Message
+from xds.core.v3.extension_pb2 import TypedExtensionConfig as TypedExtension
+from xds.type.matcher.v3.matcher_pb2 import Matcher
+from xds.type.matcher.v3.regex_pb2 import RegexMatcher
+from xds.type.matcher.v3.string_pb2 import StringMatcher
+
+MatcherTree = Matcher.MatcherTree
+MatchMap = Matcher.MatcherTree.MatchMap
+MatcherList = Matcher.MatcherList
+FieldMatcher = Matcher.MatcherList.FieldMatcher
+Predicate = Matcher.MatcherList.Predicate
+PredicateList = Matcher.MatcherList.Predicate.PredicateList
+SinglePredicate = Matcher.MatcherList.Predicate.SinglePredicate
+OnMatch = Matcher.OnMatch
+RateEntry = _Descriptor.Entry
 
 _REGISTERED = (
-    _rbac,
     _otel,
     _zipkin,
     _file,
@@ -43,16 +62,12 @@ _REGISTERED = (
     _jwt,
     _matching,
     _skip,
-    _http_rbac,
     _router,
     _state,
     _early,
-    _network,
-    _ssl,
     _template,
     _tls,
     _options,
-    _inputs,
 )
 
 _P = "type.googleapis.com/envoy."
@@ -75,13 +90,37 @@ __all__ = [
     "SDS",
     "SRDS",
     "Cluster",
+    "FieldMatcher",
+    "FilterStateInput",
+    "HeaderInput",
     "HttpConnectionManager",
     "Listener",
     "LocalRateLimit",
+    "MatchMap",
+    "Matcher",
+    "MatcherList",
+    "MatcherTree",
+    "Message",
+    "OnMatch",
+    "Predicate",
+    "PredicateList",
+    "RateEntry",
+    "RateLimitDescriptor",
+    "Rbac",
+    "RbacAction",
+    "RbacPerRoute",
+    "RegexMatcher",
+    "Route",
     "RouteConfiguration",
     "ScopedRouteConfiguration",
     "Secret",
+    "SinglePredicate",
+    "StringMatcher",
+    "TokenBucket",
+    "TypedExtension",
     "TypedExtensionConfig",
+    "UriSanInput",
+    "VirtualHost",
     "ads_pb2_grpc",
     "discovery_pb2",
 ]

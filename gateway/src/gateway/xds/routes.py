@@ -1,14 +1,17 @@
 """Routes: one route configuration per service, each operation's route with the agreements that cover it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ndx_contracts import headers
 
+from gateway.agencies.service import OperatorEntry
 from gateway.catalogue.operations import Operation
-from gateway.xds import matchers, names
-from gateway.xds.coverage import ANY_PURPOSE, Coverage, Standing, Verdict
+from gateway.xds import matchers, names, wire
+from gateway.xds.coverage import ANY_PURPOSE, Standing, Verdict
+from gateway.xds.protos import Rbac, RbacPerRoute, Route, RouteConfiguration, VirtualHost
 from gateway.xds.snapshot import Doors, Snapshot
+from gateway.xds.wire import Wire
 
 _TEMPLATE = names.EXTENSION + "path.match.uri_template.v3.UriTemplateMatchConfig"
 _JWT_PER_ROUTE = names.EXTENSION + "filters.http.jwt_authn.v3.PerRouteConfig"
@@ -41,47 +44,50 @@ def _outcome(verdict: Verdict) -> matchers.Node:
     return node
 
 
-def agreement_matcher(operation: Operation, coverage: Coverage) -> matchers.Tree:
-    """Return certificate → purpose → agreement, or the refusal that fits."""
+def agreement_entry(operation: Operation, verdicts: Mapping[str, Verdict]) -> matchers.Node:
+    """Return purpose → agreement of one system for one operation, or the refusal that fits."""
+    if not operation.personal_data:
+        return _outcome(verdicts[ANY_PURPOSE])
     purpose = headers.PURPOSE.lower()
     uncovered = matchers.if_present(
         purpose, matchers.deny("purpose-not-covered"), matchers.deny("purpose-missing")
     )
-    cases: dict[str, matchers.Node] = {}
-    for san, verdicts in sorted(coverage.of(operation).items()):
-        if ANY_PURPOSE in verdicts:
-            cases[san] = _outcome(verdicts[ANY_PURPOSE])
-        else:
-            outcomes = {p: _outcome(v) for p, v in sorted(verdicts.items())}
-            cases[san] = matchers.by_header(purpose, outcomes, uncovered)
-    return matchers.by_san(cases, matchers.deny("no-agreement"))
+    return matchers.by_header(purpose, {p: _outcome(v) for p, v in verdicts.items()}, uncovered)
 
 
-def _operators(snapshot: Snapshot, outcome: Callable[[str], matchers.Node]) -> dict[str, matchers.Node]:
-    return {
-        names.operator_san(o.agency, o.login): outcome(f"{o.agency}:{o.login}")
-        for o in snapshot.operators
-        if o.state == "ACTIVE"
-    }
+def agreement_decision(cases: matchers.Entries) -> Wire:
+    """Return the agreement filter of one operation: certificate → purpose → agreement."""
+    tree = matchers.by_san(cases, matchers.deny("no-agreement"))
+    return wire.join([wire.put(Rbac, "matcher", tree), wire.put(Rbac, "rules_stat_prefix", "agr_")])
 
 
-def _decision(operation: Operation, snapshot: Snapshot, coverage: Coverage) -> dict[str, Any]:
-    """Return the agreement filter of one route."""
-    if operation.door == "agency":
-        return {"matcher": agreement_matcher(operation, coverage), "rules_stat_prefix": "agr_"}
+def _operators(
+    operators: Iterable[OperatorEntry], outcome: Callable[[str], matchers.Node]
+) -> matchers.Entries:
+    return matchers.entries(
+        {
+            names.operator_san(o.agency, o.login): outcome(f"{o.agency}:{o.login}")
+            for o in operators
+            if o.state == "ACTIVE"
+        }
+    )
+
+
+def control_decision(operation: Operation, operators: Sequence[OperatorEntry]) -> Wire:
+    """Return the agreement filter of an operation of the control plane itself."""
     if operation.door == "operator":
         tree = matchers.by_san(
-            _operators(snapshot, lambda _: matchers.allow("operator")), matchers.deny("operator-required")
+            _operators(operators, lambda _: matchers.allow("operator")), matchers.deny("operator-required")
         )
     else:
         # The agency filter has let nobody through but known systems and operators.
-        tree = {"on_no_match": matchers.allow("metadata")}
-    decision = {"matcher": tree, "rules_stat_prefix": "agr_"}
-    operators = _operators(snapshot, matchers.allow)
-    if operators:
-        decision["shadow_matcher"] = matchers.by_san(operators, None)
-        decision["shadow_rules_stat_prefix"] = "operator_"
-    return decision
+        tree = matchers.always(matchers.allow("metadata"))
+    decision = [wire.put(Rbac, "matcher", tree), wire.put(Rbac, "rules_stat_prefix", "agr_")]
+    who = _operators(operators, matchers.allow)
+    if who:
+        decision.append(wire.put(Rbac, "shadow_matcher", matchers.by_san(who, None)))
+        decision.append(wire.put(Rbac, "shadow_rules_stat_prefix", "operator_"))
+    return wire.join(decision)
 
 
 def _route(operation: Operation, doors: Doors) -> dict[str, Any]:
@@ -96,20 +102,21 @@ def _route(operation: Operation, doors: Doors) -> dict[str, Any]:
     }
 
 
-def _agency_route(operation: Operation, snapshot: Snapshot, coverage: Coverage) -> dict[str, Any]:
-    route = _route(operation, snapshot.doors)
-    route["typed_per_filter_config"] = {
-        names.AGREEMENT_FILTER: {
-            "@type": names.RBAC_PER_ROUTE,
-            "rbac": _decision(operation, snapshot, coverage),
-        }
-    }
+def agency_route(operation: Operation, doors: Doors, decision: Wire) -> Wire:
+    """Return the route of one operation with its agreement filter."""
+    route = _route(operation, doors)
     if operation.door == "agency":
         route["request_headers_to_add"] = [names.header_to_add(headers.AGREEMENT, names.AGREEMENT_VALUE)]
     else:
         route["request_headers_to_add"] = [names.header_to_add(headers.OPERATOR, names.OPERATOR_VALUE)]
         route["metadata"] = {"filter_metadata": {names.ROUTE_METADATA: {"door": "control"}}}
-    return route
+    policy = wire.any_of(RbacPerRoute, wire.put(RbacPerRoute, "rbac", decision))
+    return wire.join(
+        [
+            wire.encode(Route, route),
+            wire.put_entry(Route, "typed_per_filter_config", names.AGREEMENT_FILTER, policy),
+        ]
+    )
 
 
 def _other_methods(path: str, methods: list[str], *, citizen: bool) -> dict[str, Any]:
@@ -132,16 +139,17 @@ def _order(path: str) -> list[tuple[bool, str]]:
 
 
 def _routes(
-    operations: list[Operation], route: Callable[[Operation], dict[str, Any]], *, citizen: bool
-) -> list[dict[str, Any]]:
+    operations: Iterable[Operation], route: Callable[[Operation], Wire], *, citizen: bool
+) -> list[Wire]:
     by_path: dict[str, list[Operation]] = {}
     for operation in operations:
         by_path.setdefault(operation.path, []).append(operation)
-    found: list[dict[str, Any]] = []
+    found: list[Wire] = []
     for path in sorted(by_path, key=_order):
         here = sorted(by_path[path], key=lambda o: o.method)
         found += [route(o) for o in here]
-        found.append(_other_methods(path, [o.method for o in here], citizen=citizen))
+        others = _other_methods(path, [o.method for o in here], citizen=citizen)
+        found.append(wire.encode(Route, others))
     return found
 
 
@@ -157,75 +165,72 @@ def scope_key(path: str) -> str:
     return path.split("/")[1]
 
 
-def agency_route_configs(snapshot: Snapshot, coverage: Coverage) -> dict[str, dict[str, Any]]:
-    """Return route configurations by name; a change of agreements resends only the services it touches."""
+def agency_scopes(operations: Iterable[Operation]) -> dict[str, list[Operation]]:
+    """Return the operations of the agencies' door by scope: one route configuration each."""
     found: dict[str, list[Operation]] = {}
-    for operation in snapshot.operations:
+    for operation in operations:
         if operation.door in AGENCY_DOORS:
             found.setdefault(scope_key(operation.path), []).append(operation)
-    return {
-        names.route_config(scope): {
-            "name": names.route_config(scope),
-            "virtual_hosts": [
-                {
-                    "name": scope,
-                    "domains": ["*"],
-                    "routes": _routes(
-                        operations, lambda o: _agency_route(o, snapshot, coverage), citizen=False
-                    ),
-                    "retry_policy": _RETRY,
-                    "request_headers_to_add": [
-                        names.header_to_add(headers.AGENCY, names.AGENCY_VALUE),
-                        names.header_to_add(headers.SYSTEM, names.SYSTEM_VALUE),
-                    ],
-                }
-            ],
-        }
-        for scope, operations in sorted(found.items())
+    return dict(sorted(found.items()))
+
+
+def _route_config(name: str, host: dict[str, Any], routes: Iterable[Wire]) -> Wire:
+    parts = [wire.encode(VirtualHost, {**host, "domains": ["*"], "retry_policy": _RETRY})]
+    parts += [wire.put(VirtualHost, "routes", route) for route in routes]
+    return wire.join(
+        [
+            wire.put(RouteConfiguration, "name", name),
+            wire.put(RouteConfiguration, "virtual_hosts", wire.join(parts)),
+        ]
+    )
+
+
+def agency_routes(scope: str, operations: Iterable[Operation], route: Callable[[Operation], Wire]) -> Wire:
+    """Return a route configuration; a change of agreements resends only the services that it touches."""
+    host = {
+        "name": scope,
+        "request_headers_to_add": [
+            names.header_to_add(headers.AGENCY, names.AGENCY_VALUE),
+            names.header_to_add(headers.SYSTEM, names.SYSTEM_VALUE),
+        ],
     }
+    return _route_config(names.route_config(scope), host, _routes(operations, route, citizen=False))
 
 
-def scopes(route_configs: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def scopes(keys: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Return scoped routes: the first path segment chooses the route configuration."""
     return {
-        f"scope-{name}": {
-            "name": f"scope-{name}",
-            "route_configuration_name": name,
-            "key": {"fragments": [{"string_key": name.removeprefix("routes-")}]},
+        f"scope-{names.route_config(key)}": {
+            "name": f"scope-{names.route_config(key)}",
+            "route_configuration_name": names.route_config(key),
+            "key": {"fragments": [{"string_key": key}]},
         }
-        for name in route_configs
+        for key in keys
     }
 
 
-def _citizen_route(operation: Operation, doors: Doors) -> dict[str, Any]:
+def _citizen_route(operation: Operation, doors: Doors) -> Wire:
     route = _route(operation, doors)
     if operation.door == "public":
         route["typed_per_filter_config"] = {names.JWT_FILTER: {"@type": _JWT_PER_ROUTE, "disabled": True}}
-        return route
+        return wire.encode(Route, route)
+    token = {"@type": _JWT_PER_ROUTE, "requirement_name": "citizen"}
+    route["typed_per_filter_config"] = {names.JWT_FILTER: token}
     # The token filter has set NDX-Acr from the verified token; the caller's own was stripped.
     enough = {str(level): matchers.allow("citizen") for level in range(operation.acr, _HIGHEST_ACR + 1)}
-    tree = matchers.by_header(headers.ACR.lower(), enough, matchers.deny("acr-insufficient"))["matcher"]
-    route["typed_per_filter_config"] = {
-        names.JWT_FILTER: {"@type": _JWT_PER_ROUTE, "requirement_name": "citizen"},
-        names.ACR_FILTER: {
-            "@type": names.RBAC_PER_ROUTE,
-            "rbac": {"matcher": tree, "rules_stat_prefix": "acr_"},
-        },
-    }
-    return route
+    tree = matchers.tree_by_header(headers.ACR.lower(), enough, matchers.deny("acr-insufficient"))
+    decision = wire.put(Rbac, "matcher", tree) + wire.put(Rbac, "rules_stat_prefix", "acr_")
+    levels = wire.any_of(RbacPerRoute, wire.put(RbacPerRoute, "rbac", decision))
+    return wire.join(
+        [
+            wire.encode(Route, route),
+            wire.put_entry(Route, "typed_per_filter_config", names.ACR_FILTER, levels),
+        ]
+    )
 
 
-def citizen_routes(snapshot: Snapshot) -> dict[str, Any]:
+def citizen_routes(snapshot: Snapshot) -> Wire:
     """Return the citizen door's routes: with a token, or public."""
     operations = [o for o in snapshot.operations if o.door in CITIZEN_DOORS]
-    return {
-        "name": CITIZENS,
-        "virtual_hosts": [
-            {
-                "name": "citizens",
-                "domains": ["*"],
-                "routes": _routes(operations, lambda o: _citizen_route(o, snapshot.doors), citizen=True),
-                "retry_policy": _RETRY,
-            }
-        ],
-    }
+    routes = _routes(operations, lambda o: _citizen_route(o, snapshot.doors), citizen=True)
+    return _route_config(CITIZENS, {"name": "citizens"}, routes)

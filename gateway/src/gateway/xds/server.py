@@ -8,7 +8,7 @@ import grpc
 from ndx_chassis.telemetry import log
 
 from gateway.xds import protos
-from gateway.xds.compile import Resources
+from gateway.xds.resources import Resources
 from gateway.xds.stream import Stream
 
 ENVOY_URI = "urn:ndx:internal:envoy"

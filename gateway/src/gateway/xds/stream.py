@@ -8,7 +8,7 @@ from typing import Any
 from ndx_chassis.telemetry import log
 
 from gateway.xds import protos
-from gateway.xds.compile import Resources
+from gateway.xds.resources import Resources
 
 _WILDCARD = frozenset({protos.CDS, protos.LDS, protos.SRDS})
 """Types of which an Envoy that names nothing wants everything."""
@@ -139,4 +139,7 @@ class Stream:
         )
 
     def behind(self, resources: Resources) -> bool:
+        """Tell whether this Envoy has yet to ask for, get or acknowledge something."""
+        if any(found and kind not in self.subscriptions for kind, found in resources.items()):
+            return True
         return any(s.behind(resources.get(kind, {})) for kind, s in self.subscriptions.items())

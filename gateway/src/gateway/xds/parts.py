@@ -1,0 +1,105 @@
+"""What one agency adds to Envoy's configuration, encoded: made anew only when it or its agreements change."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ndx_contracts.agreements import AgreementState
+
+from gateway.agencies.service import AgencyEntry
+from gateway.catalogue.operations import Operation
+from gateway.xds import matchers, wire
+from gateway.xds.agency_filter import admission, agency_bucket, agreement_bucket
+from gateway.xds.coverage import Standing, Verdict, suspended, verdicts_of
+from gateway.xds.routes import agreement_entry
+from gateway.xds.wire import Wire
+
+_STILL_KNOWN = frozenset({AgreementState.ACTIVE, AgreementState.SUSPENDED})
+
+
+@dataclass(frozen=True, slots=True)
+class AgencyPart:
+    """Encoded entries, each by the key under which it is sorted among the other agencies'."""
+
+    admissions: dict[str, Wire]
+    """Certificate URI → entry of the agency filter."""
+    systems: dict[str, Wire]
+    """Certificate URI → entry that names the system."""
+    decisions: dict[str, dict[str, Wire]]
+    """Operation name → certificate URI → entry of the operation's agreement filter."""
+    buckets: dict[str, Wire]
+    """Agreement or agency → token bucket."""
+
+
+NO_PART = AgencyPart({}, {}, {}, {})
+
+
+def part_of(
+    agency: AgencyEntry,
+    wins: Sequence[Verdict],
+    revoked: Mapping[str, Sequence[str]],
+    operations: Mapping[str, Operation],
+    metadata_per_second: int,
+) -> AgencyPart:
+    """Return the part of one agency; `wins` are its agreements as ranked, `revoked` its certificates."""
+    part = AgencyPart({}, {}, {}, {})
+    verdicts = verdicts_of(agency, wins, operations)
+    known: dict[tuple[tuple[str, int], ...], matchers.Node] = {}
+
+    def decision(operation: Operation, cases: Mapping[str, Verdict]) -> matchers.Node:
+        # All operations of one agreement come to the same tree, which is encoded once.
+        key = tuple((purpose, id(verdict)) for purpose, verdict in cases.items())
+        if key not in known:
+            known[key] = agreement_entry(operation, cases)
+        return known[key]
+
+    states = {system.code: system.state for system in agency.systems}
+    for san, mine in verdicts.items():
+        system = san.rpartition(":")[2]
+        node = admission(agency, sorted(revoked.get(san, ())), suspended(mine), operations)
+        if states[system] != "ACTIVE":
+            node = matchers.deny("agency-suspended")
+        part.admissions[san] = matchers.entry(san, node)
+        part.systems[san] = matchers.entry(san, matchers.allow(system))
+        for name, cases in mine.items():
+            entry = matchers.entry(san, decision(operations[name], cases))
+            part.decisions.setdefault(name, {})[san] = entry
+    for verdict in wins:
+        agreement = verdict.agreement
+        if verdict.standing is not Standing.EXPIRED and agreement.state in _STILL_KNOWN:
+            part.buckets[f"agreement {agreement.agreement_id}"] = agreement_bucket(agreement)
+    if agency.state != "CLOSED":
+        part.buckets[f"door {agency.code}"] = agency_bucket(agency.code, metadata_per_second)
+    return part
+
+
+class Table:
+    """Encoded entries of many agencies, joined in the order of their keys."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        """Grows with each change."""
+        self._entries: dict[str, Wire] = {}
+        self._joined: Wire | None = wire.NOTHING
+
+    def put(self, key: str, entry: Wire | None) -> None:
+        """Set the entry of a key, or take it out."""
+        if self._entries.get(key) == entry:
+            return
+        if entry is None:
+            del self._entries[key]
+        else:
+            self._entries[key] = entry
+        self.version += 1
+        self._joined = None
+
+    def replace(self, before: Mapping[str, Wire], after: Mapping[str, Wire]) -> None:
+        """Put one agency's entries in the place of its former ones."""
+        for key in before.keys() - after.keys():
+            self.put(key, None)
+        for key, entry in after.items():
+            self.put(key, entry)
+
+    def joined(self) -> Wire:
+        if self._joined is None:
+            self._joined = wire.join(self._entries[key] for key in sorted(self._entries))
+        return self._joined
