@@ -9,6 +9,8 @@ from gateway.agreements import service as agreement_service
 from gateway.agreements.endpoints import router as agreements
 from gateway.catalogue import service as catalogue_service
 from gateway.catalogue.endpoints import router as catalogue
+from gateway.certificates import jobs as certificate_jobs
+from gateway.certificates import usage as certificate_usage
 from gateway.certificates.endpoints import router as certificates
 from gateway.ledger import service as ledger_service
 from gateway.ledger.consumers import subscriptions as ledger_subscriptions
@@ -23,7 +25,7 @@ async def _read_catalogue(runtime: Runtime) -> None:
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Return the control plane's API; the configuration server starts with it."""
-    return build_app(
+    app = build_app(
         ServiceSpec(
             name="gateway",
             title="ndx gateway: control plane",
@@ -32,10 +34,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             subscriptions=ledger_subscriptions(),
             jobs=[
                 Job("agreement_calendar", 30.0, agreement_service.follow_calendar),
+                Job("certificate_overlaps", 10.0, certificate_jobs.end_overlaps),
+                Job("certificate_warnings", 3600.0, certificate_jobs.warn_of_expiry),
                 Job("ledger_checkpoint", 1.0, ledger_service.make_checkpoint),
             ],
-            on_start=[_read_catalogue, ledger_service.open_keys, xds.start],
-            on_stop=[xds.stop],
+            on_start=[_read_catalogue, ledger_service.open_keys, certificate_usage.start, xds.start],
+            on_stop=[xds.stop, certificate_usage.stop],
             uses_agreements=False,
         )
     )
+    usage = certificate_usage.Usage()
+    app.state.runtime.extras["usage"] = usage
+    app.add_middleware(certificate_usage.SeesCertificates, usage=usage)
+    return app

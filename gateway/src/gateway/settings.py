@@ -42,5 +42,7 @@ class Settings(ServiceSettings):
     ledger_pseudonym_key_file: Path | None = None
     ledger_signing_key_file: Path | None = None
     certificate_days: int = 365
+    certificate_overlap_days: int = 30
+    """How long a renewed certificate goes on working beside its successor, if it does not end before."""
     service_owners: dict[str, str] = Field(default_factory=lambda: dict(SERVICE_OWNERS))
     """Service short name → code of the agency that owns its data and alone may approve agreements on it."""

@@ -112,4 +112,19 @@ class TestSystems:
             await session.execute(past)
         async with runtime.sessions() as session:
             with pytest.raises(service.EnrolmentCodeInvalid):
-                await service.use_enrolment_code(session, made["enrolment_code"])
+                await service.open_enrolment(session, made["enrolment_code"])
+
+    async def test_codes_that_wait_are_listed_without_the_codes(self, post: Do, read: Do, hospital: Any):
+        made = await post("NDX:an", "/v1/agencies/H79.001/systems", {"code": "his"}, 201)
+        listed = await read("NDX:an", "/v1/agencies/open-enrolments")
+        assert [(e["agency"], e["system"], e["tries_left"]) for e in listed["items"]] == [
+            ("H79.001", "his", 10)
+        ]
+        assert made["enrolment_code"] not in str(listed)
+
+    async def test_a_new_code_replaces_the_former(self, post: Do, hospital: Any, runtime: Runtime):
+        former = await post("NDX:an", "/v1/agencies/H79.001/systems", {"code": "his"}, 201)
+        await post("NDX:an", "/v1/agencies/H79.001/systems/his/enrolment-codes", {}, 201)
+        async with runtime.sessions() as session:
+            with pytest.raises(service.EnrolmentCodeInvalid):
+                await service.open_enrolment(session, former["enrolment_code"])

@@ -4,6 +4,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from cryptography import x509
 from ndx_testing.bus import NO_HANDSHAKE, PERSON, Bus
 
 PURPOSE = {"NDX-Purpose": "SOCIAL_INSURANCE"}
@@ -13,6 +14,7 @@ FORGED = {
     "NDX-System": "identity",
     "NDX-Operator": "NDX:an",
     "NDX-Agreement": "DSA-G01-1",
+    "NDX-Certificate": "ab" * 32,
     "NDX-Citizen": str(uuid4()),
     "NDX-Acr": "4",
 }
@@ -23,6 +25,11 @@ def seen(answer: httpx.Response) -> dict[str, str]:
     assert answer.status_code == 200, answer.text
     headers: dict[str, str] = answer.json()["headers"]
     return headers
+
+
+def fingerprint(live: Bus, uri: str) -> str:
+    file, _ = live.pki.client(uri)
+    return live.pki.fingerprint(x509.load_pem_x509_certificate(file.read_bytes()))
 
 
 def assert_refused(answer: httpx.Response, status: int, code: str) -> None:
@@ -54,7 +61,8 @@ class TestAllowedCall:
         assert headers["ndx-agency"] == "G03"
         assert headers["ndx-system"] == "insurance-link"
         assert headers["ndx-agreement"] == "DSA-G03-1"
-        assert not {"ndx-operator", "ndx-citizen", "ndx-acr"} & set(headers)
+        assert not {"ndx-operator", "ndx-certificate", "ndx-citizen", "ndx-acr"} & set(headers)
+        assert listed["ndx-certificate"] == fingerprint(live, f"urn:ndx:agency:{G03}")
         assert not {"ndx-operator", "ndx-citizen", "ndx-acr", "ndx-agreement"} & set(listed)
 
     @pytest.mark.parametrize("forged", ["NDX_Agency", "ndx_agency"])
@@ -218,6 +226,7 @@ class TestOperators:
         async with live.caller("urn:ndx:operator:G01:chi") as client:
             operator = seen(await client.get("/v1/agreements/mine"))
         assert (agency["ndx-agency"], agency["ndx-system"]) == ("G03", "insurance-link")
+        assert agency["ndx-certificate"] == fingerprint(live, f"urn:ndx:agency:{G03}")
         assert "ndx-operator" not in agency
         assert operator["ndx-operator"] == "G01:chi"
         assert "ndx-system" not in operator

@@ -4,6 +4,8 @@ AGENCY = "NDX-Agency"
 SYSTEM = "NDX-System"
 OPERATOR = "NDX-Operator"
 AGREEMENT = "NDX-Agreement"
+CERTIFICATE = "NDX-Certificate"
+"""SHA-256 fingerprint (hex) of the caller's certificate; only calls to the control plane itself carry it."""
 CITIZEN = "NDX-Citizen"
 ACR = "NDX-Acr"
 PURPOSE = "NDX-Purpose"
@@ -12,5 +14,13 @@ OFFICER = "NDX-Officer"
 REQUEST_ID = "NDX-Request-Id"
 IDEMPOTENCY_KEY = "Idempotency-Key"
 
-SET_BY_GATEWAY: tuple[str, ...] = (AGENCY, SYSTEM, OPERATOR, AGREEMENT, CITIZEN, ACR)
+SET_BY_GATEWAY: tuple[str, ...] = (
+    AGENCY,
+    SYSTEM,
+    OPERATOR,
+    AGREEMENT,
+    CERTIFICATE,
+    CITIZEN,
+    ACR,
+)
 """Headers that say who calls: stripped from every inbound request and set by the gateway alone."""

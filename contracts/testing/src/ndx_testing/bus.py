@@ -147,7 +147,8 @@ class Pki:
             return (self.folder / name).read_text()
 
         crl = authority.revocation_list(
-            self.agency, [(format(c.serial_number, "x"), c.not_valid_before_utc) for c in revoked]
+            self.agency,
+            [authority.Revoked(format(c.serial_number, "x"), c.not_valid_before_utc) for c in revoked],
         )
         return Material(
             public_cert=text("gateway-public.crt"),

@@ -8,7 +8,15 @@ from ndx_chassis.caller import OperatorDep
 from ndx_chassis.db import SessionDep
 
 from gateway.agencies import service
-from gateway.agencies.schemas import AgencyIn, AgencyOut, AgencyPage, EnrolmentOut, ReasonIn, SystemIn
+from gateway.agencies.schemas import (
+    AgencyIn,
+    AgencyOut,
+    AgencyPage,
+    EnrolmentOut,
+    OpenEnrolmentList,
+    ReasonIn,
+    SystemIn,
+)
 
 router = APIRouter(prefix="/v1/agencies", tags=["agencies"])
 
@@ -41,6 +49,12 @@ async def renew_enrolment_code(
     agency: str, system: str, session: SessionDep, operator: OperatorDep
 ) -> EnrolmentOut:
     return await service.add_system(session, operator, agency=agency, code=system, renew=True)
+
+
+@router.get("/open-enrolments", openapi_extra=operation(door="operator"))
+async def list_open_enrolments(session: SessionDep, operator: OperatorDep) -> OpenEnrolmentList:
+    del operator  # any operator may look; the codes themselves are not shown
+    return await service.open_enrolments(session)
 
 
 @router.post("/{agency}/suspend", openapi_extra=operation(door="operator"))

@@ -41,5 +41,5 @@ class RoleMissing(DomainError):
 class EnrolmentCodeInvalid(DomainError):
     kind = Kind.FORBIDDEN
     code = "enrolment-code-invalid"
-    title = "The enrolment code is unknown, used or expired"
-    title_vi = "Mã đăng ký không đúng, đã dùng hoặc hết hạn"
+    title = "The enrolment code is unknown, used, expired or tried too often"
+    title_vi = "Mã đăng ký không đúng, đã dùng, hết hạn hoặc thử quá nhiều lần"

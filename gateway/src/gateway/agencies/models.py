@@ -1,8 +1,8 @@
 """Agencies, systems and operators.
 
 An agency is REGISTERED, then ACTIVE with its first certificate, may be SUSPENDED and reactivated,
-and is CLOSED for ever. A system belongs to one agency and enrols with a one-time code, of which only a hash
-is kept.
+and is CLOSED for ever. A system belongs to one agency and enrols with a one-time code `<handle>.<secret>`:
+the handle finds the system, only a hash of the whole is kept, tries are counted, a new code replaces the old.
 """
 
 from datetime import datetime
@@ -68,8 +68,12 @@ class System(Base):
     agency: Mapped[str] = mapped_column(ForeignKey("agencies.code"), primary_key=True)
     code: Mapped[str] = mapped_column(Text, primary_key=True)
     state: Mapped[str] = mapped_column(Text)
-    enrolment_hash: Mapped[str | None] = mapped_column(Text, index=True)
+    enrolment_handle: Mapped[str | None] = mapped_column(Text, unique=True)
+    enrolment_hash: Mapped[str | None] = mapped_column(Text)
     enrolment_expires_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    enrolment_tries: Mapped[int] = mapped_column(default=0, server_default="0")
+    enrolment_serial: Mapped[str | None] = mapped_column(Text)
+    """The certificate for which the code was used up."""
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
 
 

@@ -1,8 +1,9 @@
 """All SQL about agencies, systems and operators."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies.models import Agency, BusOperator, System
@@ -29,9 +30,27 @@ async def find_system(session: AsyncSession, agency: str, code: str) -> System |
     return await session.get(System, (agency, code), with_for_update=True)
 
 
-async def system_of_code(session: AsyncSession, enrolment_hash: str) -> System | None:
-    statement = select(System).where(System.enrolment_hash == enrolment_hash).with_for_update()
+async def system_of_handle(session: AsyncSession, handle: str) -> System | None:
+    statement = select(System).where(System.enrolment_handle == handle).with_for_update()
     return (await session.scalars(statement)).first()
+
+
+async def count_try(session: AsyncSession, handle: str, *, most: int) -> bool:
+    """Count one try of a code; False when there is no such code or none is left."""
+    statement = (
+        update(System)
+        .where((System.enrolment_handle == handle) & (System.enrolment_tries < most))
+        .values(enrolment_tries=System.enrolment_tries + 1)
+        .returning(System.code)
+    )
+    return (await session.scalars(statement)).first() is not None
+
+
+async def open_codes(session: AsyncSession, now: datetime) -> Sequence[System]:
+    """Return the systems whose enrolment code still waits to be used."""
+    waiting = System.enrolment_handle.is_not(None) & System.enrolment_serial.is_(None)
+    statement = select(System).where(waiting & (System.enrolment_expires_at > now))
+    return (await session.scalars(statement.order_by(System.agency, System.code))).all()
 
 
 async def find_operator(session: AsyncSession, agency: str, login: str) -> BusOperator | None:

@@ -51,5 +51,18 @@ class EnrolmentOut(Output):
     expires_at: datetime
 
 
+class OpenEnrolment(Output):
+    """A code that was given out and not used yet."""
+
+    agency: str
+    system: str
+    expires_at: datetime
+    tries_left: int
+
+
+class OpenEnrolmentList(Output):
+    items: list[OpenEnrolment]
+
+
 class ReasonIn(Input):
     reason: Annotated[str, StringConstraints(min_length=3, max_length=500)]

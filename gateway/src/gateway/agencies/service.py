@@ -1,6 +1,7 @@
 """Use cases: register agencies and systems, suspend at once, and say what the compiler needs to know."""
 
 import hashlib
+import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,10 +20,18 @@ from gateway.agencies.errors import (
     TransitionRefused,
 )
 from gateway.agencies.models import TRANSITIONS, Agency, AgencyState, BusOperator, Role, System
-from gateway.agencies.schemas import AgencyIn, AgencyOut, AgencyPage, EnrolmentOut
+from gateway.agencies.schemas import (
+    AgencyIn,
+    AgencyOut,
+    AgencyPage,
+    EnrolmentOut,
+    OpenEnrolment,
+    OpenEnrolmentList,
+)
 from gateway.notices import announce
 
 ENROLMENT_LIFE = timedelta(days=7)
+MOST_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +171,14 @@ async def add_system(
     if system is not None and not renew:
         raise SystemExists
     now = datetime.now(UTC)
-    secret = secrets.token_urlsafe(24)
+    handle = secrets.token_hex(4)
+    secret = f"{handle}.{secrets.token_urlsafe(24)}"
     if system is None:
         system = System(agency=agency, code=code, state="ACTIVE", created_at=now)
         session.add(system)
-    system.enrolment_hash = _digest(secret)
+    system.enrolment_handle, system.enrolment_hash = handle, _digest(secret)
     system.enrolment_expires_at = now + ENROLMENT_LIFE
+    system.enrolment_tries, system.enrolment_serial = 0, None
     await session.flush()
     await record_audit(
         session,
@@ -186,27 +197,72 @@ def _digest(code: str) -> str:
     return hashlib.sha256(code.encode()).hexdigest()
 
 
-async def use_enrolment_code(session: AsyncSession, code: str) -> tuple[str, str]:
-    """Consume a one-time code; return the agency and system that it stands for.
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What a code stands for; `serial` is the certificate for which it was used already."""
+
+    agency: str
+    system: str
+    serial: str | None
+
+
+async def count_try(session: AsyncSession, code: str) -> None:
+    """Count a try of a code, in a transaction of its own: a refusal must not undo it.
 
     Raises:
-        EnrolmentCodeInvalid: unknown, used before, or too old.
+        EnrolmentCodeInvalid: no code begins like this one, or its tries are used up.
     """
-    system = await repository.system_of_code(session, _digest(code))
+    if not await repository.count_try(session, code.partition(".")[0], most=MOST_TRIES):
+        raise EnrolmentCodeInvalid
+
+
+async def open_enrolment(session: AsyncSession, code: str) -> Enrolment:
+    """Return what a code stands for, holding the system's row until the transaction ends.
+
+    Raises:
+        EnrolmentCodeInvalid: unknown or too old, or the agency is barred.
+    """
+    system = await repository.system_of_handle(session, code.partition(".")[0])
     if (
         system is None
+        or system.state != "ACTIVE"
         or system.enrolment_expires_at is None
         or system.enrolment_expires_at < datetime.now(UTC)
+        or not hmac.compare_digest(system.enrolment_hash or "", _digest(code))
     ):
         raise EnrolmentCodeInvalid
-    system.enrolment_hash = None
     agency = await repository.find_agency(session, system.agency, lock=True)
     if agency is None or agency.state in {AgencyState.SUSPENDED.value, AgencyState.CLOSED.value}:
         raise EnrolmentCodeInvalid
+    return Enrolment(system.agency, system.code, system.enrolment_serial)
+
+
+async def use_enrolment(session: AsyncSession, enrolment: Enrolment, *, serial: str) -> None:
+    """Note for which certificate the code was used; the agency's first one makes it active."""
+    system = await repository.find_system(session, enrolment.agency, enrolment.system)
+    agency = await repository.find_agency(session, enrolment.agency, lock=True)
+    if system is None or agency is None:
+        raise EnrolmentCodeInvalid
+    system.enrolment_serial = serial
     if agency.state == AgencyState.REGISTERED.value:
         agency.state = AgencyState.ACTIVE.value
     await session.flush()
-    return system.agency, system.code
+
+
+async def open_enrolments(session: AsyncSession) -> OpenEnrolmentList:
+    """List the codes that were given out and not used yet."""
+    rows = await repository.open_codes(session, datetime.now(UTC))
+    return OpenEnrolmentList(
+        items=[
+            OpenEnrolment(
+                agency=row.agency,
+                system=row.code,
+                expires_at=row.enrolment_expires_at or row.created_at,
+                tries_left=MOST_TRIES - row.enrolment_tries,
+            )
+            for row in rows
+        ]
+    )
 
 
 async def registry(session: AsyncSession) -> list[AgencyEntry]:

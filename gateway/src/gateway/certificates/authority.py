@@ -10,15 +10,14 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from gateway.certificates.errors import CsrRefused
+from gateway.certificates.signing_requests import PublicKey, read_request
 
 CA_DAYS = 3650
 SERVER_DAYS = 825
 CRL_DAYS = 30
-LEAST_RSA_BITS = 2048
 RENEW_DAYS = 30
 
 
@@ -102,7 +101,7 @@ def _usage(*, ca: bool) -> x509.KeyUsage:
 
 def _issue(
     ca: Authority,
-    public_key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
+    public_key: PublicKey,
     *,
     common_name: str,
     names: Iterable[x509.GeneralName],
@@ -174,31 +173,8 @@ def issue_client(ca: Authority, folder: Path, name: str, uri: str) -> None:
     (folder / f"{name}.crt").write_bytes(certificate_pem(certificate))
 
 
-def sign_request(ca: Authority, csr_pem: str, *, uri: str, days: float) -> x509.Certificate:
-    """Issue a client certificate for a PKCS#10 request; the name comes from us, never from the request.
-
-    Raises:
-        CsrRefused: unreadable, a weak key, or no proof of possession.
-    """
-    try:
-        request = x509.load_pem_x509_csr(csr_pem.encode())
-        key = request.public_key()
-    except (ValueError, TypeError):
-        raise CsrRefused("The request is not a PKCS#10 document in PEM form.") from None
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        if not isinstance(key.curve, (ec.SECP256R1, ec.SECP384R1)):
-            raise CsrRefused("Elliptic keys must be P-256 or P-384.")
-    elif isinstance(key, rsa.RSAPublicKey):
-        if key.key_size < LEAST_RSA_BITS:
-            raise CsrRefused(f"RSA keys must have at least {LEAST_RSA_BITS} bits.")
-    else:
-        raise CsrRefused("The key must be P-256, P-384 or RSA.")
-    try:
-        good = request.is_signature_valid
-    except (ValueError, InvalidSignature):
-        good = False
-    if not good:
-        raise CsrRefused("The request is not signed with its own key.")
+def sign(ca: Authority, key: PublicKey, *, uri: str, days: float) -> x509.Certificate:
+    """Issue a client certificate for a key; it holds one name, the URI, and nothing from any request."""
     return _issue(
         ca,
         key,
@@ -209,17 +185,55 @@ def sign_request(ca: Authority, csr_pem: str, *, uri: str, days: float) -> x509.
     )
 
 
-def revocation_list(ca: Authority, revoked: Iterable[tuple[str, datetime]]) -> bytes:
-    """Return the CRL in PEM form for (serial in hex, time) pairs."""
+def sign_request(ca: Authority, csr_pem: str, *, uri: str, days: float) -> x509.Certificate:
+    """Check a PKCS#10 request and issue a client certificate for its key.
+
+    Raises:
+        CsrRefused: the request is not acceptable.
+    """
+    return sign(ca, read_request(csr_pem, uri=uri).key, uri=uri, days=days)
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """An entry of a revocation list: serial in hex, and why in the words of RFC 5280."""
+
+    serial: str
+    when: datetime
+    cause: str = "UNSPECIFIED"
+
+
+_FLAGS = {
+    "KEY_COMPROMISE": x509.ReasonFlags.key_compromise,
+    "CA_COMPROMISE": x509.ReasonFlags.ca_compromise,
+    "AFFILIATION_CHANGED": x509.ReasonFlags.affiliation_changed,
+    "SUPERSEDED": x509.ReasonFlags.superseded,
+    "CESSATION_OF_OPERATION": x509.ReasonFlags.cessation_of_operation,
+    "PRIVILEGE_WITHDRAWN": x509.ReasonFlags.privilege_withdrawn,
+}
+
+
+def _entry(revoked: Revoked) -> x509.RevokedCertificate:
+    builder = x509.RevokedCertificateBuilder(int(revoked.serial, 16), revoked.when)
+    # RFC 5280, section 5.3.1: an unspecified reason is left out.
+    if revoked.cause in _FLAGS:
+        builder = builder.add_extension(x509.CRLReason(_FLAGS[revoked.cause]), critical=False)
+    return builder.build()
+
+
+def revocation_list(
+    ca: Authority, revoked: Iterable[Revoked], *, number: int = 1, days: float = CRL_DAYS
+) -> bytes:
+    """Return the CRL in PEM form; `number` grows from list to list."""
     now = datetime.now(UTC)
-    builder = (
-        x509.CertificateRevocationListBuilder()
-        .issuer_name(ca.certificate.subject)
-        .last_update(now - timedelta(minutes=5))
-        .next_update(now + timedelta(days=CRL_DAYS))
+    # The builder's own method copies the whole list for each entry.
+    builder = x509.CertificateRevocationListBuilder(
+        ca.certificate.subject,
+        now - timedelta(minutes=5),
+        now + timedelta(days=days),
+        revoked_certificates=[_entry(r) for r in revoked],
     )
-    for serial, when in revoked:
-        builder = builder.add_revoked_certificate(
-            x509.RevokedCertificateBuilder().serial_number(int(serial, 16)).revocation_date(when).build()
-        )
+    identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.key.public_key())
+    builder = builder.add_extension(identifier, critical=False)
+    builder = builder.add_extension(x509.CRLNumber(number), critical=False)
     return builder.sign(ca.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)

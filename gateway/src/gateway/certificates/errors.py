@@ -1,4 +1,4 @@
-"""Why a certificate is not issued or revoked."""
+"""Why a certificate is not issued, renewed or revoked."""
 
 from ndx_chassis.errors import DomainError, Kind
 
@@ -22,3 +22,17 @@ class CertificateRevokedAlready(DomainError):
     code = "certificate-revoked-already"
     title = "The certificate is revoked already"
     title_vi = "Chứng thư đã bị thu hồi"
+
+
+class CertificateNotRenewable(DomainError):
+    kind = Kind.CONFLICT
+    code = "certificate-not-renewable"
+    title = "This certificate cannot be renewed here"
+    title_vi = "Không thể gia hạn chứng thư này tại đây"
+
+
+class CertificateLimitReached(DomainError):
+    kind = Kind.CONFLICT
+    code = "certificate-limit-reached"
+    title = "The system holds as many good certificates as it may"
+    title_vi = "Hệ thống đã có đủ số chứng thư còn hiệu lực được phép"

@@ -1,27 +1,105 @@
 """All SQL about certificates."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.certificates.models import REVOKED, Certificate
+from gateway.certificates.models import GOOD, Certificate, CertificateState
 
 
 async def find(session: AsyncSession, serial: str, *, lock: bool = False) -> Certificate | None:
     return await session.get(Certificate, serial, with_for_update=lock)
 
 
-async def newest(session: AsyncSession, agency: str | None, limit: int) -> Sequence[Certificate]:
-    statement = select(Certificate).order_by(Certificate.not_before.desc(), Certificate.serial).limit(limit)
+async def of_fingerprint(session: AsyncSession, fingerprint: str) -> Certificate | None:
+    statement = select(Certificate).where(Certificate.fingerprint_sha256 == fingerprint).with_for_update()
+    return (await session.scalars(statement)).first()
+
+
+async def lock_key(session: AsyncSession, key_sha256: str) -> None:
+    """Let one transaction at a time decide about a key."""
+    await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": int(key_sha256[:15], 16)})
+
+
+async def of_key(session: AsyncSession, key_sha256: str) -> Sequence[Certificate]:
+    statement = select(Certificate).where(Certificate.key_sha256 == key_sha256)
+    return (await session.scalars(statement.order_by(Certificate.not_after.desc()))).all()
+
+
+def _good(now: datetime) -> ColumnElement[bool]:
+    kept = or_(Certificate.overlap_until.is_(None), Certificate.overlap_until > now)
+    return Certificate.state.in_(GOOD) & (Certificate.not_after > now) & kept
+
+
+async def good_of(session: AsyncSession, uri: str, now: datetime) -> Sequence[Certificate]:
+    statement = select(Certificate).where((Certificate.uri == uri) & _good(now))
+    return (await session.scalars(statement.order_by(Certificate.not_before))).all()
+
+
+async def page(
+    session: AsyncSession,
+    *,
+    agency: str | None,
+    system: str | None,
+    ending_before: datetime | None,
+    now: datetime,
+    after: str,
+    limit: int,
+) -> Sequence[Certificate]:
+    """Return certificates, newest first; with `ending_before` those to be renewed, next end first."""
+    newest = Certificate.not_before.desc(), Certificate.serial.desc()
+    order: tuple[Any, ...] = newest
+    statement = select(Certificate).limit(limit)
     if agency is not None:
         statement = statement.where(Certificate.agency == agency)
-    return (await session.scalars(statement)).all()
+    if system is not None:
+        statement = statement.where(Certificate.system == system)
+    place = tuple_(Certificate.not_before, Certificate.serial)
+    start = select(Certificate.not_before, Certificate.serial).where(Certificate.serial == after)
+    if ending_before is not None:
+        statement = statement.where(_waiting(now) & (Certificate.not_after <= ending_before))
+        order = Certificate.not_after, Certificate.serial
+        place = tuple_(Certificate.not_after, Certificate.serial)
+        start = select(Certificate.not_after, Certificate.serial).where(Certificate.serial == after)
+    if after:
+        beyond = place > start.scalar_subquery() if ending_before else place < start.scalar_subquery()
+        statement = statement.where(beyond)
+    return (await session.scalars(statement.order_by(*order))).all()
 
 
-async def revoked(session: AsyncSession) -> Sequence[Certificate]:
-    """Return the revoked certificates that have not ended by themselves."""
-    still_good = Certificate.not_after > datetime.now(UTC)
-    statement = select(Certificate).where((Certificate.state == REVOKED) & still_good)
-    return (await session.scalars(statement.order_by(Certificate.serial))).all()
+def _waiting(now: datetime) -> ColumnElement[bool]:
+    return _good(now) & Certificate.replaced_by.is_(None)
+
+
+async def ending(session: AsyncSession, now: datetime, before: datetime) -> Sequence[Certificate]:
+    """Return, locked, the good certificates that end before a moment and were not renewed."""
+    statement = select(Certificate).where(_waiting(now) & (Certificate.not_after <= before))
+    return (await session.scalars(statement.order_by(Certificate.serial).with_for_update())).all()
+
+
+async def overlaps_over(session: AsyncSession, now: datetime) -> Sequence[Certificate]:
+    """Return, locked, the certificates whose overlap with their successor is over."""
+    over = Certificate.state.in_(GOOD) & (Certificate.overlap_until <= now) & (Certificate.not_after > now)
+    return (await session.scalars(select(Certificate).where(over).with_for_update(skip_locked=True))).all()
+
+
+async def revoked(session: AsyncSession, now: datetime) -> Sequence[Certificate]:
+    """Return what must not be served though it has not expired: revoked, or replaced and past the overlap."""
+    ended = Certificate.state.in_([CertificateState.REVOKED.value, CertificateState.SUPERSEDED.value])
+    statement = select(Certificate).where(ended | (Certificate.overlap_until <= now))
+    return (
+        await session.scalars(statement.where(Certificate.not_after > now).order_by(Certificate.serial))
+    ).all()
+
+
+async def mark_used(session: AsyncSession, fingerprints: Collection[str], now: datetime) -> None:
+    """Make issued certificates active that were seen in use."""
+    fresh = Certificate.fingerprint_sha256.in_(fingerprints) & (
+        Certificate.state == CertificateState.ISSUED.value
+    )
+    await session.execute(
+        update(Certificate).where(fresh).values(state=CertificateState.ACTIVE.value, first_used_at=now)
+    )

@@ -1,53 +1,103 @@
-"""Use cases: issue for an enrolment code, revoke, and say what is revoked."""
+"""Use cases: issue for an enrolment code, renew, revoke, list, and follow certificates to their end."""
 
-from datetime import UTC, datetime
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from ndx_chassis.app import Runtime
 from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Operator
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies import service as agencies
-from gateway.agencies.models import Role
+from gateway.agencies.errors import EnrolmentCodeInvalid
+from gateway.agencies.models import AgencyState, Role
 from gateway.certificates import authority, repository
-from gateway.certificates.errors import CertificateNotFound, CertificateRevokedAlready
-from gateway.certificates.models import ACTIVE, EXPIRED, REVOKED, Certificate
-from gateway.certificates.schemas import CertificateList, CertificateOut, CertificateRequestIn, IssuedOut
+from gateway.certificates.errors import (
+    CertificateLimitReached,
+    CertificateNotFound,
+    CertificateNotRenewable,
+    CertificateRevokedAlready,
+    CsrRefused,
+)
+from gateway.certificates.models import GOOD, Cause, Certificate, CertificateState
+from gateway.certificates.schemas import (
+    CertificateDocument,
+    CertificateOut,
+    CertificatePage,
+    CertificateQuery,
+    CertificateRequestIn,
+    IssuedOut,
+    RenewalIn,
+    RevocationIn,
+)
+from gateway.certificates.signing_requests import SigningRequest, key_digest, read_request
 from gateway.notices import announce
+from gateway.settings import Settings
 
-_MOST = 1000
+RENEW_AHEAD = timedelta(days=30)
+MOST_GOOD = 6
+"""Good certificates that one system may hold: a few machines, each with its successor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The actor of an enrolment or renewal: whoever holds the code or the key."""
+
+    actor: str
+    request_id: str = "-"
+    officer: None = None
+    case_id: None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The certificate under which a call came in, as the gateway saw it."""
+
+    fingerprint: str
+    request_id: str
+
+
+def issuing_settings(runtime: Runtime) -> Settings:
+    if not isinstance(runtime.settings, Settings):
+        raise TypeError("certificates are issued with the gateway's settings")
+    return runtime.settings
 
 
 def agency_ca(state_dir: Path) -> authority.Authority:
     return authority.open_authority(state_dir, "agency-ca", "ndx agency CA")
 
 
-class _Enrolling:
-    """The actor of an enrolment: whoever holds the code."""
-
-    def __init__(self, agency: str, system: str) -> None:
-        self.actor = f"enrolment/{agency}:{system}"
-        self.officer = None
-        self.case_id = None
-        self.request_id = "-"
-
-
-async def _keep(
-    session: AsyncSession, made: x509.Certificate, *, agency: str, system: str, uri: str
-) -> Certificate:
-    row = Certificate(
+def _row(made: x509.Certificate, *, agency: str, system: str, uri: str) -> Certificate:
+    return Certificate(
         serial=format(made.serial_number, "x"),
         agency=agency,
         system=system,
         uri=uri,
+        issuer="agency-ca",
         fingerprint_sha256=authority.fingerprint(made),
         not_before=made.not_valid_before_utc,
         not_after=made.not_valid_after_utc,
-        state=ACTIVE,
+        state=CertificateState.ISSUED.value,
+        key_sha256=key_digest(made.public_key()),
+        pem=authority.certificate_pem(made).decode(),
     )
+
+
+async def _keep(session: AsyncSession, row: Certificate, actor: Holder) -> Certificate:
     session.add(row)
     await session.flush()
+    await record_audit(
+        session,
+        actor,
+        action="certificate_issued",
+        entity_type="certificate",
+        entity_id=row.serial,
+        details={"uri": row.uri, "issuer": row.issuer},
+    )
+    await announce(session, "certificate")
     return row
 
 
@@ -55,37 +105,49 @@ async def keep_operator_certificate(session: AsyncSession, pem: bytes, *, agency
     """Register a first operator's certificate from the bootstrap, so that it can be listed and revoked."""
     made = x509.load_pem_x509_certificate(pem)
     if await repository.find(session, format(made.serial_number, "x")) is None:
-        uri = f"urn:ndx:operator:{agency}:{login}"
-        row = await _keep(session, made, agency=agency, system=f"operator:{login}", uri=uri)
-        await record_audit(
-            session,
-            _Enrolling(agency, f"operator:{login}"),
-            action="certificate_issued",
-            entity_type="certificate",
-            entity_id=row.serial,
-        )
+        uri, system = f"urn:ndx:operator:{agency}:{login}", f"operator:{login}"
+        row = _row(made, agency=agency, system=system, uri=uri)
+        await _keep(session, row, Holder(f"enrolment/{agency}:{system}"))
 
 
-async def issue_certificate(
-    session: AsyncSession, *, wanted: CertificateRequestIn, state_dir: Path, days: float
-) -> IssuedOut:
-    """Issue a certificate for the system that the code stands for; the code is used up with it."""
-    agency, system = await agencies.use_enrolment_code(session, wanted.enrolment_code)
-    ca = agency_ca(state_dir)
-    uri = f"urn:ndx:agency:{agency}:{system}"
-    made = authority.sign_request(ca, wanted.csr_pem, uri=uri, days=days)
-    row = await _keep(session, made, agency=agency, system=system, uri=uri)
-    await record_audit(
-        session,
-        _Enrolling(agency, system),
-        action="certificate_issued",
-        entity_type="certificate",
-        entity_id=row.serial,
-    )
-    await announce(session, "certificate")
-    ca_pem = authority.certificate_pem(ca.certificate).decode()
+def _renew_from(row: Certificate, now: datetime) -> datetime | None:
+    if row.shown_state(now).value not in GOOD or row.replaced_by is not None:
+        return None
+    return row.not_after - RENEW_AHEAD
+
+
+async def _issue(
+    session: AsyncSession,
+    request: SigningRequest,
+    *,
+    settings: Settings,
+    agency: str,
+    system: str,
+    uri: str,
+    actor: Holder,
+) -> Certificate:
+    """Sign for a checked request; a key asked for again, after a lost answer, gets the same certificate."""
+    now = datetime.now(UTC)
+    await repository.lock_key(session, request.key_sha256)
+    for known in await repository.of_key(session, request.key_sha256):
+        if known.uri != uri:
+            raise CsrRefused("The key belongs to another system already; make a new one.")
+        if known.cause == Cause.KEY_COMPROMISE.value:
+            raise CsrRefused("The key was revoked as compromised; make a new one.")
+        due = _renew_from(known, now)
+        if due is not None and due > now:
+            return known
+    if len(await repository.good_of(session, uri, now)) >= MOST_GOOD:
+        raise CertificateLimitReached(f"Revoke one of its {MOST_GOOD} certificates first.")
+    ca = agency_ca(settings.state_dir)
+    made = authority.sign(ca, request.key, uri=uri, days=settings.certificate_days)
+    return await _keep(session, _row(made, agency=agency, system=system, uri=uri), actor)
+
+
+def _issued(row: Certificate, state_dir: Path) -> IssuedOut:
+    ca_pem = authority.certificate_pem(agency_ca(state_dir).certificate).decode()
     return IssuedOut(
-        certificate_pem=authority.certificate_pem(made).decode(),
+        certificate_pem=row.pem,
         ca_pem=ca_pem,
         gateway_ca_pem=ca_pem,
         serial=row.serial,
@@ -94,61 +156,203 @@ async def issue_certificate(
     )
 
 
-async def revoke_certificate(
-    session: AsyncSession, operator: Operator, *, serial: str, reason: str
-) -> CertificateOut:
-    """Revoke at once: new handshakes by the CRL, open connections by the fingerprint."""
-    await agencies.require_role(session, operator, Role.OPERATOR)
-    # As tools print it: upper or lower case, with colons, with leading zeros.
-    plain = serial.lower().replace(":", "").lstrip("0")
-    row = await repository.find(session, plain, lock=True)
+async def issue_certificate(
+    session: AsyncSession, runtime: Runtime, *, wanted: CertificateRequestIn, settings: Settings
+) -> IssuedOut:
+    """Issue a certificate for the system that the code stands for; the code is used up with it.
+
+    Raises:
+        EnrolmentCodeInvalid: unknown, used, expired, or tried too often.
+        CsrRefused: the request is not acceptable; that counts as a try of the code.
+    """
+    async with runtime.sessions() as counting, counting.begin():
+        await agencies.count_try(counting, wanted.enrolment_code)
+    found = await agencies.open_enrolment(session, wanted.enrolment_code)
+    uri = f"urn:ndx:agency:{found.agency}:{found.system}"
+    request = read_request(wanted.csr_pem, uri=uri)
+    if found.serial is not None:
+        used = await repository.find(session, found.serial)
+        if used is None or used.key_sha256 != request.key_sha256:
+            raise EnrolmentCodeInvalid
+        return _issued(used, settings.state_dir)
+    row = await _issue(
+        session,
+        request,
+        settings=settings,
+        agency=found.agency,
+        system=found.system,
+        uri=uri,
+        actor=Holder(f"enrolment/{found.agency}:{found.system}"),
+    )
+    await agencies.use_enrolment(session, found, serial=row.serial)
+    return _issued(row, settings.state_dir)
+
+
+async def _in_use(session: AsyncSession, peer: Peer) -> Certificate:
+    """Return, locked, the row of the certificate under which a call came in.
+
+    Raises:
+        CertificateNotRenewable: it was issued elsewhere, or its agency is barred.
+    """
+    row = await repository.of_fingerprint(session, peer.fingerprint)
     if row is None:
-        raise CertificateNotFound
-    if row.state == REVOKED:
+        raise CertificateNotRenewable("This certificate was not issued by the exchange: ask its own CA.")
+    agency = await agencies.agency_named(session, row.agency)
+    if row.shown_state(datetime.now(UTC)).value not in GOOD or agency.state != AgencyState.ACTIVE.value:
+        raise CertificateNotRenewable("The certificate or its agency is not in good standing any more.")
+    return row
+
+
+async def renew_certificate(
+    session: AsyncSession, *, wanted: RenewalIn, peer: Peer, settings: Settings
+) -> IssuedOut:
+    """Issue the successor of the certificate in use; both work until the overlap ends.
+
+    Raises:
+        CertificateNotRenewable: issued elsewhere, or not good any more.
+        CsrRefused: the request is not acceptable; a renewal needs a new key.
+    """
+    row = await _in_use(session, peer)
+    request = read_request(wanted.csr_pem, uri=row.uri)
+    if request.key_sha256 == row.key_sha256:
+        raise CsrRefused("A renewal needs a new key.")
+    actor = Holder(f"renewal/{row.agency}:{row.system}", peer.request_id)
+    made = await _issue(
+        session,
+        request,
+        settings=settings,
+        agency=row.agency,
+        system=row.system,
+        uri=row.uri,
+        actor=actor,
+    )
+    until = datetime.now(UTC) + timedelta(days=settings.certificate_overlap_days)
+    row.overlap_until = min(row.overlap_until or row.not_after, until, row.not_after)
+    row.replaced_by = made.serial
+    await session.flush()
+    return _issued(made, settings.state_dir)
+
+
+def _plain(serial: str) -> str:
+    """Return a serial as it is stored; tools print it in upper case, with colons, with leading zeros."""
+    return serial.lower().replace(":", "").lstrip("0")
+
+
+async def _revoke(
+    session: AsyncSession, row: Certificate, actor: Operator | Holder, wanted: RevocationIn
+) -> CertificateOut:
+    if row.state == CertificateState.REVOKED.value:
         raise CertificateRevokedAlready
-    row.state, row.revoked_at, row.reason = REVOKED, datetime.now(UTC), reason
+    row.state, row.revoked_at = CertificateState.REVOKED.value, datetime.now(UTC)
+    row.reason, row.cause = wanted.reason, wanted.cause.value
     await session.flush()
     await record_audit(
         session,
-        operator,
+        actor,
         action="certificate_revoked",
         entity_type="certificate",
         entity_id=row.serial,
-        details={"reason": reason},
+        details={"reason": wanted.reason, "cause": wanted.cause.value},
     )
     await announce(session, "certificate")
     return _out(row)
 
 
+async def revoke_certificate(
+    session: AsyncSession, operator: Operator, *, serial: str, wanted: RevocationIn
+) -> CertificateOut:
+    """Revoke at once: new handshakes by the CRL, open connections by the fingerprint."""
+    await agencies.require_role(session, operator, Role.OPERATOR)
+    row = await repository.find(session, _plain(serial), lock=True)
+    if row is None:
+        raise CertificateNotFound
+    return await _revoke(session, row, operator, wanted)
+
+
+async def revoke_own(
+    session: AsyncSession, *, peer: Peer, serial: str, wanted: RevocationIn
+) -> CertificateOut:
+    """Let a system revoke a certificate of its own, such as one whose key was stolen."""
+    mine = await _in_use(session, peer)
+    row = await repository.find(session, _plain(serial), lock=True)
+    if row is None or row.uri != mine.uri:
+        raise CertificateNotFound
+    return await _revoke(session, row, Holder(f"holder/{row.agency}:{row.system}", peer.request_id), wanted)
+
+
 def _out(row: Certificate) -> CertificateOut:
-    over = row.state == ACTIVE and row.not_after <= datetime.now(UTC)
+    now = datetime.now(UTC)
     return CertificateOut(
         serial=row.serial,
         agency=row.agency,
         system=row.system,
+        issuer=row.issuer,
         fingerprint_sha256=row.fingerprint_sha256,
+        not_before=row.not_before,
         not_after=row.not_after,
-        state=EXPIRED if over else row.state,
+        state=row.shown_state(now),
+        first_used_at=row.first_used_at,
+        renew_from=_renew_from(row, now),
+        overlap_until=row.overlap_until,
+        replaced_by=row.replaced_by,
+        revoked_at=row.revoked_at,
+        cause=None if row.cause is None else Cause(row.cause),
+        reason=row.reason,
     )
 
 
-async def certificates_of(session: AsyncSession, *, agency: str | None) -> CertificateList:
-    return CertificateList(items=[_out(row) for row in await repository.newest(session, agency, _MOST)])
+async def show_certificate(session: AsyncSession, *, serial: str) -> CertificateDocument:
+    row = await repository.find(session, _plain(serial))
+    if row is None:
+        raise CertificateNotFound
+    return CertificateDocument(**_out(row).model_dump(), certificate_pem=row.pem)
+
+
+async def certificates_of(session: AsyncSession, wanted: CertificateQuery) -> CertificatePage:
+    """List certificates, newest first; with `ending_within_days` those that somebody must renew soon."""
+    now = datetime.now(UTC)
+    days = wanted.ending_within_days
+    rows = await repository.page(
+        session,
+        agency=wanted.agency,
+        system=wanted.system,
+        ending_before=None if days is None else now + timedelta(days=days),
+        now=now,
+        after=wanted.cursor,
+        limit=wanted.limit + 1,
+    )
+    more = len(rows) > wanted.limit
+    return CertificatePage(
+        items=[_out(row) for row in rows[: wanted.limit]],
+        next_cursor=rows[wanted.limit - 1].serial if more else None,
+    )
+
+
+async def own_certificates(session: AsyncSession, *, peer: Peer) -> CertificatePage:
+    """List the certificates of the calling system or operator."""
+    mine = await _in_use(session, peer)
+    return await certificates_of(session, CertificateQuery(agency=mine.agency, system=mine.system))
 
 
 async def revoked_fingerprints(session: AsyncSession) -> dict[str, list[str]]:
     """Return the fingerprints that must not be served any more, by URI SAN."""
     found: dict[str, list[str]] = {}
-    for row in await repository.revoked(session):
+    for row in await repository.revoked(session, datetime.now(UTC)):
         found.setdefault(row.uri, []).append(row.fingerprint_sha256)
     return found
 
 
 async def crl_pem(session: AsyncSession, state_dir: Path) -> str:
     """Return the current revocation list of the agency CA."""
-    revoked = [
-        (row.serial, row.revoked_at)
-        for row in await repository.revoked(session)
-        if row.revoked_at is not None
-    ]
-    return authority.revocation_list(agency_ca(state_dir), revoked).decode()
+    entries = []
+    for row in await repository.revoked(session, datetime.now(UTC)):
+        if row.revoked_at is not None:
+            entries.append(authority.Revoked(row.serial, row.revoked_at, row.cause or ""))
+        elif row.overlap_until is not None:
+            entries.append(authority.Revoked(row.serial, row.overlap_until, Cause.SUPERSEDED.value))
+    return authority.revocation_list(agency_ca(state_dir), entries).decode()
+
+
+async def mark_used(session: AsyncSession, fingerprints: Collection[str]) -> None:
+    """Note that certificates were seen in use."""
+    await repository.mark_used(session, fingerprints, datetime.now(UTC))

@@ -108,7 +108,10 @@ def agency_route(operation: Operation, doors: Doors, decision: Wire) -> Wire:
     if operation.door == "agency":
         route["request_headers_to_add"] = [names.header_to_add(headers.AGREEMENT, names.AGREEMENT_VALUE)]
     else:
-        route["request_headers_to_add"] = [names.header_to_add(headers.OPERATOR, names.OPERATOR_VALUE)]
+        route["request_headers_to_add"] = [
+            names.header_to_add(headers.OPERATOR, names.OPERATOR_VALUE),
+            names.header_to_add(headers.CERTIFICATE, "%DOWNSTREAM_PEER_FINGERPRINT_256%"),
+        ]
         route["metadata"] = {"filter_metadata": {names.ROUTE_METADATA: {"door": "control"}}}
     policy = wire.any_of(RbacPerRoute, wire.put(RbacPerRoute, "rbac", decision))
     return wire.join(

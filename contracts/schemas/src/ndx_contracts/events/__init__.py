@@ -2,7 +2,7 @@
 
 from ndx_contracts.events.civil_registry import BirthRegistered, DeathRegistered
 from ndx_contracts.events.envelope import EventData
-from ndx_contracts.events.gateway import AgreementChanged
+from ndx_contracts.events.gateway import AgreementChanged, CertificateExpiring
 from ndx_contracts.events.identity import (
     AccountActivated,
     AccountLocked,
@@ -37,6 +37,7 @@ EVENTS: tuple[type[EventData], ...] = (
     EntitlementEnded,
     DependantRegistered,
     AgreementChanged,
+    CertificateExpiring,
 )
 
 BY_TYPE: dict[str, type[EventData]] = {event.TYPE: event for event in EVENTS}
@@ -50,6 +51,7 @@ __all__ = [
     "ActivationCodeIssued",
     "AgreementChanged",
     "BirthRegistered",
+    "CertificateExpiring",
     "DeathRegistered",
     "DependantAttached",
     "DependantDetached",

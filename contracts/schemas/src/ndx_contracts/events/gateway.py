@@ -1,5 +1,6 @@
 """Events of the gateway's control plane."""
 
+from datetime import datetime
 from typing import ClassVar
 
 from pydantic import ConfigDict
@@ -20,3 +21,21 @@ class AgreementChanged(EventData, Agreement):
     @property
     def key(self) -> str:
         return self.agreement_id
+
+
+class CertificateExpiring(EventData):
+    """A certificate ends soon and has not been renewed: said 30, 14, 7 and 1 days ahead, each once."""
+
+    TYPE: ClassVar[str] = "gateway.certificate-expiring.v1"
+    TOPIC: ClassVar[str] = "gateway.certificate.v1"
+    ENTITY: ClassVar[str] = "certificate"
+
+    serial: str
+    agency: str
+    system: str
+    not_after: datetime
+    days_left: int
+
+    @property
+    def key(self) -> str:
+        return self.serial
