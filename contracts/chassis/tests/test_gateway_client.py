@@ -1,9 +1,9 @@
 """What a caller does with a provider's answer."""
 
-import httpx
+import orjson
 import pytest
 from ndx_chassis.errors import Kind
-from ndx_chassis.gateway_client import ProviderAnswerUnusable, read_answer
+from ndx_chassis.gateway_client import ProviderAnswerUnusable, Reply, read_answer
 from ndx_contracts.personal_ids import PersonalId
 from ndx_contracts.population import PersonName, PersonReading
 
@@ -16,7 +16,7 @@ class Known(PersonReading):
 class TestReadAnswer:
     def test_it_is_read_as_the_caller_needs_it(self):
         body = {"personal_id": "079226000017", "birth_name": {"given_name": "An"}, "sex": None}
-        assert read_answer(httpx.Response(200, json=body), Known).birth_name.full == "An"
+        assert read_answer(Reply(200, orjson.dumps(body)), Known).birth_name.full == "An"
 
     @pytest.mark.parametrize(
         "content",
@@ -31,12 +31,12 @@ class TestReadAnswer:
     )
     def test_anything_else_is_asked_again_later(self, content):
         with pytest.raises(ProviderAnswerUnusable) as caught:
-            read_answer(httpx.Response(200, content=content), Known)
+            read_answer(Reply(200, content), Known)
         assert caught.value.kind is Kind.UNAVAILABLE
 
     def test_the_refusal_names_the_member_and_no_value(self):
         body = {"personal_id": "79226000017 ", "birth_name": {"given_name": "Hòa"}}
         with pytest.raises(ProviderAnswerUnusable) as caught:
-            read_answer(httpx.Response(200, json=body), Known)
+            read_answer(Reply(200, orjson.dumps(body)), Known)
         assert "personal_id" in str(caught.value)
         assert "79226" not in str(caught.value)

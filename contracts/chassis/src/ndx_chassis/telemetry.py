@@ -67,7 +67,7 @@ def configure_logging(service: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for noisy in ("httpx", "httpcore", "uvicorn.access", "aiokafka", "asyncio"):
+    for noisy in ("uvicorn.access", "aiokafka", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     structlog.configure(
         processors=[*shared, add_service, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, or_, select, text
+from sqlalchemy import BindParameter, ColumnElement, Date, Row, bindparam, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.admin_units.models import AdminUnit
@@ -27,8 +27,16 @@ _SUCCESSORS = text(
 )
 
 
-def _valid(day: date) -> ColumnElement[bool]:
+def _valid(day: date | BindParameter[date]) -> ColumnElement[bool]:
     return (AdminUnit.valid_from <= day) & or_(AdminUnit.valid_to.is_(None), AdminUnit.valid_to >= day)
+
+
+# Built once: building a statement costs more than running it.
+_UNIT = select(AdminUnit).where(
+    (AdminUnit.level == bindparam("level"))
+    & (AdminUnit.code == bindparam("code"))
+    & _valid(bindparam("day", type_=Date()))
+)
 
 
 async def units(session: AsyncSession, *, level: str, day: date) -> Sequence[AdminUnit]:
@@ -37,8 +45,7 @@ async def units(session: AsyncSession, *, level: str, day: date) -> Sequence[Adm
 
 
 async def unit(session: AsyncSession, *, level: str, code: str, day: date) -> AdminUnit | None:
-    mine = (AdminUnit.level == level) & (AdminUnit.code == code)
-    return await session.scalar(select(AdminUnit).where(mine & _valid(day)))
+    return await session.scalar(_UNIT, {"level": level, "code": code, "day": day})
 
 
 async def communes_of(session: AsyncSession, *, province_code: str, day: date) -> Sequence[Row[Any]]:

@@ -1,54 +1,79 @@
 """All SQL about requests for numbers."""
 
-from typing import Any
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Row, select, text, update
+from sqlalchemy import Row, Table, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.personal_ids.models import PersonalIdRequest
 
-
-def _mine(agency: str, request_id: UUID) -> Any:
-    return (PersonalIdRequest.agency == agency) & (PersonalIdRequest.request_id == request_id)
+# Built once: building a statement costs more than running it.
+_requests = cast("Table", PersonalIdRequest.__table__)
+_RECEIVE = insert(_requests).on_conflict_do_nothing().returning(_requests.c.request_id)
+_MINE = (_requests.c.agency == bindparam("of_agency")) & (_requests.c.request_id == bindparam("of_request"))
+_FIND = select(PersonalIdRequest).where(_MINE)
+_SETTLE = (
+    update(_requests)
+    .where(_MINE)
+    .values({name: bindparam(f"new_{name}") for name in ("state", "personal_id", "person_id", "reasons")})
+)
+_SERIALISE = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 20))")
+_ISSUED_LIKE = (
+    select(_requests.c.request_id)
+    .where(
+        (_requests.c.state == "ISSUED")
+        & (_requests.c.birth_date == bindparam("birth_date"))
+        & (_requests.c.folded_name == bindparam("folded_name"))
+        & (_requests.c.registration_commune_code == bindparam("commune"))
+    )
+    .limit(1)
+)
 
 
 async def receive(session: AsyncSession, values: dict[str, Any]) -> bool:
     """Insert a request; False when it is there. Waits for another transaction that is inserting it now."""
-    statement = insert(PersonalIdRequest).values(**values).on_conflict_do_nothing()
-    return (await session.execute(statement.returning(PersonalIdRequest.request_id))).first() is not None
+    return (await session.execute(_RECEIVE, values)).first() is not None
 
 
 async def request(session: AsyncSession, agency: str, request_id: UUID) -> PersonalIdRequest | None:
-    return await session.scalar(select(PersonalIdRequest).where(_mine(agency, request_id)))
+    return await session.scalar(_FIND, {"of_agency": agency, "of_request": request_id})
 
 
-async def settle(session: AsyncSession, agency: str, request_id: UUID, values: dict[str, Any]) -> None:
+async def settle(
+    session: AsyncSession,
+    agency: str,
+    request_id: UUID,
+    *,
+    state: str,
+    personal_id: str | None,
+    person_id: UUID | None,
+    reasons: Sequence[str],
+) -> None:
     await session.execute(
-        update(PersonalIdRequest).where(_mine(agency, request_id)).values(**values),
-        execution_options={"synchronize_session": False},
+        _SETTLE,
+        {
+            "of_agency": agency,
+            "of_request": request_id,
+            "new_state": state,
+            "new_personal_id": personal_id,
+            "new_person_id": person_id,
+            "new_reasons": list(reasons),
+        },
     )
 
 
 async def serialise(session: AsyncSession, key: str) -> None:
     """Let transactions about the same thing come one after another, until each ends."""
-    await session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 20))"), {"key": key})
+    await session.execute(_SERIALISE, {"key": key})
 
 
 async def issued_like(
-    session: AsyncSession, *, birth_date: Any, folded_name: str, commune: str
+    session: AsyncSession, *, birth_date: date, folded_name: str, commune: str
 ) -> Row[Any] | None:
     """Return a request that got a number for the same name and day in the same commune."""
-    return (
-        await session.execute(
-            select(PersonalIdRequest.request_id)
-            .where(
-                (PersonalIdRequest.state == "ISSUED")
-                & (PersonalIdRequest.birth_date == birth_date)
-                & (PersonalIdRequest.folded_name == folded_name)
-                & (PersonalIdRequest.registration_commune_code == commune)
-            )
-            .limit(1)
-        )
-    ).first()
+    values = {"birth_date": birth_date, "folded_name": folded_name, "commune": commune}
+    return (await session.execute(_ISSUED_LIKE, values)).first()

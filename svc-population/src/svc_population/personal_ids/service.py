@@ -72,9 +72,15 @@ async def request_number(
         answer = await _former_answer(session, caller, body, digest)
     else:
         answer = await _decide(session, runtime, caller, body, name)
-        settled = answer.model_dump(exclude={"request_id"}) | {"state": answer.state.value}
-        settled["reasons"] = list(answer.reasons)
-        await repository.settle(session, caller.agency, body.request_id, settled)
+        await repository.settle(
+            session,
+            caller.agency,
+            body.request_id,
+            state=answer.state.value,
+            personal_id=answer.personal_id,
+            person_id=answer.person_id,
+            reasons=answer.reasons,
+        )
         await record_audit(
             session,
             caller,

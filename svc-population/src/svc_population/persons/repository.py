@@ -1,20 +1,26 @@
 """All SQL about persons except the hot read, which stands in `lookup_sql`."""
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import exists, func, select, text, update
+from sqlalchemy import Table, bindparam, exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.persons.models import FormerPersonalId, Person, PersonHistory, verification_guards
 
+# Built once: building a statement costs more than running it.
+_persons, _former = cast("Table", Person.__table__), cast("Table", FormerPersonalId.__table__)
+_CURRENT = select(_former.c.superseded_by).where(_former.c.personal_id == bindparam("number"))
+_IS_FORMER = select(exists().where(_former.c.personal_id == bindparam("number")))
+_PERSON = select(Person).where(Person.personal_id == bindparam("number"))
+_LOCKED_PERSON = _PERSON.with_for_update()
+_INSERT_PERSON = insert(_persons).on_conflict_do_nothing().returning(_persons.c.person_id)
+
 
 async def current_number(session: AsyncSession, personal_id: str) -> str:
     """Return the number that replaced a former one, or the number itself."""
-    successor = await session.scalar(
-        select(FormerPersonalId.superseded_by).where(FormerPersonalId.personal_id == personal_id)
-    )
+    successor: str | None = await session.scalar(_CURRENT, {"number": personal_id})
     return successor or personal_id
 
 
@@ -29,18 +35,17 @@ async def former_numbers(session: AsyncSession, personal_ids: list[str]) -> list
 
 
 async def is_former(session: AsyncSession, personal_id: str) -> bool:
-    return bool(await session.scalar(select(exists().where(FormerPersonalId.personal_id == personal_id))))
+    return bool(await session.scalar(_IS_FORMER, {"number": personal_id}))
 
 
 async def person(session: AsyncSession, personal_id: str, *, lock: bool = False) -> Person | None:
-    statement = select(Person).where(Person.personal_id == personal_id)
-    return await session.scalar(statement.with_for_update() if lock else statement)
+    return await session.scalar(_LOCKED_PERSON if lock else _PERSON, {"number": personal_id})
 
 
 async def insert_person(session: AsyncSession, values: dict[str, Any]) -> UUID | None:
     """Insert a person; None when the number is somebody's already."""
-    statement = insert(Person).values(**values).on_conflict_do_nothing().returning(Person.person_id)
-    return await session.scalar(statement)
+    person_id: UUID | None = await session.scalar(_INSERT_PERSON, values)
+    return person_id
 
 
 async def update_person(session: AsyncSession, personal_id: str, values: dict[str, Any]) -> None:

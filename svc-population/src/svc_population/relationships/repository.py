@@ -1,9 +1,9 @@
 """All SQL about relationships."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Row, insert, text
+from sqlalchemy import Row, Table, insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.relationships.models import Relationship
@@ -23,9 +23,11 @@ _CHILDREN = text(
     " ORDER BY p.birth_date, p.personal_id"
 )
 
+_ADD = insert(cast("Table", Relationship.__table__))
+
 
 async def add(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> None:
-    await session.execute(insert(Relationship), list(rows))
+    await session.execute(_ADD, list(rows))
 
 
 async def is_ancestor(session: AsyncSession, *, of: str, sought: str) -> bool:
