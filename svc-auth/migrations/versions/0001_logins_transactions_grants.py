@@ -45,7 +45,7 @@ def upgrade() -> None:
     op.create_table(
         "login_transactions",
         sa.Column("id", _UUID, nullable=False),
-        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
         sa.Column("browser", BYTEA, nullable=False),
         sa.Column("client_id", sa.Text, nullable=False),
         sa.Column("redirect_uri", sa.Text, nullable=False),

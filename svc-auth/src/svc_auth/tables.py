@@ -1,9 +1,10 @@
 """The declarative base of all tables in the auth database."""
 
 from ndx_chassis.db import NAMING
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, Text
 from sqlalchemy.orm import DeclarativeBase
 
 
 class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {str: Text}  # noqa: RUF012 - SQLAlchemy reads it so

@@ -15,14 +15,98 @@ from typing import Any
 
 from alembic import command, context
 from alembic.config import Config
-from alembic.operations import Operations
 from sqlalchemy import Connection, MetaData, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from ndx_chassis.settings import ServiceSettings
-from ndx_chassis.tables import runtime_metadata
 
 MONTHS_AHEAD = 24
+
+# Written out, not made from `ndx_chassis.tables`: a first migration means the same for ever. What the
+# runtime needs later comes as a further function, called by a further migration of every service.
+_RUNTIME_TABLES = """
+CREATE TABLE outbox (
+    id UUID NOT NULL,
+    aggregatetype TEXT NOT NULL,
+    aggregateid TEXT NOT NULL,
+    type TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    headers JSONB DEFAULT '{}'::jsonb NOT NULL,
+    created_at TIMESTAMPTZ DEFAULT clock_timestamp() NOT NULL,
+    xid BIGINT DEFAULT (pg_current_xact_id()::text::bigint) NOT NULL
+);
+CREATE UNIQUE INDEX pk_outbox ON outbox (xid, id);
+CREATE TABLE disclosures (
+    id UUID NOT NULL,
+    occurred_at TIMESTAMPTZ DEFAULT clock_timestamp() NOT NULL,
+    agency TEXT NOT NULL,
+    system TEXT NOT NULL,
+    officer TEXT,
+    case_id TEXT,
+    purpose TEXT NOT NULL,
+    agreement TEXT NOT NULL,
+    agreement_version INTEGER NOT NULL,
+    operation TEXT NOT NULL,
+    subjects TEXT[] NOT NULL,
+    field_groups TEXT[] NOT NULL,
+    outcome TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    trace_id TEXT,
+    xid BIGINT DEFAULT (pg_current_xact_id()::text::bigint) NOT NULL
+) PARTITION BY RANGE (occurred_at);
+CREATE INDEX pk_disclosures ON disclosures (xid, id);
+CREATE TABLE relay_positions (
+    source TEXT NOT NULL,
+    xid BIGINT NOT NULL,
+    id UUID NOT NULL,
+    CONSTRAINT pk_relay_positions PRIMARY KEY (source)
+);
+CREATE TABLE inbox (
+    consumer TEXT NOT NULL,
+    event_id UUID NOT NULL,
+    state TEXT NOT NULL,
+    attempts INTEGER DEFAULT 0 NOT NULL,
+    next_attempt_at TIMESTAMPTZ,
+    topic TEXT,
+    message JSONB,
+    error TEXT,
+    received_at TIMESTAMPTZ DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT pk_inbox PRIMARY KEY (consumer, event_id)
+);
+CREATE INDEX ix_inbox_due ON inbox (next_attempt_at) WHERE state = 'WAITING';
+CREATE TABLE audit_entries (
+    id UUID NOT NULL,
+    occurred_at TIMESTAMPTZ DEFAULT clock_timestamp() NOT NULL,
+    actor TEXT NOT NULL,
+    officer TEXT,
+    case_id TEXT,
+    action TEXT NOT NULL,
+    entity_type TEXT NOT NULL,
+    entity_id TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    trace_id TEXT,
+    details JSONB NOT NULL,
+    CONSTRAINT pk_audit_entries PRIMARY KEY (id)
+);
+CREATE INDEX ix_audit_entries_entity ON audit_entries (entity_type, entity_id);
+CREATE TABLE idempotency_keys (
+    caller TEXT NOT NULL,
+    operation TEXT NOT NULL,
+    key TEXT NOT NULL,
+    request_hash TEXT NOT NULL,
+    response TEXT,
+    created_at TIMESTAMPTZ DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT pk_idempotency_keys PRIMARY KEY (caller, operation, key)
+);
+CREATE TABLE agreements (
+    agreement_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    document JSONB NOT NULL,
+    received_at TIMESTAMPTZ DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT pk_agreements PRIMARY KEY (agreement_id)
+);
+"""
 
 
 def folder_of(package: str) -> Path:
@@ -56,8 +140,6 @@ async def _migrate(url: str, metadata: MetaData) -> None:
     engine = create_async_engine(url, poolclass=pool.NullPool)
     try:
         async with engine.connect() as connection:
-            await connection.execute(text("SET lock_timeout = '4s'"))
-            await connection.execute(text("SET statement_timeout = '5s'"))
             key = zlib.crc32(b"ndx-migrations")
             # Waiting for another migrator may take longer than one statement may.
             await connection.execute(text("SET statement_timeout = '120s'"))
@@ -79,14 +161,13 @@ def _run(connection: Connection, metadata: MetaData) -> None:
 
 
 def create_runtime_tables(op: Any) -> None:
-    """Create the tables of `ndx_chassis.tables` with their partitions and grants: first step of a 0001."""
-    bind = Operations.get_bind(op) if isinstance(op, Operations) else op.get_bind()
-    runtime_metadata.create_all(bind)
-    for statement in _partitions(datetime.now(UTC)):
-        bind.execute(text(statement))
+    """Create the tables that the runtime needs, with partitions and grants: first step of a 0001."""
+    bind = op.get_bind()
+    for statement in (*_RUNTIME_TABLES.strip().rstrip(";").split(";\n"), *_partitions(datetime.now(UTC))):
+        bind.exec_driver_sql(statement)
     # Records of disclosures and audit entries are written once: the service takes the right to change
     # them away from its own role.
-    bind.execute(text("REVOKE UPDATE, DELETE, TRUNCATE ON disclosures, audit_entries FROM CURRENT_USER"))
+    bind.exec_driver_sql("REVOKE UPDATE, DELETE, TRUNCATE ON disclosures, audit_entries FROM CURRENT_USER")
 
 
 def _partitions(now: datetime) -> list[str]:

@@ -53,6 +53,13 @@ async def make_copy(url: str, template: str) -> str:
     return named(url, name)
 
 
+async def make_empty(url: str) -> str:
+    """Create a database without any tables; return its URL."""
+    name = f"test_{uuid4().hex[:12]}"
+    await execute(url, f'CREATE DATABASE "{name}"')
+    return named(url, name)
+
+
 async def drop(url: str, database_url: str) -> None:
     """Remove a test's database, whoever is still connected."""
     name = database_url.partition("?")[0].rsplit("/", 1)[1]

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Integer, LargeBinary, Text
+from sqlalchemy import BigInteger, Index, Integer, LargeBinary, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -32,6 +32,7 @@ class LedgerArrival(Base):
     """A record that waits for its position."""
 
     __tablename__ = "ledger_arrivals"
+    __table_args__ = (Index("ix_ledger_arrivals_received_at", "received_at", "disclosure_id"),)
 
     disclosure_id: Mapped[UUID] = mapped_column(primary_key=True)
     service: Mapped[str] = mapped_column(Text)

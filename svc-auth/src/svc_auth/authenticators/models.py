@@ -10,7 +10,7 @@ account versions last applied, so that events may come twice and in any order.
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import BigInteger, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -32,7 +32,7 @@ class Login(Base):
     activation_until: Mapped[datetime | None] = mapped_column(_TIME)
     passcode_hash: Mapped[str | None]
     totp_sealed: Mapped[bytes | None]
-    totp_step: Mapped[int] = mapped_column(server_default=text("0"))
+    totp_step: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     """The last time step accepted: a one-time password works once."""
     activated_at: Mapped[datetime | None] = mapped_column(_TIME)
 
@@ -45,5 +45,5 @@ class AttemptCounter(Base):
     kind: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[bytes] = mapped_column(primary_key=True)
     failures: Mapped[int]
-    last_at: Mapped[datetime] = mapped_column(_TIME)
+    last_at: Mapped[datetime] = mapped_column(_TIME, index=True)
     locked_until: Mapped[datetime | None] = mapped_column(_TIME)

@@ -26,7 +26,7 @@ class Grant(Base):
     acr: Mapped[int]
     amr: Mapped[str]
     authenticated_at: Mapped[datetime] = mapped_column(_TIME)
-    ends_at: Mapped[datetime] = mapped_column(_TIME)
+    ends_at: Mapped[datetime] = mapped_column(_TIME, index=True)
     revoked_at: Mapped[datetime | None] = mapped_column(_TIME)
     revoke_cause: Mapped[str | None]
 
@@ -35,7 +35,7 @@ class AuthorizationCode(Base):
     __tablename__ = "authorization_codes"
 
     digest: Mapped[bytes] = mapped_column(primary_key=True)
-    grant_id: Mapped[UUID] = mapped_column(ForeignKey("grants.id", ondelete="CASCADE"))
+    grant_id: Mapped[UUID] = mapped_column(ForeignKey("grants.id", ondelete="CASCADE"), index=True)
     redirect_uri: Mapped[str]
     nonce: Mapped[str]
     code_challenge: Mapped[str]

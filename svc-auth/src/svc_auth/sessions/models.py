@@ -40,4 +40,4 @@ class LoginTransaction(Base):
     language: Mapped[str]
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     created_at: Mapped[datetime] = mapped_column(_TIME, server_default=text("clock_timestamp()"))
-    expires_at: Mapped[datetime] = mapped_column(_TIME)
+    expires_at: Mapped[datetime] = mapped_column(_TIME, index=True)

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Enum, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, Enum, ForeignKey, Index, SmallInteger, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -40,10 +40,15 @@ FOR_EVER: frozenset[LockCause] = frozenset({LockCause.DEATH, LockCause.PERSONAL_
 
 class Account(Base):
     __tablename__ = "accounts"
+    __table_args__ = (
+        CheckConstraint("personal_id ~ '^[0-9]{12}$'", name="personal_id"),
+        CheckConstraint("level IN (1, 2)", name="level"),
+        CheckConstraint("state IN ('ACTIVE', 'LOCKED')", name="state"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     personal_id: Mapped[str] = mapped_column(unique=True)
-    level: Mapped[int]
+    level: Mapped[int] = mapped_column(SmallInteger)
     state: Mapped[AccountState] = mapped_column(Enum(AccountState, native_enum=False, length=16))
     version: Mapped[int] = mapped_column(server_default=text("1"))
     opened_by: Mapped[str]

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Enum, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Enum, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -33,6 +33,8 @@ class Dependant(Base):
     __tablename__ = "dependants"
     __table_args__ = (
         UniqueConstraint("account_id", "dependant_personal_id"),
+        CheckConstraint("(ended_at IS NULL) = (end_cause IS NULL)", name="end_with_cause"),
+        Index("ix_dependants_guardian_personal_id", "guardian_personal_id"),
         Index("ix_dependants_dependant_personal_id", "dependant_personal_id"),
         Index("ix_dependants_ends_on", "ends_on", postgresql_where=text("ended_at IS NULL")),
     )

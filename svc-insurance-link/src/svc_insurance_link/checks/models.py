@@ -3,19 +3,15 @@
 Questions that were refused because too many before had been wrong are kept as well, without a code.
 """
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from ndx_chassis.ids import new_id
-from sqlalchemy import CheckConstraint, Index, Text, text
+from sqlalchemy import CheckConstraint, Index, Text, func, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from svc_insurance_link.tables import Base
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 class EntitlementCheck(Base):
@@ -26,7 +22,9 @@ class EntitlementCheck(Base):
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    occurred_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), default=_now)
+    occurred_at: Mapped[datetime] = mapped_column(
+        TIMESTAMP(timezone=True), server_default=func.clock_timestamp()
+    )
     agency: Mapped[str] = mapped_column(Text)
     system: Mapped[str] = mapped_column(Text)
     clerk_name: Mapped[str] = mapped_column(Text)

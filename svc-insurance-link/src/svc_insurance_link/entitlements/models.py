@@ -4,12 +4,12 @@ Opened once, ended at most once, never deleted. `valid_to` is the last day that 
 the last day in fact, when something ended it early. A person has at most one entitlement as a child under 6.
 """
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
 from ndx_chassis.ids import new_id
-from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, Text, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, Text, func, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -25,10 +25,6 @@ class EndCause(StrEnum):
     MOVED_WITHIN_PROVINCE = "MOVED_WITHIN_PROVINCE"
     READDED_AT_SAME_UNIT = "READDED_AT_SAME_UNIT"
     STOPPED = "STOPPED"
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Entitlement(Base):
@@ -57,4 +53,6 @@ class Entitlement(Base):
     ended_on: Mapped[date | None]
     end_cause: Mapped[str | None] = mapped_column(Text)
     rule: Mapped[str] = mapped_column(Text)
-    opened_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), default=_now)
+    opened_at: Mapped[datetime] = mapped_column(
+        TIMESTAMP(timezone=True), server_default=func.clock_timestamp()
+    )

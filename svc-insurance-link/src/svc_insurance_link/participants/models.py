@@ -5,12 +5,12 @@ population database with the time it was fetched; nothing else of a person is ke
 before its participant is remembered, so that events may come in any order.
 """
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
 from ndx_chassis.ids import new_id
-from sqlalchemy import CheckConstraint, ForeignKey, Text
+from sqlalchemy import CheckConstraint, ForeignKey, Text, func
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -32,12 +32,9 @@ class CodeState(StrEnum):
     WITHDRAWN = "WITHDRAWN"
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Participant(Base):
     __tablename__ = "participants"
+    __table_args__ = (CheckConstraint("personal_id ~ '^[0-9]{12}$'", name="personal_id"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     personal_id: Mapped[str] = mapped_column(Text, unique=True)
@@ -46,7 +43,9 @@ class Participant(Base):
     sex: Mapped[str] = mapped_column(Text)
     fetched_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     died_on: Mapped[date | None]
-    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), default=_now)
+    created_at: Mapped[datetime] = mapped_column(
+        TIMESTAMP(timezone=True), server_default=func.clock_timestamp()
+    )
 
 
 class ParticipantCode(Base):
@@ -76,4 +75,6 @@ class Death(Base):
 
     personal_id: Mapped[str] = mapped_column(Text, primary_key=True)
     died_on: Mapped[date]
-    recorded_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), default=_now)
+    recorded_at: Mapped[datetime] = mapped_column(
+        TIMESTAMP(timezone=True), server_default=func.clock_timestamp()
+    )

@@ -5,13 +5,13 @@ dependant with one taxpayer from its first to its last month, both included; VOI
 should have counted a month. One dependant has one payer per month: the database refuses a second one.
 """
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
 from ndx_chassis.ids import new_id
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Text
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Text, func, text
+from sqlalchemy.dialects.postgresql import TIMESTAMP, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from svc_tax_link.tables import Base
@@ -32,13 +32,10 @@ class ClaimState(StrEnum):
     VOID = "VOID"
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Dependant(Base):
     __tablename__ = "dependants"
     __table_args__ = (
+        CheckConstraint("personal_id ~ '^[0-9]{12}$'", name="personal_id"),
         CheckConstraint("state IN ('UNCLAIMED', 'CLAIMED', 'CLOSED')", name="state"),
         CheckConstraint("(state = 'CLOSED') = (died_on IS NOT NULL)", name="closed"),
     )
@@ -54,11 +51,21 @@ class Dependant(Base):
     father_personal_id: Mapped[str | None] = mapped_column(Text)
     state: Mapped[str] = mapped_column(Text)
     died_on: Mapped[date | None]
-    registered_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), default=_now)
+    registered_at: Mapped[datetime] = mapped_column(
+        TIMESTAMP(timezone=True), server_default=func.clock_timestamp()
+    )
 
     def parent(self, personal_id: str) -> bool:
         """Tell whether that person is the mother or the father."""
         return personal_id in {self.mother_personal_id, self.father_personal_id}
+
+
+_MONTHS = """int8range(
+    dependant_number * 100000
+        + (extract(year FROM from_month) * 12 + extract(month FROM from_month))::int,
+    dependant_number * 100000
+        + coalesce((extract(year FROM to_month) * 12 + extract(month FROM to_month))::int, 99999),
+    '[]')"""
 
 
 class Claim(Base):
@@ -66,7 +73,8 @@ class Claim(Base):
 
     Generic exclusion on (dependant, months) needs an extension that is not everywhere; so dependant and
     months are laid on one line of numbers, `number * 100000 + year * 12 + month`, where claims of one
-    dependant exclude each other by plain ranges and two dependants can never meet (see the migration).
+    dependant exclude each other by plain ranges and two dependants can never meet. (24,323 is November 2026;
+    no end is the last of a dependant's 100,000 places.)
     """
 
     __tablename__ = "claims"
@@ -75,6 +83,9 @@ class Claim(Base):
         CheckConstraint("extract(day FROM from_month) = 1", name="from_month"),
         CheckConstraint("to_month IS NULL OR extract(day FROM to_month) = 1", name="to_month"),
         CheckConstraint("to_month IS NULL OR to_month >= from_month", name="interval"),
+        ExcludeConstraint(
+            (text(_MONTHS), "&&"), where=text("state = 'ACTIVE'"), name="ex_claims_one_payer_per_month"
+        ),
         Index("ix_claims_taxpayer_id", "taxpayer_id"),
         Index("ix_claims_dependant_number", "dependant_number"),
     )
@@ -87,4 +98,6 @@ class Claim(Base):
     to_month: Mapped[date | None]
     state: Mapped[str] = mapped_column(Text, default=ClaimState.ACTIVE.value)
     rule: Mapped[str] = mapped_column(Text)
-    recorded_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), default=_now)
+    recorded_at: Mapped[datetime] = mapped_column(
+        TIMESTAMP(timezone=True), server_default=func.clock_timestamp()
+    )

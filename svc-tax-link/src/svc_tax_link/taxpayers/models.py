@@ -5,12 +5,12 @@ code is kept and waits for a matching ID); DUP_TAX_CODE (several legacy codes le
 be merged into the ID); DECEASED_CLOSE (final). A death that is known before its taxpayer is remembered.
 """
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
 from ndx_chassis.ids import new_id
-from sqlalchemy import CheckConstraint, ForeignKey, Text
+from sqlalchemy import CheckConstraint, ForeignKey, Text, func
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -26,13 +26,10 @@ class TaxpayerState(StrEnum):
     DECEASED_CLOSE = "DECEASED_CLOSE"
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Taxpayer(Base):
     __tablename__ = "taxpayers"
     __table_args__ = (
+        CheckConstraint("personal_id ~ '^[0-9]{12}$'", name="personal_id"),
         CheckConstraint(
             "state IN ('MATCHED', 'PENDING_ID_UPDATE', 'DUP_TAX_CODE', 'DECEASED_CLOSE')", name="state"
         ),
@@ -47,7 +44,9 @@ class Taxpayer(Base):
     fetched_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     """When name and birth date were fetched; all three are missing while the person is not matched."""
     died_on: Mapped[date | None]
-    registered_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), default=_now)
+    registered_at: Mapped[datetime] = mapped_column(
+        TIMESTAMP(timezone=True), server_default=func.clock_timestamp()
+    )
 
 
 class LegacyCode(Base):
@@ -58,7 +57,9 @@ class LegacyCode(Base):
 
     code: Mapped[str] = mapped_column(Text, primary_key=True)
     taxpayer_id: Mapped[UUID] = mapped_column(ForeignKey("taxpayers.id"), index=True)
-    recorded_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), default=_now)
+    recorded_at: Mapped[datetime] = mapped_column(
+        TIMESTAMP(timezone=True), server_default=func.clock_timestamp()
+    )
 
 
 class Death(Base):
@@ -68,4 +69,6 @@ class Death(Base):
 
     personal_id: Mapped[str] = mapped_column(Text, primary_key=True)
     died_on: Mapped[date]
-    recorded_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), default=_now)
+    recorded_at: Mapped[datetime] = mapped_column(
+        TIMESTAMP(timezone=True), server_default=func.clock_timestamp()
+    )
