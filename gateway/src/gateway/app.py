@@ -5,7 +5,7 @@ from ndx_chassis.app import Runtime, ServiceSpec, build_app
 from ndx_chassis.jobs import Job
 
 from gateway.agencies.endpoints import router as agencies
-from gateway.agreements import service as agreement_service
+from gateway.agreements import jobs as agreement_jobs
 from gateway.agreements.endpoints import router as agreements
 from gateway.catalogue import service as catalogue_service
 from gateway.catalogue.endpoints import router as catalogue
@@ -33,7 +33,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             routers=[agencies, certificates, agreements, catalogue, ledger],
             subscriptions=ledger_subscriptions(),
             jobs=[
-                Job("agreement_calendar", 30.0, agreement_service.follow_calendar),
+                Job("agreement_calendar", 30.0, agreement_jobs.follow_calendar),
                 Job("certificate_overlaps", 10.0, certificate_jobs.end_overlaps),
                 Job("certificate_warnings", 3600.0, certificate_jobs.warn_of_expiry),
                 Job("ledger_checkpoint", 1.0, ledger_service.make_checkpoint),

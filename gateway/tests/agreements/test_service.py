@@ -1,11 +1,14 @@
 """Agreements: four eyes, nothing unknown, every decision kept and announced."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import date, timedelta
 from typing import Any
 
 import httpx
 import pytest
-from gateway.agreements import service
+from gateway.agreements import jobs, reading
+from gateway.agreements.steps import today
 from ndx_chassis.app import Runtime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,13 +26,24 @@ TERMS: dict[str, Any] = {
     "valid_from": "2025-07-01",
 }
 
+REFUSAL = {
+    "reason": "out of scope",
+    "legal_basis": {"text": "Only what the task needs is shared", "reference": "91/2025/QH15"},
+}
+MORE: dict[str, Any] = TERMS | {"purposes": ["HEALTH_ENTITLEMENT", "STATISTICS"]}
+
 
 def url(action: str = "") -> str:
     return f"/v1/agreements/{NUMBER}" + (f"/{action}" if action else "")
 
 
 @pytest.fixture
-async def draft(post: Do, hospital: Any) -> dict[str, Any]:
+async def system(post: Do, hospital: Any) -> None:
+    await post("NDX:an", "/v1/agencies/H79.001/systems", {"code": "his"}, 201)
+
+
+@pytest.fixture
+async def draft(post: Do, system: Any) -> dict[str, Any]:
     made: dict[str, Any] = await post("NDX:an", "/v1/agreements", TERMS, 201)
     return made
 
@@ -39,6 +53,17 @@ async def active(post: Do, draft: Any) -> dict[str, Any]:
     await post("NDX:an", url("submit"))
     made: dict[str, Any] = await post("G03:giang", url("approve"))
     return made
+
+
+@pytest.fixture
+def put(bus: Any, client: httpx.AsyncClient, as_operator: Do) -> Do:
+    """Write new terms: `await put(terms, etag)`."""
+
+    async def send(terms: dict[str, Any], etag: str | None = None) -> httpx.Response:
+        headers = as_operator("NDX", "an") | ({"If-Match": etag} if etag else {})
+        return await client.put(url(), json=terms, headers=headers)
+
+    return send
 
 
 async def give_roles(runtime: Runtime, agency: str, login: str, roles: list[str]) -> None:
@@ -56,7 +81,7 @@ class TestDraft:
     async def test_it_gets_a_number_and_grants_nothing(self, draft: dict[str, Any], runtime: Runtime):
         assert (draft["agreement_id"], draft["state"], draft["version"]) == (NUMBER, "DRAFT", 1)
         async with runtime.sessions() as session:
-            assert await service.enforceable(session) == []
+            assert await reading.enforceable(session) == []
 
     @pytest.mark.parametrize(
         "change",
@@ -65,29 +90,53 @@ class TestDraft:
             {"operations": [{"operation": "insurance.check", "field_groups": ["religion"]}]},
             {"provider_agency": "G04"},
             {"provider_agency": "NDX"},
+            {"consumer_systems": ["his", "elsewhere"]},
             {"operations": [*TERMS["operations"], {"operation": "population.check", "field_groups": []}]},
         ],
-        ids=["no such operation", "group not disclosed", "not its owner", "nor the bus", "two owners"],
+        ids=[
+            "no such operation",
+            "group not disclosed",
+            "not its owner",
+            "nor the bus",
+            "no such system",
+            "two owners",
+        ],
     )
-    async def test_terms_that_do_not_fit(self, post: Do, hospital: Any, change: dict[str, Any]):
+    async def test_terms_that_do_not_fit(self, post: Do, system: Any, change: dict[str, Any]):
         refused = await post("NDX:an", "/v1/agreements", TERMS | change, 422)
         assert refused["code"] == "agreement-terms-refused"
 
     @pytest.mark.parametrize(
-        "change", [{"purposes": ["CURIOSITY"]}, {"purposes": []}, {"valid_to": "2025-06-30"}]
+        "change",
+        [
+            {"purposes": ["CURIOSITY"]},
+            {"purposes": []},
+            {"purposes": ["HEALTH_ENTITLEMENT", "HEALTH_ENTITLEMENT"]},
+            {"valid_to": "2025-06-30"},
+            {"consumer_class": "HEALTH"},
+            {"consumer_agency": None},
+            {"conditions": {"time_of_day": {"start": "07:00", "end": "07:00"}}},
+            {"conditions": {"time_of_day": {"start": "07:00+07:00", "end": "17:00+07:00"}}},
+        ],
     )
-    async def test_terms_that_are_invalid(self, post: Do, hospital: Any, change: dict[str, Any]):
+    async def test_terms_that_are_invalid(self, post: Do, system: Any, change: dict[str, Any]):
         assert (await post("NDX:an", "/v1/agreements", TERMS | change, 422))["code"] == "invalid-input"
 
     async def test_a_change_is_a_new_version_and_an_old_view_is_refused(
-        self, draft: Any, client: httpx.AsyncClient, as_operator: Do
-    ):
-        who = as_operator("NDX", "an")
+        self, draft: Any, put: Do, read: Do
+    ) -> None:
         changed = TERMS | {"valid_to": "2099-12-31"}
-        first = await client.put(url(), json=changed, headers=who, params={"seen_version": 1})
+        first = await put(changed, '"1-DRAFT"')
         assert (first.status_code, first.json()["version"]) == (200, 2)
-        second = await client.put(url(), json=TERMS, headers=who, params={"seen_version": 1})
+        second = await put(TERMS, '"1-DRAFT"')
         assert (second.status_code, second.json()["code"]) == (412, "agreement-version-conflict")
+        assert "2-DRAFT" in second.json()["detail"]
+        versions = (await read("NDX:an", url("versions")))["items"]
+        assert [v["agreement"]["state"] for v in versions] == ["SUPERSEDED", "DRAFT"]
+
+    async def test_numbers_are_given_once_to_two_drafters_at_once(self, post: Do, system: Any) -> None:
+        made = await asyncio.gather(*(post("NDX:an", "/v1/agreements", TERMS, 201) for _ in range(4)))
+        assert len({m["agreement_id"] for m in made}) == 4
 
 
 class TestFourEyes:
@@ -104,30 +153,82 @@ class TestFourEyes:
         assert (await post("NDX:an", url("approve"), status=403))["code"] == "role-missing"
 
     async def test_whoever_wrote_any_terms_does_not_approve(
-        self, post: Do, hospital: Any, runtime: Runtime, client: httpx.AsyncClient, as_operator: Do
+        self, post: Do, system: Any, runtime: Runtime, put: Do
     ):
         await give_roles(runtime, "G03", "giang", ["operator", "approver"])
         await post("G03:giang", "/v1/agreements", TERMS, 201)
         # Another one writes last; the first drafter is still a drafter.
-        changed = await client.put(url(), json=TERMS, headers=as_operator("NDX", "an"))
-        assert changed.status_code == 200
+        assert (await put(TERMS)).status_code == 200
         await post("NDX:an", url("submit"))
         assert (await post("G03:giang", url("approve"), status=403))["code"] == "four-eyes"
 
     async def test_a_draft_cannot_be_approved_nor_a_submitted_one_changed(
-        self, post: Do, draft: Any, client: httpx.AsyncClient, as_operator: Do
+        self, post: Do, draft: Any, put: Do
     ):
         assert (await post("G03:giang", url("approve"), status=409))["code"] == "agreement-step-refused"
         await post("NDX:an", url("submit"))
-        late = await client.put(url(), json=TERMS, headers=as_operator("NDX", "an"))
-        assert late.json()["code"] == "agreement-step-refused"
+        assert (await put(TERMS)).json()["code"] == "agreement-step-refused"
 
-    async def test_a_rejection_keeps_its_reason(self, post: Do, read: Do, draft: Any):
+    async def test_a_rejection_keeps_its_reason_and_legal_basis(self, post: Do, read: Do, draft: Any):
         await post("NDX:an", url("submit"))
-        rejected = await post("G03:giang", url("reject"), {"reason": "no legal basis"})
+        assert (await post("G03:giang", url("reject"), {"reason": "out of scope"}, 422))["errors"]
+        rejected = await post("G03:giang", url("reject"), REFUSAL)
         assert rejected["state"] == "REJECTED"
         last = (await read("NDX:mai", url("history")))["items"][-1]
-        assert (last["decided_by"], last["reason"]) == ("G03:giang", "no legal basis")
+        assert (last["decided_by"], last["reason"]) == ("G03:giang", "out of scope")
+        assert last["legal_basis"]["reference"] == "91/2025/QH15"
+
+    async def test_a_rejected_version_stays_and_better_terms_follow_it(
+        self, post: Do, put: Do, read: Do, draft: Any
+    ):
+        await post("NDX:an", url("submit"))
+        await post("G03:giang", url("reject"), REFUSAL)
+        assert (await put(TERMS | {"valid_to": "2099-12-31"})).json()["version"] == 2
+        await post("NDX:an", url("submit"))
+        assert (await post("G03:giang", url("approve")))["state"] == "ACTIVE"
+        versions = (await read("NDX:an", url("versions")))["items"]
+        assert [v["agreement"]["state"] for v in versions] == ["REJECTED", "ACTIVE"]
+
+
+class TestTwoAtOnce:
+    async def test_of_two_approvals_one_counts_and_the_other_is_told_so(
+        self, post: Do, draft: Any, runtime: Runtime, client: httpx.AsyncClient, as_operator: Do, read: Do
+    ):
+        await give_roles(runtime, "G03", "lan", ["approver"])
+        await post("NDX:an", url("submit"))
+        approvers = [as_operator("G03", "giang"), as_operator("G03", "lan")]
+        both = await asyncio.gather(*(client.post(url("approve"), headers=h) for h in approvers))
+        assert sorted(r.status_code for r in both) == [200, 409]
+        refused = next(r for r in both if r.status_code == 409).json()
+        assert refused["code"] == "agreement-step-refused"
+        actions = [s["action"] for s in (await read("NDX:an", url("history")))["items"]]
+        assert actions.count("approve") == 1
+
+    async def test_approval_of_what_was_edited_meanwhile_is_refused(
+        self, post: Do, put: Do, draft: Any, client: httpx.AsyncClient, as_operator: Do
+    ):
+        await post("NDX:an", url("submit"))
+        who = as_operator("G03", "giang")
+        seen = (await client.get(url(), headers=who)).headers["etag"]
+        await post("NDX:an", url("recall"), {"reason": "a purpose was forgotten"})
+        await put(TERMS | {"purposes": ["HEALTH_ENTITLEMENT", "STATISTICS"]})
+        await post("NDX:an", url("submit"))
+        late = await client.post(url("approve"), headers=who | {"If-Match": seen})
+        assert (late.status_code, late.json()["code"]) == (412, "agreement-version-conflict")
+        fresh = (await client.get(url(), headers=who)).headers["etag"]
+        decided = await client.post(url("approve"), headers=who | {"If-Match": fresh})
+        assert (decided.status_code, decided.json()["version"]) == (200, 2)
+
+    async def test_an_edit_and_a_submission_at_once_leave_one_clear_state(
+        self, post: Do, put: Do, draft: Any, client: httpx.AsyncClient, as_operator: Do, read: Do
+    ):
+        headers = as_operator("NDX", "an") | {"If-Match": '"1-DRAFT"'}
+        changed, submitted = await asyncio.gather(
+            put(TERMS | {"valid_to": "2099-12-31"}, '"1-DRAFT"'), client.post(url("submit"), headers=headers)
+        )
+        assert sorted([changed.status_code, submitted.status_code]) == [200, 412]
+        states = [v["agreement"]["state"] for v in (await read("NDX:an", url("versions")))["items"]]
+        assert states in (["SUBMITTED"], ["SUPERSEDED", "DRAFT"])
 
 
 class TestSuspend:
@@ -145,7 +246,7 @@ class TestSuspend:
     async def test_the_compiler_still_knows_it_as_suspended(self, post: Do, active: Any, runtime: Runtime):
         await post("NDX:an", url("suspend"), {"reason": "misuse found"})
         async with runtime.sessions() as session:
-            assert [a.state for a in await service.enforceable(session)] == ["SUSPENDED"]
+            assert [a.state for a in await reading.enforceable(session)] == ["SUSPENDED"]
 
     async def test_terminated_is_the_end(self, post: Do, active: Any):
         await post("NDX:an", url("terminate"), {"reason": "law changed"})
@@ -159,22 +260,142 @@ class TestSuspend:
         assert theirs.json()["items"] == []
 
 
+class TestAmendment:
+    async def amended(self, post: Do, **change: Any) -> dict[str, Any]:
+        made: dict[str, Any] = await post("NDX:an", url("amendments"), MORE | change, 201)
+        await post("NDX:an", url("submit"))
+        return made
+
+    async def test_the_old_version_is_in_force_until_the_new_one_begins(
+        self, post: Do, read: Do, active: Any, runtime: Runtime
+    ):
+        tomorrow = today() + timedelta(days=1)
+        drafted = await self.amended(post, valid_from=tomorrow.isoformat())
+        assert (drafted["version"], drafted["state"]) == (2, "DRAFT")
+        assert (await post("G03:giang", url("approve")))["state"] == "APPROVED"
+        assert (await read("NDX:an", url()))["version"] == 1
+        async with runtime.sessions() as session:
+            assert [a.version for a in await reading.enforceable(session)] == [1]
+        await jobs.begin_and_end(runtime, tomorrow)
+        assert (await read("NDX:an", url()))["purposes"] == MORE["purposes"]
+        versions = (await read("NDX:an", url("versions")))["items"]
+        assert [v["agreement"]["state"] for v in versions] == ["SUPERSEDED", "ACTIVE"]
+        assert versions[0]["agreement"]["purposes"] == TERMS["purposes"]
+
+    async def test_it_is_announced_once_with_its_new_terms(
+        self, post: Do, active: Any, emitted: Callable[[], Awaitable[list[dict[str, Any]]]]
+    ):
+        await self.amended(post)
+        await post("G03:giang", url("approve"))
+        events = await emitted()
+        assert [(e["data"]["version"], e["data"]["state"]) for e in events] == [(1, "ACTIVE"), (2, "ACTIVE")]
+        assert {e["key"] for e in events} == {NUMBER}
+
+    async def test_a_suspension_outlives_it(self, post: Do, active: Any):
+        await post("NDX:an", url("suspend"), {"reason": "misuse found"})
+        await self.amended(post)
+        assert (await post("G03:giang", url("approve")))["state"] == "SUSPENDED"
+
+    async def test_only_one_is_open_at_a_time(self, post: Do, active: Any):
+        await self.amended(post)
+        refused = await post("NDX:an", url("amendments"), MORE, 409)
+        assert refused["code"] == "agreement-step-refused"
+        await post("NDX:an", url("withdraw"), {"reason": "not needed"})
+        await post("NDX:an", url("amendments"), MORE, 201)
+
+    async def test_neither_party_changes(self, post: Do, active: Any):
+        for change in ({"consumer_agency": "G04"}, {"provider_agency": "G04"}):
+            refused = await post("NDX:an", url("amendments"), MORE | change, 422)
+            assert refused["code"] == "agreement-terms-refused"
+
+    async def test_who_drafted_the_first_version_may_approve_the_next_that_another_wrote(
+        self, post: Do, active: Any, runtime: Runtime
+    ):
+        await give_roles(runtime, "G03", "giang", ["operator", "approver"])
+        await self.amended(post)
+        await post("G03:giang", url("approve"))
+        await post("G03:giang", url("amendments"), TERMS, 201)
+        await post("NDX:an", url("submit"))
+        assert (await post("G03:giang", url("approve"), status=403))["code"] == "four-eyes"
+
+    async def test_an_expired_agreement_is_renewed_by_one(
+        self, post: Do, read: Do, system: Any, runtime: Runtime
+    ):
+        await post("NDX:an", "/v1/agreements", TERMS | {"valid_to": today().isoformat()}, 201)
+        await post("NDX:an", url("submit"))
+        await post("G03:giang", url("approve"))
+        await jobs.begin_and_end(runtime, today() + timedelta(days=1))
+        assert (await read("NDX:an", url()))["state"] == "EXPIRED"
+        async with runtime.sessions() as session:
+            assert [a.agreement_id for a in await reading.lately_ended(session, today())] == [NUMBER]
+        await self.amended(post)
+        assert (await post("G03:giang", url("approve")))["state"] == "ACTIVE"
+        async with runtime.sessions() as session:
+            assert await reading.lately_ended(session, today()) == []
+
+    async def test_a_terminated_agreement_has_no_future(self, post: Do, put: Do, read: Do, active: Any):
+        await self.amended(post)
+        await post("NDX:an", url("terminate"), {"reason": "law changed"})
+        versions = (await read("NDX:an", url("versions")))["items"]
+        assert [v["agreement"]["state"] for v in versions] == ["TERMINATED", "WITHDRAWN"]
+        assert (await post("NDX:an", url("amendments"), MORE, 409))["code"] == "agreement-step-refused"
+        assert (await put(MORE)).json()["code"] == "agreement-step-refused"
+
+    async def test_the_approver_sees_what_differs(self, post: Do, read: Do, active: Any):
+        await self.amended(post, quotas={"per_second": 5})
+        diff = await read("G03:giang", url("versions/2/diff"))
+        assert (diff["from_version"], diff["to_version"]) == (1, 2)
+        assert diff["items"] == [
+            {"term": "purposes", "before": None, "after": "STATISTICS"},
+            {"term": "quotas.per_second", "before": 50, "after": 5},
+        ]
+        missing = await read("G03:giang", url("versions/9/diff"), 404)
+        assert missing["code"] == "agreement-version-not-found"
+
+
+class TestTemplate:
+    async def test_it_binds_a_class_and_its_members_see_it(
+        self, post: Do, hospital: Any, client: httpx.AsyncClient, as_agency: Do
+    ):
+        terms = TERMS | {"consumer_agency": None, "consumer_class": "HEALTH"}
+        made = await post("NDX:an", "/v1/agreements", terms, 201)
+        number = made["agreement_id"]
+        assert (number, made["consumer_name_en"]) == ("DSA-CLASS_HEALTH-1", "Health care facility")
+        await post("NDX:an", f"/v1/agreements/{number}/submit")
+        await post("G03:giang", f"/v1/agreements/{number}/approve")
+        mine = await client.get("/v1/agreements/mine", headers=as_agency("H79.001"))
+        assert [a["agreement_id"] for a in mine.json()["items"]] == [number]
+        theirs = await client.get("/v1/agreements/mine", headers=as_agency("G04"))
+        assert theirs.json()["items"] == []
+        allowed = await client.get("/v1/allowed-operations", headers=as_agency("H79.001", system="his"))
+        assert [a["agreement"] for a in allowed.json()["items"]] == [number]
+
+
 class TestCalendar:
     async def test_it_begins_on_its_first_day_and_ends_after_its_last(
-        self, post: Do, hospital: Any, runtime: Runtime, monkeypatch: pytest.MonkeyPatch, read: Do
+        self, post: Do, system: Any, runtime: Runtime, read: Do
     ):
-        from datetime import date
-
         future = TERMS | {"valid_from": "2090-01-01", "valid_to": "2090-12-31"}
         await post("NDX:an", "/v1/agreements", future, 201)
         await post("NDX:an", url("submit"))
         assert (await post("G03:giang", url("approve")))["state"] == "APPROVED"
         seen = []
         for day in (date(2089, 12, 31), date(2090, 1, 1), date(2090, 12, 31), date(2091, 1, 1)):
-            monkeypatch.setattr(service, "_today", lambda day=day: day)
-            await service.follow_calendar(runtime)
+            await jobs.begin_and_end(runtime, day)
             seen.append((await read("NDX:an", url()))["state"])
         assert seen == ["APPROVED", "ACTIVE", "ACTIVE", "EXPIRED"]
+
+
+class TestList:
+    async def test_it_comes_in_pages_and_by_state(self, post: Do, read: Do, active: Any):
+        await post("NDX:an", "/v1/agreements", TERMS, 201)
+        await post("NDX:an", url("amendments"), MORE, 201)
+        first = await read("NDX:an", "/v1/agreements?limit=1")
+        second = await read("NDX:an", f"/v1/agreements?limit=1&cursor={first['next_cursor']}")
+        assert [p["items"][0]["agreement_id"] for p in (first, second)] == [NUMBER, "DSA-H79.001-2"]
+        assert (first["items"][0]["state"], second["next_cursor"]) == ("ACTIVE", None)
+        drafts = (await read("NDX:an", "/v1/agreements?state=DRAFT"))["items"]
+        assert [(d["agreement_id"], d["version"]) for d in drafts] == [(NUMBER, 2), ("DSA-H79.001-2", 1)]
 
 
 class TestHistory:

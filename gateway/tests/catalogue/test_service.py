@@ -40,6 +40,7 @@ def agreed(post: Post, hospital: Any) -> Post:
     """Bring an agreement into force."""
 
     async def approve(**terms: Any) -> str:
+        await post("NDX:an", "/v1/agencies/H79.001/systems", {"code": "his"}, 201)
         made = await post("NDX:an", "/v1/agreements", TERMS | terms, 201)
         number: str = made["agreement_id"]
         await post("NDX:an", f"/v1/agreements/{number}/submit")

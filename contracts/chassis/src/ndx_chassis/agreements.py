@@ -172,9 +172,7 @@ class AgreementBook:
 
 
 def _check(agreement: Agreement, caller: Caller, *, purpose_needed: bool) -> None:
-    if agreement.consumer_agency != caller.agency or (
-        agreement.consumer_systems and caller.system not in agreement.consumer_systems
-    ):
+    if not agreement.binds(caller.agency, caller.agency_class, caller.system):
         raise NoAgreement
     if agreement.state is AgreementState.SUSPENDED:
         raise AgreementSuspended

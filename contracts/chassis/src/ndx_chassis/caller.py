@@ -35,6 +35,8 @@ class Caller:
     officer: str | None
     request_id: str
     operation: str
+    agency_class: str = ""
+    """Set by the gateway where a template agreement binds the agency's class."""
 
     @property
     def actor(self) -> str:
@@ -110,6 +112,7 @@ def caller_of(request: Request, operation: str | None = None) -> Caller:
         officer=_short(request, headers.OFFICER),
         request_id=request.headers.get(headers.REQUEST_ID, "-")[:64],
         operation=operation or operation_of(request),
+        agency_class=request.headers.get(headers.AGENCY_CLASS, ""),
     )
 
 

@@ -34,6 +34,8 @@ _ADVICE: dict[str, str] = {
     "enrolment-code-invalid": "A code works once and for seven days: ask the operator for a new one.",
     "csr-refused": "Make a new key and request: ndx certificate request does both.",
     "agreement-step-refused": "Run: ndx agreements show — its state says which step comes next.",
+    "agreement-version-conflict": "Run: ndx agreements show — read what changed, then decide again.",
+    "agreement-version-not-found": "Run: ndx agreements show --versions",
     "agreement-terms-refused": "Correct the file; ndx services and ndx operations list what exists.",
     "agreement-not-found": "Run: ndx agreements list",
     "agency-not-found": "Run: ndx agencies list",

@@ -90,11 +90,13 @@ class NdxClient:
         officer: str | None = None,
         idempotency_key: str | None = None,
         request_id: str | None = None,
+        if_match: str | None = None,
     ) -> httpx.Response:
         """Call an operation by its name (`population.get_person`) or as `GET /population/v1/…`.
 
         `path` fills the members of a path template. A POST without an idempotency key gets a new one: give
-        your own to repeat a call whose answer was lost.
+        your own to repeat a call whose answer was lost. `if_match` is the ETag of what you saw: the call is
+        refused when it changed since.
 
         Raises:
             Refused: the exchange or the provider said no; `code` says why.
@@ -111,6 +113,7 @@ class NdxClient:
             names.PURPOSE: purpose,
             names.CASE_ID: case_id,
             names.OFFICER: officer,
+            "If-Match": if_match,
             names.IDEMPOTENCY_KEY: idempotency_key or (str(uuid4()) if method in _CREATING else None),
         }
         headers = {name: value for name, value in wanted.items() if value is not None}
@@ -136,6 +139,16 @@ class NdxClient:
         if reply.status_code >= httpx.codes.MULTIPLE_CHOICES:
             raise refusal(reply)
         return reply
+
+    def pages(self, operation: str, *, params: Mapping[str, str] | None = None) -> list[Any]:
+        """Return the items of a list that comes in pages; raises as `call` does."""
+        items: list[Any] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            page = self.call(operation, params={**(params or {}), **({"cursor": cursor} if cursor else {})})
+            items.extend(page.json()["items"])
+            cursor = page.json()["next_cursor"]
+        return items
 
     def _resolve(self, operation: str) -> tuple[str, str]:
         method, _, path = operation.partition(" ")

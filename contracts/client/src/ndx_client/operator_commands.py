@@ -1,25 +1,18 @@
-"""Commands of operators: agencies, systems, certificates and agreements."""
+"""Commands of operators: agencies, systems and certificates."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
-from ndx_contracts.agreements import AgreementTerms
-from pydantic import ValidationError
 
-from ndx_client.errors import NotConfigured
 from ndx_client.terminal import session_of, show, show_rows
 
 agencies = typer.Typer(no_args_is_help=True, help="Agencies on the exchange.")
 systems = typer.Typer(no_args_is_help=True, help="Systems of an agency and their enrolment codes.")
 certificates = typer.Typer(no_args_is_help=True, help="Certificates of all systems.")
-agreements = typer.Typer(no_args_is_help=True, help="Data-sharing agreements.")
 
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the decision.")]
 Code = Annotated[str, typer.Argument(help="Code of the agency, such as H79.001.")]
-AgreementId = Annotated[str, typer.Argument(help="Number of the agreement, such as DSA-H79.001-1.")]
 Csr = Annotated[Path, typer.Option("--csr", exists=True, dir_okay=False, help="PKCS#10 request, PEM.")]
 
 
@@ -55,12 +48,7 @@ def add_agency(  # noqa: PLR0917 - each parameter is an argument or option of th
 def list_agencies(context: typer.Context) -> None:
     """List all agencies with their state."""
     session = session_of(context)
-    items: list[dict[str, Any]] = []
-    cursor: str | None = ""
-    while cursor is not None:
-        page = session.client().call("GET /v1/agencies", params={"cursor": cursor} if cursor else None).json()
-        items.extend(page["items"])
-        cursor = page["next_cursor"]
+    items = session.client().pages("GET /v1/agencies")
     show_rows(session, items, ("code", "state", "agency_class", "name", "name_en"))
 
 
@@ -134,125 +122,3 @@ def revoke_certificate(
     """Revoke a certificate at once, on open connections too."""
     body = {"reason": reason}
     show(session_of(context), _post(context, "/v1/certificates/{serial}/revoke", body, serial=serial))
-
-
-def read_terms(path: Path) -> dict[str, Any]:
-    """Read an agreement's terms from YAML or JSON and check them before they are sent.
-
-    Raises:
-        NotConfigured: the file is no YAML, or a term is missing or wrong.
-    """
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-        terms = AgreementTerms.model_validate_json(json.dumps(document, default=str))
-    except yaml.YAMLError as error:
-        raise NotConfigured(f"{path} is neither YAML nor JSON: {error}", "Correct the file.") from None
-    except ValidationError as error:
-        wrong = "\n".join(
-            f"  {'.'.join(str(p) for p in e['loc']) or 'terms'}: {e['msg']}" for e in error.errors()
-        )
-        raise NotConfigured(
-            f"{path} does not hold an agreement's terms:\n{wrong}", "Correct the file."
-        ) from None
-    return terms.model_dump(mode="json")
-
-
-@agreements.command("draft")
-def draft_agreement(
-    context: typer.Context,
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Terms as YAML or JSON.")],
-    replace: Annotated[str | None, typer.Option("--replace", help="Change this draft instead.")] = None,
-) -> None:
-    """Draft an agreement, or change a draft."""
-    session, terms = session_of(context), read_terms(file)
-    if replace is None:
-        show(session, _post(context, "/v1/agreements", terms))
-        return
-    reply = session.client().call("PUT /v1/agreements/{id}", path={"id": replace}, json=terms)
-    show(session, reply.json())
-
-
-def _step(context: typer.Context, agreement: str, action: str, reason: str | None = None) -> None:
-    body = None if reason is None else {"reason": reason}
-    found = _post(context, f"/v1/agreements/{{id}}/{action}", body, id=agreement)
-    show_rows(session_of(context), [found], _AGREEMENT_COLUMNS)
-
-
-_AGREEMENT_COLUMNS = (
-    "agreement_id",
-    "version",
-    "state",
-    "consumer_agency",
-    "provider_agency",
-    "purposes",
-    "valid_from",
-    "valid_to",
-)
-
-
-@agreements.command("submit")
-def submit_agreement(context: typer.Context, agreement: AgreementId) -> None:
-    """Hand a draft to the providing agency."""
-    _step(context, agreement, "submit")
-
-
-@agreements.command("approve")
-def approve_agreement(context: typer.Context, agreement: AgreementId) -> None:
-    """Approve as a second person of the providing agency."""
-    _step(context, agreement, "approve")
-
-
-@agreements.command("reject")
-def reject_agreement(context: typer.Context, agreement: AgreementId, reason: Reason) -> None:
-    """Reject with a reason."""
-    _step(context, agreement, "reject", reason)
-
-
-@agreements.command("suspend")
-def suspend_agreement(context: typer.Context, agreement: AgreementId, reason: Reason) -> None:
-    """Stop every call under an agreement at once."""
-    _step(context, agreement, "suspend", reason)
-
-
-@agreements.command("resume")
-def resume_agreement(context: typer.Context, agreement: AgreementId, reason: Reason) -> None:
-    """Let calls under a suspended agreement go on."""
-    _step(context, agreement, "resume", reason)
-
-
-@agreements.command("terminate")
-def terminate_agreement(context: typer.Context, agreement: AgreementId, reason: Reason) -> None:
-    """End an agreement for ever."""
-    _step(context, agreement, "terminate", reason)
-
-
-@agreements.command("list")
-def list_agreements(
-    context: typer.Context,
-    state: Annotated[str | None, typer.Option("--state")] = None,
-    consumer: Annotated[str | None, typer.Option("--consumer")] = None,
-) -> None:
-    """List agreements."""
-    session = session_of(context)
-    wanted = {"state": state.upper() if state else None, "consumer": consumer}
-    params = {k: v for k, v in wanted.items() if v is not None}
-    items = session.client().call("GET /v1/agreements", params=params).json()["items"]
-    show_rows(session, items, _AGREEMENT_COLUMNS)
-
-
-@agreements.command("show")
-def show_agreement(
-    context: typer.Context,
-    agreement: AgreementId,
-    history: Annotated[bool, typer.Option("--history", help="Who decided what, when and why.")] = False,
-) -> None:
-    """Show one agreement, or its history."""
-    session = session_of(context)
-    path = "GET /v1/agreements/{id}/history" if history else "GET /v1/agreements/{id}"
-    found = session.client().call(path, path={"id": agreement}).json()
-    if history:
-        show_rows(
-            session, found["items"], ("decided_at", "version", "action", "state", "decided_by", "reason")
-        )
-    else:
-        show(session, found)

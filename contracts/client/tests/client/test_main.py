@@ -86,6 +86,23 @@ class TestAgreements:
         assert "Next: An approver of the providing agency" in result.output
         assert "Traceback" not in result.output
 
+    def test_a_decision_carries_what_was_seen(self, bus: list[httpx.Request]):
+        run("agreements", "submit", "DSA-H79.001-1", "--seen", "1-DRAFT")
+        assert bus[0].headers["if-match"] == '"1-DRAFT"'
+
+    def test_a_refusal_to_share_needs_a_legal_basis(self, bus: list[httpx.Request]):
+        assert run("agreements", "reject", "DSA-H79.001-1", "--reason", "no").exit_code == 2
+        assert bus == []
+        basis = ("--basis", "Only what the task needs", "--reference", "91/2025/QH15")
+        run("agreements", "reject", "DSA-H79.001-1", "--reason", "out of scope", *basis)
+        assert json.loads(bus[0].content)["legal_basis"]["reference"] == "91/2025/QH15"
+
+    def test_every_command_says_what_it_does(self):
+        listed = run("agreements", "--help").output
+        for name in ("draft", "amend", "recall", "withdraw", "diff", "terminate"):
+            assert name in listed
+            assert run("agreements", name, "--help").exit_code == 0
+
 
 class TestCall:
     def test_the_body_must_be_json(self, bus: list[httpx.Request]):

@@ -12,13 +12,45 @@ from ndx_contracts.purposes import Purpose
 AgencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9]{0,15}(\.[A-Z0-9]{1,15})?$")]
 SystemCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 OperationName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]*\.[a-z][a-z0-9_]*$")]
-AgreementId = Annotated[str, StringConstraints(pattern=r"^DSA-[A-Z0-9.]+-[0-9]+$")]
+AgreementId = Annotated[str, StringConstraints(pattern=r"^DSA-[A-Z0-9._]+-[0-9]+$")]
 ProvinceCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}$")]
 CommuneCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{5}$")]
 
 
+class AgencyClass(StrEnum):
+    """Kind of legal body; a template agreement binds every agency of one class."""
+
+    CENTRAL = "CENTRAL"
+    PROVINCE = "PROVINCE"
+    COMMUNE = "COMMUNE"
+    STATE_ENTERPRISE = "STATE_ENTERPRISE"
+    BANK = "BANK"
+    TELECOM = "TELECOM"
+    COURT = "COURT"
+    HEALTH = "HEALTH"
+    OTHER = "OTHER"
+
+
+CLASS_NAMES: dict[AgencyClass, tuple[str, str]] = {
+    AgencyClass.CENTRAL: ("Cơ quan trung ương", "Central agency"),
+    AgencyClass.PROVINCE: ("Cơ quan cấp tỉnh", "Provincial agency"),
+    AgencyClass.COMMUNE: ("Ủy ban nhân dân cấp xã", "Commune People's Committee"),
+    AgencyClass.STATE_ENTERPRISE: ("Doanh nghiệp nhà nước", "State enterprise"),
+    AgencyClass.BANK: ("Tổ chức tín dụng", "Credit institution"),
+    AgencyClass.TELECOM: ("Doanh nghiệp viễn thông", "Telecom enterprise"),
+    AgencyClass.COURT: ("Tòa án nhân dân", "People's court"),
+    AgencyClass.HEALTH: ("Cơ sở khám bệnh, chữa bệnh", "Health care facility"),
+    AgencyClass.OTHER: ("Cơ quan, tổ chức khác", "Other body"),
+}
+"""Vietnamese and English names of the classes, for pages that show who is bound by a template."""
+
+
 class AgreementState(StrEnum):
-    """Lifecycle: DRAFT → SUBMITTED → APPROVED → ACTIVE ⇄ SUSPENDED → EXPIRED | TERMINATED."""
+    """State of a version: DRAFT → SUBMITTED → APPROVED → ACTIVE ⇄ SUSPENDED → EXPIRED | TERMINATED.
+
+    SUBMITTED may go back to DRAFT or end as REJECTED; a version that a later one replaced is SUPERSEDED, one
+    that was given up before it began is WITHDRAWN.
+    """
 
     DRAFT = "DRAFT"
     SUBMITTED = "SUBMITTED"
@@ -28,6 +60,8 @@ class AgreementState(StrEnum):
     SUSPENDED = "SUSPENDED"
     EXPIRED = "EXPIRED"
     TERMINATED = "TERMINATED"
+    SUPERSEDED = "SUPERSEDED"
+    WITHDRAWN = "WITHDRAWN"
 
 
 class _Part(BaseModel):
@@ -64,10 +98,27 @@ class Quotas(_Part):
 
 
 class TimeOfDay(_Part):
-    """Local time of Vietnam (UTC+7)."""
+    """Hours in which calls may run, in Vietnam's time (UTC+7): from `start` until just before `end`.
+
+    An end before the start means the next morning: 22:00 to 06:00 covers the night.
+    """
 
     start: time
     end: time
+
+    @model_validator(mode="after")
+    def _hours_without_zone(self) -> "TimeOfDay":
+        if self.start.tzinfo is not None or self.end.tzinfo is not None:
+            raise ValueError("hours are Vietnam's time and have no zone")
+        if self.start == self.end:
+            raise ValueError("start and end are the same; leave the condition out for the whole day")
+        return self
+
+    def covers(self, moment: time) -> bool:
+        """Tell whether a moment of the day lies within the hours."""
+        if self.start < self.end:
+            return self.start <= moment < self.end
+        return moment >= self.start or moment < self.end
 
 
 class Conditions(_Part):
@@ -78,9 +129,13 @@ class Conditions(_Part):
 
 
 class AgreementTerms(_Part):
-    """What the parties agree on; the same in every state."""
+    """What the parties agree on; the same in every state.
 
-    consumer_agency: AgencyCode
+    The consumer is one agency, or, in a template, every agency of a class.
+    """
+
+    consumer_agency: AgencyCode | None = None
+    consumer_class: AgencyClass | None = None
     consumer_systems: tuple[SystemCode, ...] = ()
     provider_agency: AgencyCode
     operations: Annotated[tuple[OperationGrant, ...], Field(min_length=1)]
@@ -93,13 +148,27 @@ class AgreementTerms(_Part):
     conditions: Conditions = Conditions()
 
     @model_validator(mode="after")
-    def _dates_in_order(self) -> "AgreementTerms":
+    def _terms_fit_together(self) -> "AgreementTerms":
+        if (self.consumer_agency is None) is (self.consumer_class is None):
+            raise ValueError("name either consumer_agency or, for a template, consumer_class")
         if self.valid_to is not None and self.valid_to < self.valid_from:
             raise ValueError("valid_to lies before valid_from")
         names = [grant.operation for grant in self.operations]
         if len(names) != len(set(names)):
             raise ValueError("an operation is listed twice")
+        if len(self.purposes) != len(set(self.purposes)):
+            raise ValueError("a purpose is listed twice")
+        if len(self.consumer_systems) != len(set(self.consumer_systems)):
+            raise ValueError("a system is listed twice")
         return self
+
+    def binds(self, agency: str, agency_class: str, system: str) -> bool:
+        """Tell whether the agency's system is on the consumer's side."""
+        if self.consumer_class is None:
+            named = self.consumer_agency == agency
+        else:
+            named = self.consumer_class == agency_class
+        return named and (not self.consumer_systems or system in self.consumer_systems)
 
 
 class Agreement(AgreementTerms):
@@ -109,7 +178,7 @@ class Agreement(AgreementTerms):
     version: int = Field(ge=1)
     state: AgreementState
     consumer_name: str = ""
-    """The consumer agency in words, so that a citizen's page needs no second source."""
+    """The consumer in words, so that a citizen's page needs no second source; a template names its class."""
     consumer_name_en: str = ""
 
     def grant(self, operation: str) -> OperationGrant | None:

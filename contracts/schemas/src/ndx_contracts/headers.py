@@ -2,6 +2,7 @@
 
 AGENCY = "NDX-Agency"
 SYSTEM = "NDX-System"
+AGENCY_CLASS = "NDX-Agency-Class"
 OPERATOR = "NDX-Operator"
 AGREEMENT = "NDX-Agreement"
 CERTIFICATE = "NDX-Certificate"
@@ -17,6 +18,7 @@ IDEMPOTENCY_KEY = "Idempotency-Key"
 SET_BY_GATEWAY: tuple[str, ...] = (
     AGENCY,
     SYSTEM,
+    AGENCY_CLASS,
     OPERATOR,
     AGREEMENT,
     CERTIFICATE,

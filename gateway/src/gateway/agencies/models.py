@@ -15,18 +15,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from gateway.tables import Base
 
 
-class AgencyClass(StrEnum):
-    CENTRAL = "CENTRAL"
-    PROVINCE = "PROVINCE"
-    COMMUNE = "COMMUNE"
-    STATE_ENTERPRISE = "STATE_ENTERPRISE"
-    BANK = "BANK"
-    TELECOM = "TELECOM"
-    COURT = "COURT"
-    HEALTH = "HEALTH"
-    OTHER = "OTHER"
-
-
 class AgencyState(StrEnum):
     REGISTERED = "REGISTERED"
     ACTIVE = "ACTIVE"

@@ -26,6 +26,11 @@ async def all_systems(session: AsyncSession) -> Sequence[System]:
     return (await session.scalars(select(System).order_by(System.agency, System.code))).all()
 
 
+async def systems_of(session: AsyncSession, agency: str) -> Sequence[str]:
+    statement = select(System.code).where(System.agency == agency).order_by(System.code)
+    return (await session.scalars(statement)).all()
+
+
 async def find_system(session: AsyncSession, agency: str, code: str) -> System | None:
     return await session.get(System, (agency, code), with_for_update=True)
 

@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Annotated
 
-from ndx_contracts.agreements import AgencyCode, CommuneCode, ProvinceCode, SystemCode
+from ndx_contracts.agreements import AgencyClass, AgencyCode, CommuneCode, ProvinceCode, SystemCode
 from ndx_contracts.base import Input, Output
 from pydantic import StringConstraints
 
-from gateway.agencies.models import AgencyClass, AgencyState
+from gateway.agencies.models import AgencyState
 
 Name = Annotated[str, StringConstraints(min_length=2, max_length=200)]
 

@@ -123,9 +123,9 @@ async def agency_named(session: AsyncSession, code: str) -> Agency:
     return agency
 
 
-async def lock_agency(session: AsyncSession, code: str) -> None:
-    """Hold the agency's row until the transaction ends."""
-    await repository.find_agency(session, code, lock=True)
+async def systems_of(session: AsyncSession, agency: str) -> list[str]:
+    """Return the codes of an agency's systems."""
+    return list(await repository.systems_of(session, agency))
 
 
 async def _move(

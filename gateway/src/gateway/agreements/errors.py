@@ -10,6 +10,13 @@ class AgreementNotFound(DomainError):
     title_vi = "Không tìm thấy thỏa thuận"
 
 
+class AgreementVersionNotFound(DomainError):
+    kind = Kind.NOT_FOUND
+    code = "agreement-version-not-found"
+    title = "The agreement has no such version"
+    title_vi = "Thỏa thuận không có phiên bản này"
+
+
 class StepRefused(DomainError):
     kind = Kind.CONFLICT
     code = "agreement-step-refused"
@@ -20,8 +27,8 @@ class StepRefused(DomainError):
 class VersionConflict(DomainError):
     kind = Kind.PRECONDITION_FAILED
     code = "agreement-version-conflict"
-    title = "Somebody else changed the draft meanwhile"
-    title_vi = "Dự thảo đã được người khác thay đổi"
+    title = "Somebody else changed the agreement meanwhile"
+    title_vi = "Thỏa thuận đã được người khác thay đổi"
 
 
 class FourEyes(DomainError):
@@ -34,5 +41,5 @@ class FourEyes(DomainError):
 class TermsRefused(DomainError):
     kind = Kind.UNPROCESSABLE
     code = "agreement-terms-refused"
-    title = "The terms name something that does not exist"
-    title_vi = "Điều khoản nêu thành phần không tồn tại"
+    title = "The terms name something that does not exist or does not fit"
+    title_vi = "Điều khoản nêu thành phần không tồn tại hoặc không phù hợp"

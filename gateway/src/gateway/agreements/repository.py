@@ -1,46 +1,111 @@
 """All SQL about agreements."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import date
 
-from sqlalchemy import func, select
+from ndx_contracts.agreements import AgreementState
+from sqlalchemy import ColumnElement, and_, func, or_, select, text
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
-from gateway.agreements.models import AgreementDecision, AgreementRow
+from gateway.agreements.models import STANDING, AgreementDecision, AgreementRow
+
+_STANDING = sorted(STANDING)
 
 
-async def find(session: AsyncSession, agreement_id: str, *, lock: bool = False) -> AgreementRow | None:
-    return await session.get(AgreementRow, agreement_id, with_for_update=lock)
+async def lock(session: AsyncSession, agreement_id: str, *, wait: bool = True) -> bool:
+    """Hold the agreement until the transaction ends; False when it is unknown or, unless we wait, held."""
+    first = (
+        select(AgreementRow.version)
+        .where(AgreementRow.agreement_id == agreement_id)
+        .order_by(AgreementRow.version)
+        .limit(1)
+        .with_for_update(skip_locked=not wait)
+    )
+    return (await session.scalars(first)).first() is not None
+
+
+async def versions(session: AsyncSession, agreement_id: str) -> Sequence[AgreementRow]:
+    """Return all versions, oldest first, as they are now."""
+    statement = select(AgreementRow).where(AgreementRow.agreement_id == agreement_id)
+    fresh = statement.order_by(AgreementRow.version).execution_options(populate_existing=True)
+    return (await session.scalars(fresh)).all()
 
 
 async def next_number(session: AsyncSession, consumer: str) -> int:
-    count = await session.scalar(
-        select(func.count()).select_from(AgreementRow).where(AgreementRow.consumer_agency == consumer)
-    )
+    """Return the consumer's next number; held until the transaction ends, so that none is given twice."""
+    key = {"key": f"agreement-number:{consumer}"}
+    await session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), key)
+    mine = AgreementRow.agreement_id.startswith(f"DSA-{consumer}-", autoescape=True)
+    count = await session.scalar(select(func.count(AgreementRow.agreement_id.distinct())).where(mine))
     return int(count or 0) + 1
 
 
 async def in_states(
-    session: AsyncSession,
-    states: Sequence[str] | None,
-    consumer: str | None = None,
-    *,
-    lock: bool = False,
+    session: AsyncSession, states: Collection[AgreementState], consumer: ColumnElement[bool] | None = None
 ) -> Sequence[AgreementRow]:
-    statement = select(AgreementRow).order_by(AgreementRow.agreement_id)
-    if lock:
-        # Rows that an operator is changing now have their turn in the calendar's next round.
-        statement = statement.with_for_update(skip_locked=True)
-    if states is not None:
-        statement = statement.where(AgreementRow.state.in_(states))
+    statement = select(AgreementRow).where(AgreementRow.state.in_(sorted(states)))
+    if consumer is not None:
+        statement = statement.where(consumer)
+    return (await session.scalars(statement.order_by(AgreementRow.agreement_id))).all()
+
+
+def consumed_by(agency: str, agency_class: str) -> ColumnElement[bool]:
+    """Return the condition: the agreement names the agency or binds its class."""
+    return or_(AgreementRow.consumer_agency == agency, AgreementRow.consumer_class == agency_class)
+
+
+async def page(
+    session: AsyncSession,
+    *,
+    state: AgreementState | None,
+    consumer: str | None,
+    consumer_class: str | None,
+    after: str,
+    limit: int,
+) -> Sequence[AgreementRow]:
+    """Return versions in a state; without one, each agreement's standing version or else its newest."""
+    statement = select(AgreementRow).where(AgreementRow.agreement_id > after)
+    if state is not None:
+        statement = statement.where(AgreementRow.state == state.value)
+    statement = statement.ext(distinct_on(AgreementRow.agreement_id)).order_by(
+        AgreementRow.agreement_id, AgreementRow.state.in_(_STANDING).desc(), AgreementRow.version.desc()
+    )
     if consumer is not None:
         statement = statement.where(AgreementRow.consumer_agency == consumer)
-    return (await session.scalars(statement)).all()
+    if consumer_class is not None:
+        statement = statement.where(AgreementRow.consumer_class == consumer_class)
+    return (await session.scalars(statement.limit(limit))).all()
 
 
-async def drafters(session: AsyncSession, agreement_id: str) -> set[str]:
-    """Return everybody who wrote terms of the agreement."""
+async def ended_since(session: AsyncSession, day: date) -> Sequence[AgreementRow]:
+    """Return versions that expired on or after a day and that no later one has followed."""
+    later = aliased(AgreementRow)
+    followed = select(later.version).where(
+        and_(later.agreement_id == AgreementRow.agreement_id, later.state.in_([*_STANDING, "TERMINATED"]))
+    )
+    statement = select(AgreementRow).where(
+        and_(AgreementRow.state == AgreementState.EXPIRED.value, AgreementRow.valid_to >= day),
+        ~followed.exists(),
+    )
+    return (await session.scalars(statement.order_by(AgreementRow.agreement_id))).all()
+
+
+async def due(session: AsyncSession, today: date) -> Sequence[str]:
+    """Return the ids of agreements for which the calendar has something to do."""
+    begins = and_(AgreementRow.state == AgreementState.APPROVED.value, AgreementRow.valid_from <= today)
+    ends = and_(AgreementRow.state.in_(_STANDING), AgreementRow.valid_to < today)
+    statement = select(AgreementRow.agreement_id).where(or_(begins, ends)).distinct()
+    return (await session.scalars(statement.order_by(AgreementRow.agreement_id))).all()
+
+
+async def drafters(session: AsyncSession, agreement_id: str, after_version: int) -> set[str]:
+    """Return everybody who wrote terms after a version."""
     statement = select(AgreementDecision.decided_by).where(
-        (AgreementDecision.agreement_id == agreement_id) & AgreementDecision.action.in_(("draft", "change"))
+        (AgreementDecision.agreement_id == agreement_id)
+        & (AgreementDecision.version > after_version)
+        & AgreementDecision.action.in_(("draft", "change", "amend"))
     )
     return set((await session.scalars(statement)).all())
 

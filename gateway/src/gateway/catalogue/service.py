@@ -7,7 +7,7 @@ from ndx_chassis.agreements import VIETNAM
 from ndx_chassis.app import Runtime
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.agreements import service as agreements
+from gateway.agreements import reading as agreements
 from gateway.catalogue.errors import ServiceUnknown
 from gateway.catalogue.operations import Operation, operations_of, read_documents
 from gateway.catalogue.schemas import (
@@ -78,8 +78,8 @@ async def allowed_operations(
     today = datetime.now(UTC).astimezone(VIETNAM).date()
     by_name = {o.name: o for o in all_operations(runtime)}
     items = []
-    for agreement in await agreements.enforceable(session):
-        if agreement.consumer_agency != agency or not agreement.in_force(today):
+    for agreement in await agreements.consumed_by(session, agency):
+        if not agreement.in_force(today):
             continue
         if agreement.consumer_systems and system not in agreement.consumer_systems:
             continue

@@ -116,7 +116,7 @@ class Compiler:
         agencies = {a.code: a for a in snapshot.agencies}
         agreements: dict[str, list[Any]] = {code: [] for code in agencies}
         for agreement in snapshot.agreements:
-            agreements.setdefault(agreement.consumer_agency, []).append(agreement)
+            agreements.setdefault(agreement.consumer_agency or "", []).append(agreement)
         revoked: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
         for san, prints in sorted(snapshot.revoked.items()):
             revoked.setdefault(san.split(":")[3], []).append((san, tuple(sorted(prints))))

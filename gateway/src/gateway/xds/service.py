@@ -11,11 +11,10 @@ from ndx_chassis.agreements import VIETNAM
 from ndx_chassis.app import Runtime
 from ndx_chassis.problems import is_connection_trouble, where
 from ndx_chassis.telemetry import log
-from ndx_contracts.agreements import Agreement, AgreementState
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies import service as agencies
-from gateway.agreements import service as agreements
+from gateway.agreements import reading as agreements
 from gateway.catalogue import service as catalogue
 from gateway.certificates import service as certificates
 from gateway.notices import CHANNEL
@@ -25,6 +24,8 @@ from gateway.xds.server import ConfigServer, serve
 from gateway.xds.snapshot import Doors, Material, Snapshot
 
 _POLL_SECONDS = 30.0
+_TOLD_ENDED = timedelta(days=365)
+"""For how long a refusal says that an agreement ended."""
 
 
 def _settings(runtime: Runtime) -> Settings:
@@ -71,13 +72,6 @@ async def _crl(session: AsyncSession, runtime: Runtime, state: Path, key: tuple[
     return str(kept[1])
 
 
-async def _expired(session: AsyncSession, today: date) -> list[Agreement]:
-    """Return the agreements that ended within the last year, so that a refusal can say so."""
-    ended = await agreements.list_of_agreements(session, state=AgreementState.EXPIRED)
-    since = today - timedelta(days=365)
-    return [a for a in ended.items if a.valid_to is not None and a.valid_to >= since]
-
-
 async def load_snapshot(runtime: Runtime) -> Snapshot:
     """Read everything that the compiler needs in one transaction."""
     settings = _settings(runtime)
@@ -89,7 +83,10 @@ async def load_snapshot(runtime: Runtime) -> Snapshot:
             agencies=await agencies.registry(session),
             operators=await agencies.operators(session),
             revoked=revoked,
-            agreements=[*await agreements.enforceable(session), *await _expired(session, today)],
+            agreements=[
+                *await agreements.enforceable(session),
+                *await agreements.lately_ended(session, today - _TOLD_ENDED),
+            ],
             operations=catalogue.all_operations(runtime),
             material=_material(settings.state_dir, crl),
             doors=doors_of(settings),
