@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 from ndx_contracts.events import envelope as ce
 from ndx_contracts.topics import disclosure_topic
 
+from ndx_chassis.problems import is_connection_trouble, where
 from ndx_chassis.tables import disclosures
 from ndx_chassis.telemetry import log
 
@@ -57,8 +58,8 @@ def _event_message(service: str, row: asyncpg.Record) -> _Message:
     return _Message(row["topic"], row["aggregateid"].encode(), row["payload"].encode(), headers)
 
 
-# Everything that the table keeps but the position by which this relay reads it.
-_RECORD = tuple(column.name for column in disclosures.columns if column.name != "xid")
+# Everything that the table keeps but the position by which this relay reads it; plain words for orjson.
+_RECORD = tuple(str(column.name) for column in disclosures.columns if column.name != "xid")
 
 
 def _disclosure_message(service: str, row: asyncpg.Record) -> _Message:
@@ -98,14 +99,11 @@ class Relay:
             started = time.monotonic()
             try:
                 await self._session()
-            except (
-                KafkaError,
-                OSError,
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-                TimeoutError,
-            ) as error:
-                log.warning("relay_interrupted", error=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - carrying must go on
+                if isinstance(error, KafkaError) or is_connection_trouble(error):
+                    log.warning("relay_interrupted", error=type(error).__name__)
+                else:
+                    log.error("relay_crashed", error=type(error).__name__, where=where(error))
                 # After a good run, this interruption is a new story.
                 delay = 0.2 if time.monotonic() - started > GOOD_SECONDS else min(delay * 2, 5.0)
                 await asyncio.sleep(delay)

@@ -1,0 +1,82 @@
+"""What the relay sends is what consumers read, from the tables to their handlers."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from ndx_chassis import relay
+from ndx_chassis.app import Runtime
+from ndx_chassis.consumer import Event, Subscription, handle, parcel_of
+from ndx_contracts.disclosure import DisclosureRecord
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+pytestmark = pytest.mark.integration
+
+
+@dataclass
+class Record:
+    """A message as a reader gets it."""
+
+    topic: str
+    value: bytes
+    key: bytes
+    headers: list[tuple[str, bytes]]
+
+
+@dataclass
+class Producer:
+    """Stands where Kafka stands."""
+
+    sent: list[Record] = field(default_factory=list)
+    used: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def start(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        pass
+
+    async def send(self, topic: str, value: bytes, **further: Any) -> "asyncio.Future[None]":
+        self.sent.append(Record(topic, value, further["key"], further["headers"]))
+        self.used.set()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
+
+
+async def test_a_disclosure_arrives_at_its_reader_as_it_was_written(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, database_url: str
+) -> None:
+    async with runtime.sessions() as session, session.begin():
+        await session.execute(text("CREATE TABLE disclosures_all PARTITION OF disclosures DEFAULT"))
+        await session.execute(
+            text(
+                "INSERT INTO disclosures (id, agency, system, purpose, agreement, agreement_version,"
+                " operation, subjects, field_groups, outcome, request_id)"
+                " VALUES ('01a221c4-2ab6-73f8-9964-78b889354d84', 'H79.001', 'his', 'HEALTH_ENTITLEMENT',"
+                " 'DSA-H79.001-1', 3, 'insurance.create_entitlement_check', '{079226000017}',"
+                " '{insurance_entitlement}', 'DISCLOSED', 'r-1')"
+            )
+        )
+    producer = Producer()
+    monkeypatch.setattr(relay, "AIOKafkaProducer", lambda **_: producer)
+    running = asyncio.create_task(relay.Relay("insurance", database_url, "nowhere").run())
+    await asyncio.wait_for(producer.used.wait(), 20)
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    seen: list[DisclosureRecord] = []
+
+    async def keep(_: AsyncSession, event: Event[DisclosureRecord], _runtime: Runtime) -> None:
+        seen.append(event.data)
+
+    (message,) = producer.sent
+    subscription = Subscription("insurance.disclosure.v1", "ledger", {DisclosureRecord: keep})
+    for _ in range(2):
+        await handle(runtime, subscription, parcel_of(message))  # type: ignore[arg-type]  # has what it reads
+    (record,) = seen
+    assert (record.service, record.agency, record.agreement_version) == ("insurance", "H79.001", 3)
+    assert (message.topic, message.key.decode()) == ("insurance.disclosure.v1", str(record.id))
