@@ -1,7 +1,4 @@
-"""Enrolment codes with a handle and counted tries; certificates with key, issuer, cause, overlap and use.
-
-`0001` creates tables as the models are now, hence IF NOT EXISTS.
-"""
+"""Enrolment codes with a handle and counted tries; certificates with key, issuer, cause, overlap and use."""
 
 from alembic import op
 
@@ -28,15 +25,17 @@ CERTIFICATES = (
 def upgrade() -> None:
     for table, columns in (("systems", SYSTEMS), ("certificates", CERTIFICATES)):
         for column in columns:
-            op.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {column}")
-    op.execute("CREATE UNIQUE INDEX IF NOT EXISTS uq_systems_enrolment_handle ON systems (enrolment_handle)")
-    op.execute("CREATE INDEX IF NOT EXISTS ix_certificates_key_sha256 ON certificates (key_sha256)")
-    op.execute("CREATE INDEX IF NOT EXISTS ix_certificates_not_after ON certificates (not_after)")
+            op.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
+    op.create_unique_constraint("uq_systems_enrolment_handle", "systems", ["enrolment_handle"])
+    op.drop_index("ix_systems_enrolment_hash")
+    op.execute("CREATE INDEX ix_certificates_key_sha256 ON certificates (key_sha256)")
+    op.execute("CREATE INDEX ix_certificates_not_after ON certificates (not_after)")
     # Codes of the former form have no handle and work no longer; none is older than seven days.
     op.execute("UPDATE systems SET enrolment_hash = NULL WHERE enrolment_handle IS NULL")
 
 
 def downgrade() -> None:
+    op.create_index("ix_systems_enrolment_hash", "systems", ["enrolment_hash"])
     for table, columns in (("systems", SYSTEMS), ("certificates", CERTIFICATES)):
         for column in columns:
-            op.execute(f"ALTER TABLE {table} DROP COLUMN IF EXISTS {column.split()[0]}")
+            op.execute(f"ALTER TABLE {table} DROP COLUMN {column.split()[0]}")

@@ -58,7 +58,7 @@ class Certificate(Base):
     """Name of the authority that signed it."""
     fingerprint_sha256: Mapped[str] = mapped_column(Text, unique=True)
     not_before: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
-    not_after: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+    not_after: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), index=True)
     state: Mapped[str] = mapped_column(Text)
     revoked_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     reason: Mapped[str | None] = mapped_column(Text)
