@@ -8,7 +8,7 @@ from uuid import UUID
 
 from ndx_contracts.events import envelope as ce
 from ndx_contracts.topics import dead_letter_topic
-from sqlalchemy import ColumnElement, Row, and_, func, select, text, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from ndx_chassis.errors import DomainError, Kind
@@ -45,6 +45,20 @@ def error_of(failure: Exception) -> str:
         code = f"{code}:{failure.refusal}"
     away = failure.kind in _AWAY if isinstance(failure, DomainError) else is_connection_trouble(failure)
     return f"{UNAVAILABLE}{code}" if away else code
+
+
+# Built once: asked twice a second by every service, for ever.
+_DUE = (
+    select(inbox)
+    .where(
+        (inbox.c.state == "WAITING")
+        & (inbox.c.next_attempt_at <= func.clock_timestamp())
+        & inbox.c.consumer.in_(bindparam("readers", expanding=True))
+    )
+    .order_by(inbox.c.next_attempt_at)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,19 +145,7 @@ async def retry_due(runtime: "Runtime", subscriptions: "list[Subscription]", *, 
     by_name = {s.consumer: s for s in subscriptions}
     for tried in range(limit):
         async with runtime.sessions() as session, session.begin():
-            row = (
-                await session.execute(
-                    select(inbox)
-                    .where(
-                        (inbox.c.state == "WAITING")
-                        & (inbox.c.next_attempt_at <= func.clock_timestamp())
-                        & inbox.c.consumer.in_(list(by_name))
-                    )
-                    .order_by(inbox.c.next_attempt_at)
-                    .limit(1)
-                    .with_for_update(skip_locked=True)
-                )
-            ).first()
+            row = (await session.execute(_DUE, {"readers": list(by_name)})).first()
             if row is None:
                 return tried
             # Pushed into the future first: if this process dies now, the event waits and is tried again.

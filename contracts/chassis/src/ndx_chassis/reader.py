@@ -16,6 +16,7 @@ from ndx_chassis.telemetry import log
 if TYPE_CHECKING:
     from ndx_chassis.app import Runtime
 
+FETCH_WAIT_MS = 2_500
 COMMIT_SECONDS = 1.0
 """Offsets are committed at most this often: what a crash repeats, the inbox knows already."""
 
@@ -101,6 +102,8 @@ class Reader:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_poll_records=500,
+            # An idle fetch waits this long at the broker; it answers at once when something comes.
+            fetch_max_wait_ms=FETCH_WAIT_MS,
             session_timeout_ms=10_000,
             metadata_max_age_ms=30_000,
         )
@@ -141,7 +144,10 @@ async def follow(
     """Read a compacted topic from its start, for ever, into this process's memory."""
     while True:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=servers, enable_auto_commit=False, auto_offset_reset="earliest"
+            bootstrap_servers=servers,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=FETCH_WAIT_MS,
         )
         try:
             await consumer.start()
@@ -155,7 +161,7 @@ async def follow(
             while True:
                 if not caught_up.is_set() and all([await consumer.position(p) >= ends[p] for p in parts]):
                     caught_up.set()
-                batches = await consumer.getmany(timeout_ms=500)
+                batches = await consumer.getmany(timeout_ms=2_000)
                 for records in batches.values():
                     for record in records:
                         if record.value is not None:

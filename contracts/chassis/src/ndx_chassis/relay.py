@@ -20,7 +20,9 @@ from ndx_chassis.tables import disclosures
 from ndx_chassis.telemetry import log
 
 BATCH = 500
-IDLE_SECONDS = 0.2
+IDLE_SECONDS = 0.5
+HIDDEN_SECONDS = 0.01
+"""First pause, doubling, while rows are committed but hidden behind an older transaction that goes on."""
 GATHER_SECONDS = 0.01
 """Pause after a look that moved something: under load the next one takes what many commits left."""
 _Position = tuple[int, UUID]
@@ -32,6 +34,12 @@ _ZERO = UUID(int=0)
 _READ = (
     "SELECT * FROM {source} WHERE (xid, id) > ($1, $2)"
     " AND xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint ORDER BY xid, id LIMIT $3"
+)
+
+
+_HIDDEN = (
+    "SELECT EXISTS (SELECT 1 FROM outbox WHERE (xid, id) > ($1, $2))"
+    " OR EXISTS (SELECT 1 FROM disclosures WHERE (xid, id) > ($3, $4))"
 )
 
 
@@ -124,6 +132,7 @@ class Relay:
         try:
             await producer.start()
             positions = {source: await _position(connection, source) for source in _SOURCES}
+            hidden = HIDDEN_SECONDS
             while True:
                 self._woken.clear()
                 moved = 0
@@ -134,9 +143,14 @@ class Relay:
                     moved += number
                 if moved:
                     await asyncio.sleep(GATHER_SECONDS)
+                elif await connection.fetchval(_HIDDEN, *positions["outbox"], *positions["disclosures"]):
+                    await asyncio.sleep(hidden)
+                    hidden = min(2 * hidden, IDLE_SECONDS)
+                    continue
                 else:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._woken.wait(), IDLE_SECONDS)
+                hidden = HIDDEN_SECONDS
         finally:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(producer.stop(), 5)
