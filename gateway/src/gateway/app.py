@@ -15,6 +15,8 @@ from gateway.certificates.endpoints import router as certificates
 from gateway.ledger import service as ledger_service
 from gateway.ledger.consumers import subscriptions as ledger_subscriptions
 from gateway.ledger.endpoints import router as ledger
+from gateway.rotation import jobs as rotation_jobs
+from gateway.rotation.endpoints import router as rotation
 from gateway.settings import Settings
 from gateway.xds import service as xds
 
@@ -30,12 +32,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             name="gateway",
             title="ndx gateway: control plane",
             settings=settings or Settings(),
-            routers=[agencies, certificates, agreements, catalogue, ledger],
+            routers=[agencies, certificates, rotation, agreements, catalogue, ledger],
             subscriptions=ledger_subscriptions(),
             jobs=[
                 Job("agreement_calendar", 30.0, agreement_jobs.follow_calendar),
                 Job("certificate_overlaps", 10.0, certificate_jobs.end_overlaps),
                 Job("certificate_warnings", 3600.0, certificate_jobs.warn_of_expiry),
+                Job("revocation_lists", 60.0, rotation_jobs.refresh_lists),
+                Job("revocation_list_alarms", 60.0, rotation_jobs.watch_lists),
+                Job("platform_certificates", 21_600.0, rotation_jobs.renew_files),
                 Job("ledger_checkpoint", 1.0, ledger_service.make_checkpoint),
             ],
             on_start=[_read_catalogue, ledger_service.open_keys, certificate_usage.start, xds.start],

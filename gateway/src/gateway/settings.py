@@ -41,6 +41,8 @@ class Settings(ServiceSettings):
     openapi_dir: Path = Path("contracts/openapi")
     ledger_pseudonym_key_file: Path | None = None
     ledger_signing_key_file: Path | None = None
+    ca_passphrase_file: Path | None = None
+    """Passphrase of the authorities' keys; without one they lie unencrypted, for the owner alone."""
     certificate_days: int = 365
     certificate_overlap_days: int = 30
     """How long a renewed certificate goes on working beside its successor, if it does not end before."""

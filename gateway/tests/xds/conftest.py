@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from gateway.authorities.service import Issuer
 from gateway.settings import Settings
 from gateway.xds.bootstrap import bootstrap
 from gateway.xds.compile import compile_resources
@@ -61,6 +62,7 @@ async def running_bus(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
         material=pki.material([]),
         doors=doors,
         today=TODAY,
+        issuers=(Issuer("CN=agency CA"),),
     )
     tokens = Tokens()
     provider, collector = Provider(), Provider()

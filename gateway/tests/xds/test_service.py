@@ -14,10 +14,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from fastapi import FastAPI
+from gateway.rotation import jobs
 from gateway.xds import names, protos, service
 from gateway.xds.server import ConfigServer
 from ndx_chassis.app import Runtime
 from ndx_testing.envoy import free_ports, until
+from sqlalchemy import text
 
 pytestmark = pytest.mark.integration
 Post = Callable[..., Any]
@@ -146,10 +148,14 @@ class TestSnapshot:
         self, runtime: Runtime, platform: FastAPI
     ):
         first = await service.load_snapshot(runtime)
+        await jobs.refresh_lists(runtime)
         again = await service.load_snapshot(runtime)
         assert again.material.crl == first.material.crl
-        key, crl = runtime.extras["crl"]
-        runtime.extras["crl"] = ((key[0], key[1].replace(year=2000)), crl)
+        async with runtime.sessions() as session, session.begin():
+            await session.execute(
+                text("UPDATE revocation_lists SET this_update = now() - interval '25 hours'")
+            )
+        await jobs.refresh_lists(runtime)
         tomorrow = await service.load_snapshot(runtime)
         assert tomorrow.material.crl != first.material.crl
         assert replace(tomorrow, material=first.material) == first

@@ -157,7 +157,7 @@ class Pki:
             client_key=text("gateway-client.key"),
             agency_ca=text("agency-ca.crt"),
             internal_ca=text("internal-ca.crt"),
-            crl=crl.decode(),
+            crl=authority.list_pem(crl),
         )
 
 

@@ -44,6 +44,7 @@ async def page(
     *,
     agency: str | None,
     system: str | None,
+    issuer: str | None,
     ending_before: datetime | None,
     now: datetime,
     after: str,
@@ -57,6 +58,8 @@ async def page(
         statement = statement.where(Certificate.agency == agency)
     if system is not None:
         statement = statement.where(Certificate.system == system)
+    if issuer is not None:
+        statement = statement.where(Certificate.issuer == issuer)
     place = tuple_(Certificate.not_before, Certificate.serial)
     start = select(Certificate.not_before, Certificate.serial).where(Certificate.serial == after)
     if ending_before is not None:
@@ -86,13 +89,44 @@ async def overlaps_over(session: AsyncSession, now: datetime) -> Sequence[Certif
     return (await session.scalars(select(Certificate).where(over).with_for_update(skip_locked=True))).all()
 
 
-async def revoked(session: AsyncSession, now: datetime) -> Sequence[Certificate]:
+async def revoked(
+    session: AsyncSession, now: datetime, *, issuer: str | None = None
+) -> Sequence[Certificate]:
     """Return what must not be served though it has not expired: revoked, or replaced and past the overlap."""
     ended = Certificate.state.in_([CertificateState.REVOKED.value, CertificateState.SUPERSEDED.value])
     statement = select(Certificate).where(ended | (Certificate.overlap_until <= now))
-    return (
-        await session.scalars(statement.where(Certificate.not_after > now).order_by(Certificate.serial))
-    ).all()
+    if issuer is not None:
+        statement = statement.where(Certificate.issuer == issuer)
+    statement = statement.where(Certificate.not_after > now).order_by(Certificate.serial)
+    return (await session.scalars(statement)).all()
+
+
+_DEPENDANTS = text("""
+    WITH good AS (
+        SELECT issuer, uri, state FROM certificates
+        WHERE state IN ('ISSUED', 'ACTIVE') AND not_after > :now
+          AND (overlap_until IS NULL OR overlap_until > :now)
+    ), issuing AS (
+        SELECT uri, bool_or(state = 'ACTIVE') AS used FROM good
+        WHERE issuer = (SELECT name FROM authorities WHERE state = 'ISSUING') GROUP BY uri
+    )
+    SELECT good.issuer, count(*), count(DISTINCT good.uri) FILTER (WHERE issuing.uri IS NULL),
+           count(DISTINCT good.uri) FILTER (WHERE NOT issuing.used)
+    FROM good LEFT JOIN issuing USING (uri) GROUP BY good.issuer
+""")
+
+
+async def count_dependants(session: AsyncSession, now: datetime) -> dict[str, tuple[int, int, int]]:
+    """Return issuer → good certificates, names without one of the issuing authority, names not using it."""
+    rows = (await session.execute(_DEPENDANTS, {"now": now})).all()
+    return {str(row[0]): (int(row[1]), int(row[2]), int(row[3])) for row in rows}
+
+
+async def supersede_all_of(session: AsyncSession, issuer: str, now: datetime) -> None:
+    good = (Certificate.issuer == issuer) & Certificate.state.in_(GOOD)
+    await session.execute(
+        update(Certificate).where(good).values(state=CertificateState.SUPERSEDED.value, overlap_until=now)
+    )
 
 
 async def mark_used(session: AsyncSession, fingerprints: Collection[str], now: datetime) -> None:

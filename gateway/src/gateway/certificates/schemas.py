@@ -35,6 +35,7 @@ class OwnRevocationIn(RevocationIn):
 class CertificateQuery(Input):
     agency: Annotated[str, StringConstraints(max_length=32)] | None = None
     system: Annotated[str, StringConstraints(max_length=80)] | None = None
+    issuer: Annotated[str, StringConstraints(max_length=40)] | None = None
     ending_within_days: Annotated[int, Field(ge=0, le=3650)] | None = None
     cursor: Annotated[str, StringConstraints(max_length=80, pattern=r"^[0-9a-f]*$")] = ""
     limit: Annotated[int, Field(ge=1, le=1000)] = 200

@@ -3,17 +3,19 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from cryptography import x509
 from ndx_chassis.app import Runtime
 from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Operator
+from ndx_chassis.telemetry import log
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies import service as agencies
 from gateway.agencies.errors import EnrolmentCodeInvalid
 from gateway.agencies.models import AgencyState, Role
+from gateway.authorities import files
+from gateway.authorities import service as authorities
 from gateway.certificates import authority, repository
 from gateway.certificates.errors import (
     CertificateLimitReached,
@@ -38,6 +40,9 @@ from gateway.notices import announce
 from gateway.settings import Settings
 
 RENEW_AHEAD = timedelta(days=30)
+LIST_LIFE = timedelta(days=1)
+LIST_SKEW = timedelta(minutes=5)
+"""Lists begin five minutes before they are signed, for clocks that are behind."""
 MOST_GOOD = 6
 """Good certificates that one system may hold: a few machines, each with its successor."""
 
@@ -66,17 +71,13 @@ def issuing_settings(runtime: Runtime) -> Settings:
     return runtime.settings
 
 
-def agency_ca(state_dir: Path) -> authority.Authority:
-    return authority.open_authority(state_dir, "agency-ca", "ndx agency CA")
-
-
-def _row(made: x509.Certificate, *, agency: str, system: str, uri: str) -> Certificate:
+def _row(made: x509.Certificate, *, issuer: str, agency: str, system: str, uri: str) -> Certificate:
     return Certificate(
         serial=format(made.serial_number, "x"),
         agency=agency,
         system=system,
         uri=uri,
-        issuer="agency-ca",
+        issuer=issuer,
         fingerprint_sha256=authority.fingerprint(made),
         not_before=made.not_valid_before_utc,
         not_after=made.not_valid_after_utc,
@@ -101,12 +102,16 @@ async def _keep(session: AsyncSession, row: Certificate, actor: Holder) -> Certi
     return row
 
 
-async def keep_operator_certificate(session: AsyncSession, pem: bytes, *, agency: str, login: str) -> None:
+async def keep_operator_certificate(
+    session: AsyncSession, pem: bytes, *, agency: str, login: str, settings: Settings
+) -> None:
     """Register a first operator's certificate from the bootstrap, so that it can be listed and revoked."""
     made = x509.load_pem_x509_certificate(pem)
     if await repository.find(session, format(made.serial_number, "x")) is None:
         uri, system = f"urn:ndx:operator:{agency}:{login}", f"operator:{login}"
-        row = _row(made, agency=agency, system=system, uri=uri)
+        generations = files.generations(settings.state_dir, authorities.passphrase_of(settings))
+        issuer = next(g for g in generations if authority.is_issued_by(made, g.authority.certificate))
+        row = _row(made, issuer=issuer.name, agency=agency, system=system, uri=uri)
         await _keep(session, row, Holder(f"enrolment/{agency}:{system}"))
 
 
@@ -128,6 +133,7 @@ async def _issue(
 ) -> Certificate:
     """Sign for a checked request; a key asked for again, after a lost answer, gets the same certificate."""
     now = datetime.now(UTC)
+    ca = await authorities.issuing(session, settings)
     await repository.lock_key(session, request.key_sha256)
     for known in await repository.of_key(session, request.key_sha256):
         if known.uri != uri:
@@ -135,21 +141,26 @@ async def _issue(
         if known.cause == Cause.KEY_COMPROMISE.value:
             raise CsrRefused("The key was revoked as compromised; make a new one.")
         due = _renew_from(known, now)
-        if due is not None and due > now:
+        if due is not None and due > now and known.issuer == ca.name:
             return known
     if len(await repository.good_of(session, uri, now)) >= MOST_GOOD:
         raise CertificateLimitReached(f"Revoke one of its {MOST_GOOD} certificates first.")
-    ca = agency_ca(settings.state_dir)
-    made = authority.sign(ca, request.key, uri=uri, days=settings.certificate_days)
-    return await _keep(session, _row(made, agency=agency, system=system, uri=uri), actor)
+    made = authority.sign(
+        ca.authority,
+        request.key,
+        uri=uri,
+        days=settings.certificate_days,
+        list_url=f"{settings.citizen_url}/v1/revocation-lists/{ca.name}",
+    )
+    row = _row(made, issuer=ca.name, agency=agency, system=system, uri=uri)
+    return await _keep(session, row, actor)
 
 
-def _issued(row: Certificate, state_dir: Path) -> IssuedOut:
-    ca_pem = authority.certificate_pem(agency_ca(state_dir).certificate).decode()
+async def _issued(session: AsyncSession, row: Certificate) -> IssuedOut:
     return IssuedOut(
         certificate_pem=row.pem,
-        ca_pem=ca_pem,
-        gateway_ca_pem=ca_pem,
+        ca_pem=await authorities.pem_of(session, row.issuer),
+        gateway_ca_pem=await authorities.gateway_ca_pem(session),
         serial=row.serial,
         fingerprint_sha256=row.fingerprint_sha256,
         not_after=row.not_after,
@@ -174,7 +185,7 @@ async def issue_certificate(
         used = await repository.find(session, found.serial)
         if used is None or used.key_sha256 != request.key_sha256:
             raise EnrolmentCodeInvalid
-        return _issued(used, settings.state_dir)
+        return await _issued(session, used)
     row = await _issue(
         session,
         request,
@@ -185,7 +196,7 @@ async def issue_certificate(
         actor=Holder(f"enrolment/{found.agency}:{found.system}"),
     )
     await agencies.use_enrolment(session, found, serial=row.serial)
-    return _issued(row, settings.state_dir)
+    return await _issued(session, row)
 
 
 async def _in_use(session: AsyncSession, peer: Peer) -> Certificate:
@@ -230,7 +241,7 @@ async def renew_certificate(
     row.overlap_until = min(row.overlap_until or row.not_after, until, row.not_after)
     row.replaced_by = made.serial
     await session.flush()
-    return _issued(made, settings.state_dir)
+    return await _issued(session, made)
 
 
 def _plain(serial: str) -> str:
@@ -239,7 +250,12 @@ def _plain(serial: str) -> str:
 
 
 async def _revoke(
-    session: AsyncSession, row: Certificate, actor: Operator | Holder, wanted: RevocationIn
+    session: AsyncSession,
+    row: Certificate,
+    actor: Operator | Holder,
+    *,
+    wanted: RevocationIn,
+    settings: Settings,
 ) -> CertificateOut:
     if row.state == CertificateState.REVOKED.value:
         raise CertificateRevokedAlready
@@ -255,29 +271,35 @@ async def _revoke(
         details={"reason": wanted.reason, "cause": wanted.cause.value},
     )
     await announce(session, "certificate")
+    try:
+        await publish_list(session, settings, row.issuer)
+    except (OSError, ValueError, TypeError) as error:
+        # The fingerprint is refused all the same; the clock's job tries again to sign the list.
+        log.error("revocation_list_not_signed", authority=row.issuer, error=type(error).__name__)
     return _out(row)
 
 
 async def revoke_certificate(
-    session: AsyncSession, operator: Operator, *, serial: str, wanted: RevocationIn
+    session: AsyncSession, operator: Operator, *, serial: str, wanted: RevocationIn, settings: Settings
 ) -> CertificateOut:
     """Revoke at once: new handshakes by the CRL, open connections by the fingerprint."""
     await agencies.require_role(session, operator, Role.OPERATOR)
     row = await repository.find(session, _plain(serial), lock=True)
     if row is None:
         raise CertificateNotFound
-    return await _revoke(session, row, operator, wanted)
+    return await _revoke(session, row, operator, wanted=wanted, settings=settings)
 
 
 async def revoke_own(
-    session: AsyncSession, *, peer: Peer, serial: str, wanted: RevocationIn
+    session: AsyncSession, *, peer: Peer, serial: str, wanted: RevocationIn, settings: Settings
 ) -> CertificateOut:
     """Let a system revoke a certificate of its own, such as one whose key was stolen."""
     mine = await _in_use(session, peer)
     row = await repository.find(session, _plain(serial), lock=True)
     if row is None or row.uri != mine.uri:
         raise CertificateNotFound
-    return await _revoke(session, row, Holder(f"holder/{row.agency}:{row.system}", peer.request_id), wanted)
+    actor = Holder(f"holder/{row.agency}:{row.system}", peer.request_id)
+    return await _revoke(session, row, actor, wanted=wanted, settings=settings)
 
 
 def _out(row: Certificate) -> CertificateOut:
@@ -316,6 +338,7 @@ async def certificates_of(session: AsyncSession, wanted: CertificateQuery) -> Ce
         session,
         agency=wanted.agency,
         system=wanted.system,
+        issuer=wanted.issuer,
         ending_before=None if days is None else now + timedelta(days=days),
         now=now,
         after=wanted.cursor,
@@ -342,15 +365,45 @@ async def revoked_fingerprints(session: AsyncSession) -> dict[str, list[str]]:
     return found
 
 
-async def crl_pem(session: AsyncSession, state_dir: Path) -> str:
-    """Return the current revocation list of the agency CA."""
-    entries = []
-    for row in await repository.revoked(session, datetime.now(UTC)):
-        if row.revoked_at is not None:
-            entries.append(authority.Revoked(row.serial, row.revoked_at, row.cause or ""))
-        elif row.overlap_until is not None:
-            entries.append(authority.Revoked(row.serial, row.overlap_until, Cause.SUPERSEDED.value))
-    return authority.revocation_list(agency_ca(state_dir), entries).decode()
+def _entry(row: Certificate) -> authority.Revoked:
+    if row.revoked_at is not None:
+        return authority.Revoked(row.serial, row.revoked_at, row.cause or "")
+    return authority.Revoked(row.serial, row.overlap_until or row.not_after, Cause.SUPERSEDED.value)
+
+
+async def publish_list(session: AsyncSession, settings: Settings, issuer: str) -> None:
+    """Sign the issuer's next revocation list with everything that is revoked now."""
+    revoked = await repository.revoked(session, datetime.now(UTC), issuer=issuer)
+    await authorities.publish_list(session, settings, issuer, [_entry(row) for row in revoked])
+
+
+async def refresh_list(session: AsyncSession, settings: Settings, issuer: str) -> None:
+    """Sign the issuer's list anew when it is a day old or does not hold what it should."""
+    kept, now = await authorities.list_of(session, issuer), datetime.now(UTC)
+    revoked = await repository.revoked(session, now, issuer=issuer)
+    late = any(_entry(row).when > kept.this_update + LIST_SKEW for row in revoked) if kept else True
+    if late or kept is None or kept.this_update < now - LIST_LIFE or kept.entries < len(revoked):
+        await authorities.publish_list(session, settings, issuer, [_entry(row) for row in revoked])
+
+
+@dataclass(frozen=True, slots=True)
+class Dependants:
+    """How many depend on an authority; see AuthorityProgress."""
+
+    good: int = 0
+    waiting: int = 0
+    unused: int = 0
+
+
+async def progress(session: AsyncSession) -> dict[str, Dependants]:
+    """Count, by authority, who depends on it."""
+    counted = await repository.count_dependants(session, datetime.now(UTC))
+    return {issuer: Dependants(*numbers) for issuer, numbers in counted.items()}
+
+
+async def end_all_of(session: AsyncSession, issuer: str) -> None:
+    """Mark the good certificates of an authority that is trusted no longer."""
+    await repository.supersede_all_of(session, issuer, datetime.now(UTC))
 
 
 async def mark_used(session: AsyncSession, fingerprints: Collection[str]) -> None:

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from ndx_contracts.agreements import Agreement
 
 from gateway.agencies.service import AgencyEntry
+from gateway.authorities.service import Issuer
 from gateway.catalogue.operations import Operation
 from gateway.xds import matchers, names, wire
 from gateway.xds.coverage import ANY_PURPOSE, Standing
@@ -66,13 +68,53 @@ def admission(
     return matchers.by_fingerprint({f: matchers.deny("certificate-revoked") for f in revoked}, passes)
 
 
-def agency_filter(cases: matchers.Entries, systems: matchers.Entries) -> Wire:
+@dataclass(frozen=True, slots=True)
+class OutsideCases:
+    """What an outside authority may vouch for."""
+
+    issuer: Issuer
+    cases: matchers.Entries
+
+
+def may_certify(issuer: Issuer, san: str) -> bool:
+    """Tell whether an outside authority may name that system; it never names an operator."""
+    kind, _, name = san.removeprefix("urn:ndx:").partition(":")
+    agency = name.rpartition(":")[0]
+    return kind == "agency" and any(
+        agency == pattern or (pattern.endswith(".*") and agency.startswith(pattern[:-1]))
+        for pattern in issuer.may_certify
+    )
+
+
+def _by_issuer(
+    cases: matchers.Entries, own: Sequence[Issuer], outside: Sequence[OutsideCases]
+) -> matchers.Tree:
+    """Ask first who vouches for the caller: an outside authority does so only for some, others for none."""
+    refused = matchers.deny("certificate-issuer-refused")
+    everybody = matchers.nested(matchers.by_san(cases, matchers.deny("agency-unknown")))
+    found = [(matchers.any_of([matchers.issuer_is(i.subject) for i in own]), everybody)] if own else []
+    for each in outside:
+        late = {serial: matchers.deny("certificate-revoked") for serial in each.issuer.late}
+        known = matchers.nested(matchers.by_san(each.cases, refused))
+        found.append((matchers.issuer_is(each.issuer.subject), matchers.by_serial(late, known)))
+    return matchers.tree_of_first(found, refused)
+
+
+def agency_filter(
+    cases: matchers.Entries,
+    systems: matchers.Entries,
+    own: Sequence[Issuer] = (),
+    outside: Sequence[OutsideCases] = (),
+) -> Wire:
     """Return the RBAC that knows every system and operator; nobody else passes.
 
     The shadow matcher, which refuses nothing, names the system for `NDX-System`.
     """
+    tree = matchers.by_san(cases, matchers.deny("agency-unknown"))
+    if own or outside:
+        tree = _by_issuer(cases, own, outside)
     found = [
-        wire.put(Rbac, "matcher", matchers.by_san(cases, matchers.deny("agency-unknown"))),
+        wire.put(Rbac, "matcher", tree),
         wire.put(Rbac, "rules_stat_prefix", "agency_"),
     ]
     if systems:

@@ -118,6 +118,8 @@ def secrets(snapshot: Snapshot) -> dict[str, dict[str, Any]]:
         "trusted_ca": {"inline_string": m.agency_ca},
         "crl": {"inline_string": m.crl},
         "only_verify_leaf_cert_crl": True,
+        # An authority vouches for a caller itself, never by way of another below it.
+        "max_verify_depth": 1,
         "match_typed_subject_alt_names": [{"san_type": "URI", "matcher": {"prefix": "urn:ndx:"}}],
     }
     return {

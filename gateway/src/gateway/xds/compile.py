@@ -8,12 +8,14 @@ bytes as a new one.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any, TypeVar
 
 from gateway.agencies.service import AgencyEntry
+from gateway.authorities.service import Issuer
 from gateway.catalogue.operations import Operation
 from gateway.xds import names, protos, wire
-from gateway.xds.agency_filter import admission, agency_filter, burst_filter
+from gateway.xds.agency_filter import OutsideCases, admission, agency_filter, burst_filter, may_certify
 from gateway.xds.clusters import clusters, secrets
 from gateway.xds.coverage import Verdict, ranked
 from gateway.xds.listeners import agencies_listener, citizens_listener
@@ -77,7 +79,7 @@ class Compiler:
         return {
             protos.CDS: self._documents(protos.CDS, doors, lambda: clusters(snapshot)),
             protos.SDS: self._documents(protos.SDS, snapshot.material, lambda: secrets(snapshot)),
-            protos.ECDS: self._filters(),
+            protos.ECDS: self._filters(snapshot.issuers),
             protos.LDS: self._documents(
                 protos.LDS, doors, lambda: {name: make(doors) for name, make in listeners.items()}
             ),
@@ -91,7 +93,7 @@ class Compiler:
         They may be in force before the routes of the same snapshot: then more is refused, never less.
         """
         self._take(snapshot)
-        return {protos.ECDS: self._filters()}
+        return {protos.ECDS: self._filters(snapshot.issuers)}
 
     def _once(self, key: tuple[str, str], given: Any, make: Callable[[], _Made]) -> _Made:
         """Return what was made under the key, or make it anew when it is given something else."""
@@ -157,9 +159,19 @@ class Compiler:
         self._admissions.replace(self._operators, after)
         self._operators = after
 
-    def _filters(self) -> dict[str, Resource]:
+    def _filters(self, issuers: tuple[Issuer, ...]) -> dict[str, Resource]:
         def agencies() -> Resource:
-            known = agency_filter(Entries(self._admissions.joined()), Entries(self._systems.joined()))
+            outside = [
+                OutsideCases(i, Entries(self._admissions.chosen(partial(may_certify, i))))
+                for i in issuers
+                if i.may_certify
+            ]
+            known = agency_filter(
+                Entries(self._admissions.joined()),
+                Entries(self._systems.joined()),
+                [i for i in issuers if not i.may_certify],
+                outside,
+            )
             return from_filter(names.AGENCY_FILTER, protos.Rbac, known)
 
         def burst() -> Resource:
@@ -167,7 +179,7 @@ class Compiler:
                 names.BURST_FILTER, protos.LocalRateLimit, burst_filter(self._buckets.joined())
             )
 
-        versions = (self._admissions.version, self._systems.version)
+        versions = (self._admissions.version, self._systems.version, issuers)
         return {
             names.AGENCY_FILTER: self._once(("filter", names.AGENCY_FILTER), versions, agencies),
             names.BURST_FILTER: self._once(("filter", names.BURST_FILTER), self._buckets.version, burst),

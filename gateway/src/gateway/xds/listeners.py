@@ -13,6 +13,12 @@ from gateway.xds.routes import CITIZENS
 from gateway.xds.snapshot import Doors
 
 _UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+# What a connection keeps of its caller's certificate for the filters of its calls.
+_KEPT = {
+    matchers.FINGERPRINT_KEY: "%DOWNSTREAM_PEER_FINGERPRINT_256%",
+    matchers.ISSUER_KEY: "%DOWNSTREAM_PEER_ISSUER%",
+    matchers.SERIAL_KEY: "%DOWNSTREAM_PEER_SERIAL%",
+}
 _MUTATION = "filters.http.header_mutation.v3.HeaderMutation"
 # What a caller must not decide: who it is, how it is traced, and how Envoy treats it.
 _STRIPPED = (
@@ -167,13 +173,12 @@ def agencies_listener(doors: Doors) -> dict[str, Any]:
         # Renamed to on_downstream_tls_handshake by the compiler: the published stubs lack that field.
         on_new_connection=[
             {
-                "object_key": matchers.FINGERPRINT_KEY,
+                "object_key": key,
                 "factory_key": "envoy.string",
-                "format_string": {
-                    "text_format_source": {"inline_string": "%DOWNSTREAM_PEER_FINGERPRINT_256%"}
-                },
+                "format_string": {"text_format_source": {"inline_string": value}},
                 "shared_with_upstream": "NONE",
             }
+            for key, value in _KEPT.items()
         ],
     )
     http = {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}

@@ -35,6 +35,8 @@ Entries = NewType("Entries", Wire)
 """Values with what follows them."""
 
 FINGERPRINT_KEY = "ndx.peer_fingerprint"
+ISSUER_KEY = "ndx.peer_issuer"
+SERIAL_KEY = "ndx.peer_serial"
 _DENY = 1
 
 
@@ -66,9 +68,10 @@ def _san_input() -> Wire:
     return _extension("i", UriSanInput, wire.NOTHING)
 
 
-@lru_cache(maxsize=1)
-def _fingerprint_input() -> Wire:
-    return _extension("i", FilterStateInput, put(FilterStateInput, "key", FINGERPRINT_KEY))
+@lru_cache(maxsize=4)
+def _kept_input(key: str) -> Wire:
+    """Return what the connection has kept under a key since its handshake."""
+    return _extension("i", FilterStateInput, put(FilterStateInput, "key", key))
 
 
 def entry(value: str, then: Node) -> Entries:
@@ -111,7 +114,19 @@ def by_fingerprint(cases: Mapping[str, Node], otherwise: Node) -> Node:
     """Return a matcher on the SHA-256 of the client certificate."""
     if not cases:
         return otherwise
-    return nested(_tree(_fingerprint_input(), entries(cases), otherwise))
+    return nested(_tree(_kept_input(FINGERPRINT_KEY), entries(cases), otherwise))
+
+
+def by_serial(cases: Mapping[str, Node], otherwise: Node) -> Node:
+    """Return a matcher on the client certificate's serial number."""
+    if not cases:
+        return otherwise
+    return nested(_tree(_kept_input(SERIAL_KEY), entries(cases), otherwise))
+
+
+def issuer_is(subject: str) -> Test:
+    """Return a predicate: this authority signed the client certificate."""
+    return _is(_kept_input(ISSUER_KEY), put(StringMatcher, "exact", subject))
 
 
 def tree_by_header(header: str, cases: Mapping[str, Node], otherwise: Node) -> Tree:
@@ -146,10 +161,17 @@ def every(tests: list[Test]) -> Test:
     return Test(put(Predicate, "and_matcher", wire.join(put(PredicateList, "predicate", t) for t in tests)))
 
 
-def first_of(cases: list[tuple[Test, Node]], otherwise: Node) -> Node:
+def any_of(tests: list[Test]) -> Test:
+    """Return the disjunction of predicates."""
+    if len(tests) == 1:
+        return tests[0]
+    return Test(put(Predicate, "or_matcher", wire.join(put(PredicateList, "predicate", t) for t in tests)))
+
+
+def tree_of_first(cases: list[tuple[Test, Node]], otherwise: Node) -> Tree:
     """Return a matcher that tries predicates in order."""
     if not cases:
-        return otherwise
+        return always(otherwise)
     found = wire.join(
         put(
             MatcherList,
@@ -158,8 +180,12 @@ def first_of(cases: list[tuple[Test, Node]], otherwise: Node) -> Node:
         )
         for test, then in cases
     )
-    tree = put(Matcher, "matcher_list", found) + put(Matcher, "on_no_match", otherwise)
-    return nested(Tree(Wire(tree)))
+    return Tree(Wire(put(Matcher, "matcher_list", found) + put(Matcher, "on_no_match", otherwise)))
+
+
+def first_of(cases: list[tuple[Test, Node]], otherwise: Node) -> Node:
+    """Return the same as what follows a match."""
+    return nested(tree_of_first(cases, otherwise)) if cases else otherwise
 
 
 def if_present(header: str, then: Node, otherwise: Node) -> Node:

@@ -1,6 +1,6 @@
 """What one agency adds to Envoy's configuration, encoded: made anew only when it or its agreements change."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ndx_contracts.agreements import AgreementState
@@ -98,6 +98,10 @@ class Table:
             self.put(key, None)
         for key, entry in after.items():
             self.put(key, entry)
+
+    def chosen(self, wanted: Callable[[str], bool]) -> Wire:
+        """Return the entries whose keys are wanted."""
+        return wire.join(self._entries[key] for key in sorted(self._entries) if wanted(key))
 
     def joined(self) -> Wire:
         if self._joined is None:

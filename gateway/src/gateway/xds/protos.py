@@ -25,7 +25,7 @@ from envoy.extensions.filters.http.router.v3 import router_pb2 as _router
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
     HttpConnectionManager,
 )
-from envoy.extensions.filters.network.set_filter_state.v3 import set_filter_state_pb2 as _state
+from envoy.extensions.filters.network.set_filter_state.v3.set_filter_state_pb2 import Config as FilterState
 from envoy.extensions.http.early_header_mutation.header_mutation.v3 import header_mutation_pb2 as _early
 from envoy.extensions.matching.common_inputs.network.v3.network_inputs_pb2 import FilterStateInput
 from envoy.extensions.matching.common_inputs.ssl.v3.ssl_inputs_pb2 import UriSanInput
@@ -63,7 +63,6 @@ _REGISTERED = (
     _matching,
     _skip,
     _router,
-    _state,
     _early,
     _template,
     _tls,
@@ -91,6 +90,7 @@ __all__ = [
     "SRDS",
     "Cluster",
     "FieldMatcher",
+    "FilterState",
     "FilterStateInput",
     "HeaderInput",
     "HttpConnectionManager",

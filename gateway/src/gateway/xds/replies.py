@@ -52,6 +52,13 @@ REFUSALS: tuple[Refusal, ...] = (
         "The client certificate has been revoked; enrol again and use the new one.",
     ),
     Refusal(
+        "certificate-issuer-refused",
+        403,
+        "Certificate authority not accepted",
+        "Tổ chức chứng thực không được chấp nhận",
+        "The authority that signed the client certificate is retired, or may not vouch for this system.",
+    ),
+    Refusal(
         "no-agreement",
         403,
         "No agreement",

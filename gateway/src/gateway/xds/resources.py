@@ -12,8 +12,8 @@ from google.protobuf.message import Message
 from gateway.xds import protos, wire
 from gateway.xds.agency_filter import RETRY_AFTER_ON
 
-# Fields 1 and 2 of set_filter_state's Config: the stubs know only the first.
-_ON_NEW_CONNECTION, _ON_TLS_HANDSHAKE = b"\x0a", b"\x12"
+# Field 2 of set_filter_state's Config is made like field 1, the only one that the stubs know.
+_ON_TLS_HANDSHAKE = b"\x12"
 KINDS: dict[str, type[Message]] = {
     protos.CDS: protos.Cluster,
     protos.LDS: protos.Listener,
@@ -66,10 +66,14 @@ def _keep_fingerprint_after_handshake(listener: Any) -> None:
     for chain in listener.filter_chains:
         for part in chain.filters:
             if part.name == "envoy.filters.network.set_filter_state":
-                value = part.typed_config.value
-                if not value.startswith(_ON_NEW_CONNECTION):
-                    raise ValueError("the filter state's form has changed")
-                part.typed_config.value = _ON_TLS_HANDSHAKE + value[1:]
+                state = protos.FilterState.FromString(part.typed_config.value)
+                part.typed_config.value = b"".join(
+                    _ON_TLS_HANDSHAKE
+                    + wire.put(
+                        protos.FilterState, "on_new_connection", kept.SerializeToString(deterministic=True)
+                    )[1:]
+                    for kept in state.on_new_connection
+                )
 
 
 def _ask_for_retry_after(listener: Any) -> None:

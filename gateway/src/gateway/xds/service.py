@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
@@ -11,10 +11,10 @@ from ndx_chassis.agreements import VIETNAM
 from ndx_chassis.app import Runtime
 from ndx_chassis.problems import is_connection_trouble, where
 from ndx_chassis.telemetry import log
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies import service as agencies
 from gateway.agreements import reading as agreements
+from gateway.authorities import service as authorities
 from gateway.catalogue import service as catalogue
 from gateway.certificates import service as certificates
 from gateway.notices import CHANNEL
@@ -34,7 +34,7 @@ def _settings(runtime: Runtime) -> Settings:
     return runtime.settings
 
 
-def _material(state: Path, crl: str) -> Material:
+def _material(state: Path, trust: authorities.Trust) -> Material:
     def text(name: str) -> str:
         return (state / name).read_text(encoding="ascii")
 
@@ -43,9 +43,9 @@ def _material(state: Path, crl: str) -> Material:
         public_key=text("gateway-public.key"),
         client_cert=text("gateway-client.crt"),
         client_key=text("gateway-client.key"),
-        agency_ca=text("agency-ca.crt"),
+        agency_ca=trust.anchors_pem,
         internal_ca=text("internal-ca.crt"),
-        crl=crl,
+        crl=trust.lists_pem,
     )
 
 
@@ -63,34 +63,25 @@ def doors_of(settings: Settings) -> Doors:
     )
 
 
-async def _crl(session: AsyncSession, runtime: Runtime, state: Path, key: tuple[str, date]) -> str:
-    """Return the revocation list: made anew when the revoked set changes, and daily, as lists run out."""
-    kept = runtime.extras.get("crl")
-    if kept is None or kept[0] != key:
-        kept = (key, await certificates.crl_pem(session, state))
-        runtime.extras["crl"] = kept
-    return str(kept[1])
-
-
 async def load_snapshot(runtime: Runtime) -> Snapshot:
     """Read everything that the compiler needs in one transaction."""
     settings = _settings(runtime)
     today = datetime.now(UTC).astimezone(VIETNAM).date()
     async with runtime.sessions() as session:
-        revoked = await certificates.revoked_fingerprints(session)
-        crl = await _crl(session, runtime, settings.state_dir, (repr(sorted(revoked.items())), today))
+        trust = await authorities.trust(session)
         return Snapshot(
             agencies=await agencies.registry(session),
             operators=await agencies.operators(session),
-            revoked=revoked,
+            revoked=await certificates.revoked_fingerprints(session),
             agreements=[
                 *await agreements.enforceable(session),
                 *await agreements.lately_ended(session, today - _TOLD_ENDED),
             ],
             operations=catalogue.all_operations(runtime),
-            material=_material(settings.state_dir, crl),
+            material=_material(settings.state_dir, trust),
             doors=doors_of(settings),
             today=today,
+            issuers=trust.issuers,
         )
 
 

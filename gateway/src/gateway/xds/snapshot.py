@@ -6,6 +6,7 @@ from datetime import date
 from ndx_contracts.agreements import Agreement
 
 from gateway.agencies.service import AgencyEntry, OperatorEntry
+from gateway.authorities.service import Issuer
 from gateway.catalogue.operations import Operation
 
 
@@ -18,8 +19,10 @@ class Material:
     client_cert: str
     client_key: str
     agency_ca: str
+    """All authorities whose certificates callers may have."""
     internal_ca: str
     crl: str
+    """Their revocation lists: without one, all certificates of an authority are refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +62,5 @@ class Snapshot:
     material: Material
     doors: Doors
     today: date
+    issuers: tuple[Issuer, ...] = ()
+    """Who may vouch for whom; when empty, the issuer's name is not looked at."""

@@ -2,7 +2,7 @@
 
 from ndx_contracts.events.civil_registry import BirthRegistered, DeathRegistered
 from ndx_contracts.events.envelope import EventData
-from ndx_contracts.events.gateway import AgreementChanged, CertificateExpiring
+from ndx_contracts.events.gateway import AgreementChanged, CertificateExpiring, RevocationListEnding
 from ndx_contracts.events.identity import (
     AccountActivated,
     AccountLocked,
@@ -38,6 +38,7 @@ EVENTS: tuple[type[EventData], ...] = (
     DependantRegistered,
     AgreementChanged,
     CertificateExpiring,
+    RevocationListEnding,
 )
 
 BY_TYPE: dict[str, type[EventData]] = {event.TYPE: event for event in EVENTS}
@@ -63,4 +64,5 @@ __all__ = [
     "PersonDeceased",
     "PersonRegistered",
     "PersonalIdCancelled",
+    "RevocationListEnding",
 ]

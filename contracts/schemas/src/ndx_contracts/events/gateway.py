@@ -39,3 +39,19 @@ class CertificateExpiring(EventData):
     @property
     def key(self) -> str:
         return self.serial
+
+
+class RevocationListEnding(EventData):
+    """A revocation list in force was not made anew in time; at its end every new handshake would fail."""
+
+    TYPE: ClassVar[str] = "gateway.revocation-list-ending.v1"
+    TOPIC: ClassVar[str] = "gateway.certificate.v1"
+    ENTITY: ClassVar[str] = "revocation-list"
+
+    authority: str
+    number: int
+    next_update: datetime
+
+    @property
+    def key(self) -> str:
+        return self.authority

@@ -1,0 +1,1 @@
+"""The certificate authorities that the exchange trusts: its own generations, and outside ones."""

@@ -1,0 +1,121 @@
+"""The state folder: keys and certificates of the authorities and of the platform's own parts.
+
+The agency CA has generations: `agency-ca`, `agency-ca-2`, … The newest signs callers' certificates, the
+oldest the gateway's own, so that a caller who has not heard of the newest still knows the door.
+`gateway-ca.crt` holds all of them: with it a caller knows the door before, during and after a rotation.
+"""
+
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from ndx_contracts.topics import SERVICES
+
+from gateway.certificates import authority
+from gateway.certificates.authority import Authority
+
+AGENCY_CA = "agency-ca"
+GATEWAY_CA_FILE = "gateway-ca.crt"
+_GENERATION = re.compile(r"^agency-ca(?:-([1-9][0-9]*))?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One generation of the agency CA."""
+
+    name: str
+    authority: Authority
+
+
+def _number(name: str) -> int:
+    found = _GENERATION.match(name)
+    return int(found.group(1) or 1) if found else 0
+
+
+def words_of(name: str) -> str:
+    """Return the common name of a generation; no two are the same."""
+    return " ".join(["ndx agency CA", *([str(_number(name))] if _number(name) > 1 else [])])
+
+
+def generation_names(state: Path) -> list[str]:
+    """Return the generations in the folder, oldest first."""
+    found = {file.stem for file in state.glob(f"{AGENCY_CA}*.crt") if _GENERATION.match(file.stem)}
+    return sorted(found, key=_number)
+
+
+def open_generation(state: Path, name: str, passphrase: bytes | None) -> Authority:
+    return authority.open_authority(state, name, words_of(name), passphrase)
+
+
+def generations(state: Path, passphrase: bytes | None) -> list[Generation]:
+    """Return all generations, oldest first; the first one is made if there is none.
+
+    Raises:
+        FileNotFoundError: a key is lost, or a former authority's files are.
+    """
+    names = generation_names(state)
+    if not names and (state / "retired").exists():
+        raise FileNotFoundError("the state folder has retired authorities but no present one")
+    return [Generation(n, open_generation(state, n, passphrase)) for n in names or [AGENCY_CA]]
+
+
+def make_next_generation(state: Path, passphrase: bytes | None) -> Generation:
+    """Make the next generation beside those that are there."""
+    retired = {file.stem for file in (state / "retired").glob("*.crt")}
+    taken = max((_number(n) for n in {*generation_names(state), *retired}), default=0)
+    name = f"{AGENCY_CA}-{taken + 1}"
+    return Generation(name, open_generation(state, name, passphrase))
+
+
+def retire_generation(state: Path, name: str) -> None:
+    """Destroy a generation's key and put its certificate away; done already is done."""
+    (state / f"{name}.key").unlink(missing_ok=True)
+    certificate = state / f"{name}.crt"
+    if certificate.exists():
+        (state / "retired").mkdir(exist_ok=True)
+        certificate.replace(state / "retired" / certificate.name)
+
+
+def gateway_ca_pem(found: Iterable[Generation]) -> str:
+    """Return the certificates by which callers know the door, newest first."""
+    newest_first = reversed(list(found))
+    return "".join(authority.certificate_pem(g.authority.certificate).decode() for g in newest_first)
+
+
+def _secret(path: Path, data: bytes) -> None:
+    if not path.exists():
+        authority.write_private(path, data)
+
+
+def _write_if_other(path: Path, data: bytes) -> None:
+    if not path.exists() or path.read_bytes() != data:
+        authority.write_whole(path, data)
+
+
+def make_files(state: Path, operators: Iterable[tuple[str, str]], passphrase: bytes | None = None) -> None:
+    """Create or renew whatever is missing or ends within 30 days; safe to repeat at any time."""
+    state.mkdir(parents=True, exist_ok=True)
+    internal = authority.open_authority(state, "internal-ca", "ndx internal CA", passphrase)
+    agency = generations(state, passphrase)
+    (state / "services").mkdir(exist_ok=True)
+    for name in SERVICES:
+        authority.issue_server(internal, state / "services", name, [f"{name}.ndx.internal", "localhost"])
+    authority.issue_server(internal, state, "xds-server", ["xds.ndx.internal", "localhost"])
+    authority.issue_client(internal, state, "xds-client", "urn:ndx:internal:envoy")
+    authority.issue_client(internal, state, "gateway-client", "urn:ndx:internal:gateway")
+    authority.issue_server(agency[0].authority, state, "gateway-public", ["localhost", "gateway.ndx.local"])
+    _write_if_other(state / GATEWAY_CA_FILE, gateway_ca_pem(agency).encode())
+    (state / "operators").mkdir(exist_ok=True)
+    for code, login in operators:
+        uri = f"urn:ndx:operator:{code}:{login}"
+        former = [g.authority for g in agency[:-1]]
+        authority.issue_client(agency[-1].authority, state / "operators", f"{code}-{login}", uri, also=former)
+    (state / "agencies").mkdir(exist_ok=True)
+    keys = state / "keys"
+    _secret(keys / "personal-id.key", secrets.token_bytes(32))
+    _secret(keys / "ledger-pseudonym.key", secrets.token_bytes(32))
+    _secret(keys / "ledger-signing.pem", authority.key_pem(ed25519.Ed25519PrivateKey.generate()))
+    _secret(keys / "auth-signing.pem", authority.key_pem(ec.generate_private_key(ec.SECP256R1())))

@@ -1,0 +1,80 @@
+"""Certificate authorities and their revocation lists.
+
+- An EMBEDDED authority is ISSUING (exactly one is), then TRUSTED while its successor issues, then RETIRED.
+- An OUTSIDE one is REGISTERED until its first revocation list is there (without one, Envoy would refuse all
+  of its certificates), then TRUSTED for the agencies named in `may_certify`, then RETIRED.
+
+No two authorities have the same subject: by the issuer's name the data plane tells who vouches for a caller.
+Only certificates that an authority here signed itself are accepted, never those of an authority below it.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ARRAY, ForeignKey, Index, Text, text
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gateway.tables import Base
+
+
+class Kind(StrEnum):
+    EMBEDDED = "EMBEDDED"
+    OUTSIDE = "OUTSIDE"
+
+
+class AuthorityState(StrEnum):
+    REGISTERED = "REGISTERED"
+    ISSUING = "ISSUING"
+    TRUSTED = "TRUSTED"
+    RETIRED = "RETIRED"
+
+
+IN_FORCE = (AuthorityState.ISSUING.value, AuthorityState.TRUSTED.value)
+
+
+class AuthorityRow(Base):
+    __tablename__ = "authorities"
+    __table_args__ = (
+        # There is never more than one authority that issues.
+        Index("uq_authorities_issuing", "state", unique=True, postgresql_where=text("state = 'ISSUING'")),
+    )
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    """Also the stem of an embedded authority's files."""
+    kind: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)
+    subject: Mapped[str] = mapped_column(Text, unique=True)
+    """As Envoy writes it: RFC 2253, bytes beyond ASCII escaped."""
+    pem: Mapped[str] = mapped_column(Text)
+    not_after: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+    may_certify: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    """Of an outside authority: agency codes, `H79.*` for all that begin so; of an embedded one empty."""
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+    retired_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+
+
+class RevocationListRow(Base):
+    __tablename__ = "revocation_lists"
+
+    authority: Mapped[str] = mapped_column(ForeignKey("authorities.name"), primary_key=True)
+    number: Mapped[int]
+    pem: Mapped[str] = mapped_column(Text)
+    entries: Mapped[int]
+    this_update: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+    next_update: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+    alarmed_number: Mapped[int | None]
+    """The list about whose coming end the operators were told."""
+
+
+class LateRevocation(Base):
+    """A serial that came with the newest lists of an outside authority: denied on open connections too.
+
+    Envoy asks the list at handshakes only, and no connection lives longer than a day, so rows go after two.
+    """
+
+    __tablename__ = "late_revocations"
+
+    authority: Mapped[str] = mapped_column(ForeignKey("authorities.name"), primary_key=True)
+    serial: Mapped[str] = mapped_column(Text, primary_key=True)
+    seen_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))

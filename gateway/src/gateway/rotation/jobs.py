@@ -1,0 +1,43 @@
+"""The clock of trust: lists made anew long before they end, alarms when that fails, files renewed."""
+
+from ndx_chassis.app import Runtime
+from ndx_chassis.outbox import publish
+from ndx_chassis.telemetry import log
+
+from gateway.authorities import service as authorities
+from gateway.certificates import service as certificates
+from gateway.rotation import service
+from gateway.rotation.events import ending
+
+
+async def refresh_lists(runtime: Runtime) -> None:
+    """Sign each embedded authority's list anew once a day, and at once when it lacks a revocation."""
+    settings = service.settings_of(runtime)
+    async with runtime.sessions() as session, session.begin():
+        await authorities.adopt_files(session, settings)
+        names = await authorities.embedded_in_force(session)
+    for name in names:
+        async with runtime.sessions() as session, session.begin():
+            await certificates.refresh_list(session, settings, name)
+
+
+async def watch_lists(runtime: Runtime) -> None:
+    """Raise the alarm, once for each list, when one in force nears its end: then handshakes would fail."""
+    async with runtime.sessions() as session, session.begin():
+        for found in await authorities.lists_in_danger(session):
+            log.error(
+                "revocation_list_ends_soon",
+                authority=found.authority,
+                number=found.number,
+                next_update=found.next_update.isoformat(),
+            )
+            await publish(session, ending(found))
+        await authorities.forget_late(session)
+    runtime.nudge()
+
+
+async def renew_files(runtime: Runtime) -> None:
+    """Renew the certificates of the doors and of the platform's parts 30 days before they end."""
+    settings = service.settings_of(runtime)
+    if (settings.state_dir / "internal-ca.key").exists():
+        await service.make_files(settings)
