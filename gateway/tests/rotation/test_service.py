@@ -112,6 +112,8 @@ class TestRotation:
         assert (old["state"], new["state"]) == ("TRUSTED", "ISSUING")
         assert (old["good_certificates"], old["systems_waiting"]) == (8, 8)
         assert await trusted(runtime) == ["CN=ndx agency CA", "CN=ndx agency CA 2"]
+        due = (await read("NDX:an", f"/v1/certificates/{issued['serial']}"))["renew_from"]
+        assert datetime.fromisoformat(due) <= datetime.now(UTC)
         made = await renew(issued)
         assert issuer_of(made["certificate_pem"]) == "CN=ndx agency CA 2"
         bundle = x509.load_pem_x509_certificates(made["gateway_ca_pem"].encode())

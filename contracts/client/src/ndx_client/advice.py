@@ -3,7 +3,7 @@
 _RETRY = "Try again in a moment; with the same Idempotency-Key nothing happens twice."
 _ADVICE: dict[str, str] = {
     "certificate-required": "Call with your system's certificate: set NDX_CERT and NDX_KEY.",
-    "certificate-revoked": "Ask the operator for a new enrolment code, then run: ndx certificate request",
+    "certificate-revoked": "Ask the operator for a new enrolment code, then run: ndx enrol",
     "agency-unknown": "Your certificate names no enrolled system: ask the operator to enrol it.",
     "agency-suspended": "Your agency is suspended: ask the operator of the exchange why.",
     "operator-required": "Use an operator's certificate for this.",
@@ -32,13 +32,21 @@ _ADVICE: dict[str, str] = {
     "role-missing": "Ask somebody who has the role, or have it given to you.",
     "four-eyes": "An approver of the providing agency who did not draft the agreement must decide.",
     "enrolment-code-invalid": "A code works once and for seven days: ask the operator for a new one.",
-    "csr-refused": "Make a new key and request: ndx certificate request does both.",
+    "csr-refused": "Make a new key and request: ndx enrol does both.",
     "agreement-step-refused": "Run: ndx agreements show — its state says which step comes next.",
     "agreement-version-conflict": "Run: ndx agreements show — read what changed, then decide again.",
     "agreement-version-not-found": "Run: ndx agreements show --versions",
     "agreement-terms-refused": "Correct the file; ndx services and ndx operations list what exists.",
     "agreement-not-found": "Run: ndx agreements list",
     "agency-not-found": "Run: ndx agencies list",
+    "certificate-issuer-refused": "Run: ndx certificate renew — or ask the operator which CA is accepted.",
+    "certificate-not-renewable": "Ask the operator for a new enrolment code, then run: ndx enrol",
+    "certificate-limit-reached": "Run: ndx certificate list — and revoke one that is not used any more.",
+    "authority-not-found": "Run: ndx ca list",
+    "authority-exists": "Run: ndx ca list",
+    "authority-in-use": "Run: ndx ca waiting — and remind them, or retire with --cut-off.",
+    "rotation-refused": "Run: ndx ca list — one rotation at a time; the issuing authority is never retired.",
+    "revocation-list-refused": "Fetch the authority's newest complete list; PEM: openssl crl -inform DER.",
     "certificate-not-found": "Run: ndx certificates list",
 }
 

@@ -1,4 +1,4 @@
-"""Commands of agencies: get a certificate, see what may be called, call."""
+"""Commands of agencies: see what may be called, call."""
 
 import json
 import sys
@@ -9,53 +9,8 @@ from typing import Annotated, Any
 import typer
 from ndx_contracts.purposes import Purpose
 
-from ndx_client import keys
 from ndx_client.errors import NotConfigured
 from ndx_client.terminal import session_of, show, show_rows
-
-certificate = typer.Typer(no_args_is_help=True, help="The certificate of your own system.")
-
-
-@certificate.command("request")
-def request_certificate(
-    context: typer.Context,
-    code: Annotated[
-        str,
-        typer.Option(
-            "--code", prompt=True, hide_input=True, envvar="NDX_ENROLMENT_CODE", help="One-time code."
-        ),
-    ],
-    out: Annotated[Path, typer.Option("--out", help="Folder for key, certificate and CA.")] = Path(),
-    name: Annotated[str, typer.Option("--name", help="Name of the files.")] = "ndx",
-) -> None:
-    """Make a key, send a certificate request with the enrolment code, and store what comes back."""
-    key_file, crt_file, ca_file = (out / f"{name}.{end}" for end in ("key", "crt", "ca.crt"))
-    try:
-        key = keys.read_key(key_file) if key_file.exists() else keys.new_key()
-    except ValueError:
-        raise NotConfigured(
-            f"{key_file} holds something else than an elliptic key.", "Choose another --name or --out."
-        ) from None
-    # The key is stored first: a certificate whose key was lost would use the code up for nothing.
-    if not key_file.exists():
-        keys.write_secret(key_file, keys.key_pem(key))
-    with session_of(context).public_client() as public:
-        issued = public.request_certificate(code, keys.request_pem(key, name))
-    crt_file.write_text(issued.certificate_pem, encoding="ascii")
-    ca_file.write_text(issued.gateway_ca_pem, encoding="ascii")
-    who, until, _ = keys.describe(crt_file)
-    sys.stderr.write(f"Certificate of {who}, good until {until:%Y-%m-%d}. Next:\n")
-    sys.stdout.write(f"export NDX_CERT={crt_file} NDX_KEY={key_file} NDX_CA={ca_file}\n")
-
-
-@certificate.command("show")
-def show_certificate(context: typer.Context) -> None:
-    """Show who your certificate says you are, and until when."""
-    session = session_of(context)
-    if session.cert is None or not session.cert.is_file():
-        raise NotConfigured("There is no certificate.", "Set NDX_CERT.")
-    who, until, serial = keys.describe(session.cert)
-    show(session, {"name": who, "not_after": until.isoformat(), "serial": serial})
 
 
 def allowed(context: typer.Context) -> None:

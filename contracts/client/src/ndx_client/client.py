@@ -176,6 +176,12 @@ class NdxClient:
         body = {"enrolment_code": enrolment_code, "csr_pem": csr_pem}
         return Issued.model_validate(self.send("POST", "/v1/certificates", json=body).json())
 
+    def renew_certificate(self, csr_pem: str) -> Issued:
+        """Send a request with a new key under the certificate in use; both work until the overlap ends."""
+        return Issued.model_validate(
+            self.send("POST", "/v1/certificates/renewals", json={"csr_pem": csr_pem}).json()
+        )
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()

@@ -33,22 +33,36 @@ def read_key(path: Path) -> ec.EllipticCurvePrivateKey:
     return key
 
 
-def request_pem(key: ec.EllipticCurvePrivateKey, name: str) -> str:
-    """Return a PKCS#10 request; the exchange sets the real name, so `name` is only a label."""
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
-    request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
-    return request.public_bytes(serialization.Encoding.PEM).decode()
+def request_pem(key: ec.EllipticCurvePrivateKey, label: str, uri: str | None = None) -> str:
+    """Return a PKCS#10 request; with `uri` it is refused unless it is for that very system."""
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, label[:64])])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    if uri is not None:
+        names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri)])
+        builder = builder.add_extension(names, critical=False)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _write(path: Path, data: bytes, mode: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
 
 
 def write_secret(path: Path, data: bytes) -> None:
     """Write a file that only its owner reads, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(path.name + ".new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-    fresh.replace(path)
+    _write(path, data, 0o600)
+
+
+def write_public(path: Path, text: str) -> None:
+    """Write a certificate, whole or not at all."""
+    _write(path, text.encode(), 0o644)
 
 
 def describe(path: Path) -> tuple[str, datetime, str]:

@@ -5,7 +5,13 @@ from typing import Annotated
 
 import typer
 
-from ndx_client import agency_commands, agreement_commands, operator_commands
+from ndx_client import (
+    agency_commands,
+    agreement_commands,
+    authority_commands,
+    certificate_commands,
+    operator_commands,
+)
 from ndx_client.terminal import ClearErrors, Session
 
 app = typer.Typer(
@@ -17,8 +23,10 @@ app = typer.Typer(
 app.add_typer(operator_commands.agencies, name="agencies", rich_help_panel="Operators")
 app.add_typer(operator_commands.systems, name="systems", rich_help_panel="Operators")
 app.add_typer(operator_commands.certificates, name="certificates", rich_help_panel="Operators")
+app.add_typer(authority_commands.authorities, name="ca", rich_help_panel="Operators")
 app.add_typer(agreement_commands.agreements, name="agreements", rich_help_panel="Operators")
-app.add_typer(agency_commands.certificate, name="certificate", rich_help_panel="Agencies")
+app.command("enrol", rich_help_panel="Agencies")(certificate_commands.enrol)
+app.add_typer(certificate_commands.certificate, name="certificate", rich_help_panel="Agencies")
 app.command("allowed", rich_help_panel="Agencies")(agency_commands.allowed)
 app.command("services", rich_help_panel="Agencies")(agency_commands.services)
 app.command("operations", rich_help_panel="Agencies")(agency_commands.operations)

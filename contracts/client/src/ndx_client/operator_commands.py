@@ -1,10 +1,12 @@
 """Commands of operators: agencies, systems and certificates."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from ndx_client.certificate_commands import Cause, CauseOption, Serial, revocation
 from ndx_client.terminal import session_of, show, show_rows
 
 agencies = typer.Typer(no_args_is_help=True, help="Agencies on the exchange.")
@@ -86,6 +88,14 @@ def _enrolment(context: typer.Context, agency: str, system: str, *, renew: bool)
     return _post(context, "/v1/agencies/{agency}/systems", {"code": system}, agency=agency)
 
 
+@systems.command("codes")
+def list_codes(context: typer.Context) -> None:
+    """List the enrolment codes that wait to be used; the codes themselves are not kept."""
+    session = session_of(context)
+    found = session.client().call("GET /v1/agencies/open-enrolments").json()["items"]
+    show_rows(session, found, ("agency", "system", "expires_at", "tries_left"))
+
+
 @certificates.command("issue")
 def issue_certificate(
     context: typer.Context,
@@ -102,23 +112,44 @@ def issue_certificate(
     show(session_of(context), {"serial": issued.serial, "not_after": issued.not_after, "file": str(out)})
 
 
+_COLUMNS = ("serial", "state", "agency", "system", "issuer", "not_after", "renew_from")
+
+
 @certificates.command("list")
 def list_certificates(
-    context: typer.Context, agency: Annotated[str | None, typer.Option("--agency")] = None
+    context: typer.Context,
+    agency: Annotated[str | None, typer.Option("--agency", help="Only of this agency.")] = None,
+    issuer: Annotated[str | None, typer.Option("--issuer", help="Only of this authority.")] = None,
+    ending_within: Annotated[
+        int | None, typer.Option("--ending-within", help="Days: good ones that nobody has renewed.")
+    ] = None,
 ) -> None:
-    """List issued certificates."""
+    """List certificates, newest first; with --ending-within the next to end first."""
     session = session_of(context)
-    params = {"agency": agency} if agency else None
-    items = session.client().call("GET /v1/certificates", params=params).json()["items"]
-    show_rows(session, items, ("serial", "state", "agency", "system", "not_after"))
+    wanted = {"agency": agency, "issuer": issuer, "ending_within_days": ending_within}
+    params = {name: str(value) for name, value in wanted.items() if value is not None}
+    show_rows(session, session.client().pages("GET /v1/certificates", params=params), _COLUMNS)
+
+
+@certificates.command("show")
+def show_certificate(
+    context: typer.Context,
+    serial: Serial,
+    pem: Annotated[bool, typer.Option("--pem", help="Only the certificate itself.")] = False,
+) -> None:
+    """Show one certificate: who, until when, in which state and why."""
+    session = session_of(context)
+    found = session.client().call("GET /v1/certificates/{serial}", path={"serial": serial}).json()
+    if pem:
+        sys.stdout.write(found["certificate_pem"])
+    else:
+        show(session, found)
 
 
 @certificates.command("revoke")
 def revoke_certificate(
-    context: typer.Context,
-    serial: Annotated[str, typer.Argument(help="Serial, hexadecimal.")],
-    reason: Reason,
+    context: typer.Context, serial: Serial, reason: Reason, cause: CauseOption = Cause.UNSPECIFIED
 ) -> None:
-    """Revoke a certificate at once, on open connections too."""
-    body = {"reason": reason}
+    """Revoke a certificate at once, on open connections too; a compromised key is never certified again."""
+    body = revocation(reason, cause)
     show(session_of(context), _post(context, "/v1/certificates/{serial}/revoke", body, serial=serial))

@@ -38,7 +38,7 @@ class Session:
             if self.cert is None or self.key is None:
                 raise NotConfigured(
                     "This needs a certificate and its key.",
-                    "Set NDX_CERT and NDX_KEY; ndx certificate request makes both for an agency's system.",
+                    "Set NDX_CERT and NDX_KEY; ndx enrol makes both for an agency's system.",
                 )
             self._client = NdxClient(self.gateway, self.cert, self.key, self.ca)
         return self._client

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+import typer
 from cryptography import x509
 from ndx_client import client as client_module
 from ndx_client.main import app
@@ -141,3 +142,38 @@ class TestCertificateRequest:
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
         assert run(*arguments).exit_code == 3
         assert key.read_bytes() == first
+
+
+class TestAuthorities:
+    def test_a_trust_anchor_is_sent_with_its_limits(self, bus: list[httpx.Request], tmp_path: Path):
+        file = tmp_path / "ca.pem"
+        file.write_text("-----BEGIN CERTIFICATE-----")
+        result = run("ca", "trust", "vnpt-ca", "--pem", str(file), "--for", "B01", "--for", "H79.*")
+        assert result.exit_code == 0, result.output
+        assert json.loads(bus[0].content)["may_certify"] == ["B01", "H79.*"]
+
+    def test_cutting_off_is_never_the_default(self, bus: list[httpx.Request]):
+        run("ca", "retire", "agency-ca", "--reason", "nobody waits")
+        run("ca", "retire", "agency-ca", "--reason", "key was stolen", "--cut-off")
+        assert [json.loads(r.content)["cut_off"] for r in bus] == [False, True]
+
+
+class TestRevocation:
+    @pytest.mark.parametrize("command", [["certificates", "revoke"], ["certificate", "revoke"]])
+    def test_the_cause_is_sent_in_the_words_of_the_exchange(
+        self, bus: list[httpx.Request], command: list[str]
+    ):
+        run(*command, "1F:2E", "--reason", "stolen laptop", "--cause", "key-compromise")
+        assert json.loads(bus[0].content)["cause"] == "KEY_COMPROMISE"
+
+
+def test_every_command_has_help_that_says_what_it_does():
+    def walk(command: Any, path: tuple[str, ...]) -> None:
+        assert command.help, " ".join(path)
+        for name, below in getattr(command, "commands", {}).items():
+            walk(below, (*path, name))
+            for parameter in below.params:
+                if parameter.param_type_name == "option":
+                    assert parameter.help, f"{name} {parameter.opts}"
+
+    walk(typer.main.get_command(app), ("ndx",))

@@ -93,6 +93,11 @@ async def issuing(session: AsyncSession, settings: Settings) -> files.Generation
     return files.Generation(row.name, opened)
 
 
+async def issuing_name(session: AsyncSession) -> str | None:
+    row = await repository.issuing(session)
+    return None if row is None else row.name
+
+
 async def pem_of(session: AsyncSession, name: str) -> str:
     """Return an authority's certificate."""
     row = await repository.find(session, name)

@@ -115,10 +115,11 @@ async def keep_operator_certificate(
         await _keep(session, row, Holder(f"enrolment/{agency}:{system}"))
 
 
-def _renew_from(row: Certificate, now: datetime) -> datetime | None:
+def _renew_from(row: Certificate, now: datetime, issuing: str | None) -> datetime | None:
+    """Return from when on it should be renewed: at once when another authority issues now."""
     if row.shown_state(now).value not in GOOD or row.replaced_by is not None:
         return None
-    return row.not_after - RENEW_AHEAD
+    return row.not_after - RENEW_AHEAD if row.issuer == issuing else now
 
 
 async def _issue(
@@ -140,8 +141,8 @@ async def _issue(
             raise CsrRefused("The key belongs to another system already; make a new one.")
         if known.cause == Cause.KEY_COMPROMISE.value:
             raise CsrRefused("The key was revoked as compromised; make a new one.")
-        due = _renew_from(known, now)
-        if due is not None and due > now and known.issuer == ca.name:
+        due = _renew_from(known, now, ca.name)
+        if due is not None and due > now:
             return known
     if len(await repository.good_of(session, uri, now)) >= MOST_GOOD:
         raise CertificateLimitReached(f"Revoke one of its {MOST_GOOD} certificates first.")
@@ -276,7 +277,7 @@ async def _revoke(
     except (OSError, ValueError, TypeError) as error:
         # The fingerprint is refused all the same; the clock's job tries again to sign the list.
         log.error("revocation_list_not_signed", authority=row.issuer, error=type(error).__name__)
-    return _out(row)
+    return _out(row, None)
 
 
 async def revoke_certificate(
@@ -302,7 +303,7 @@ async def revoke_own(
     return await _revoke(session, row, actor, wanted=wanted, settings=settings)
 
 
-def _out(row: Certificate) -> CertificateOut:
+def _out(row: Certificate, issuing: str | None) -> CertificateOut:
     now = datetime.now(UTC)
     return CertificateOut(
         serial=row.serial,
@@ -314,7 +315,7 @@ def _out(row: Certificate) -> CertificateOut:
         not_after=row.not_after,
         state=row.shown_state(now),
         first_used_at=row.first_used_at,
-        renew_from=_renew_from(row, now),
+        renew_from=_renew_from(row, now, issuing),
         overlap_until=row.overlap_until,
         replaced_by=row.replaced_by,
         revoked_at=row.revoked_at,
@@ -327,7 +328,8 @@ async def show_certificate(session: AsyncSession, *, serial: str) -> Certificate
     row = await repository.find(session, _plain(serial))
     if row is None:
         raise CertificateNotFound
-    return CertificateDocument(**_out(row).model_dump(), certificate_pem=row.pem)
+    issuing = await authorities.issuing_name(session)
+    return CertificateDocument(**_out(row, issuing).model_dump(), certificate_pem=row.pem)
 
 
 async def certificates_of(session: AsyncSession, wanted: CertificateQuery) -> CertificatePage:
@@ -344,9 +346,9 @@ async def certificates_of(session: AsyncSession, wanted: CertificateQuery) -> Ce
         after=wanted.cursor,
         limit=wanted.limit + 1,
     )
-    more = len(rows) > wanted.limit
+    more, issuing = len(rows) > wanted.limit, await authorities.issuing_name(session)
     return CertificatePage(
-        items=[_out(row) for row in rows[: wanted.limit]],
+        items=[_out(row, issuing) for row in rows[: wanted.limit]],
         next_cursor=rows[wanted.limit - 1].serial if more else None,
     )
 
