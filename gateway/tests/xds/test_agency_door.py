@@ -5,7 +5,8 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from cryptography import x509
-from ndx_testing.bus import NO_HANDSHAKE, PERSON, Bus
+from ndx_contracts.purposes import Purpose
+from ndx_testing.bus import NO_HANDSHAKE, PERSON, Bus, agreement
 
 PURPOSE = {"NDX-Purpose": "SOCIAL_INSURANCE"}
 G03 = "G03:insurance-link"
@@ -170,6 +171,21 @@ class TestRefusedCall:
         assert_refused(answer, status, code)
         assert "079190000017" not in answer.text
         assert live.provider.received == []
+
+    async def test_a_purpose_that_only_others_have_is_not_covered(self, live: Bus) -> None:
+        other = agreement("DSA-G01-1", ["population.get_person"], purposes=(Purpose.STATISTICS,))
+        await live.apply(agreements=[*live.snapshot.agreements, other])
+        statistics = {"NDX-Purpose": "STATISTICS"}
+        async with live.caller(G03) as client, live.caller("G01:identity") as holder:
+            answer = await client.get(PERSON, headers=statistics)
+            allowed = await holder.get(PERSON, headers=statistics)
+            none_yet = await holder.get(PERSON, headers=PURPOSE)
+        async with live.caller("G04:tax-link") as stranger:
+            no_agreement = await stranger.get(PERSON, headers=statistics)
+        assert_refused(answer, 403, "purpose-not-covered")
+        assert allowed.status_code == 200
+        assert_refused(none_yet, 403, "purpose-not-covered")
+        assert_refused(no_agreement, 403, "no-agreement")
 
     async def test_an_expired_agreement_says_so(self, live: Bus) -> None:
         async with live.caller("H79.001:his") as client:

@@ -79,9 +79,15 @@ def outcome(tree: dict[str, Any], call: Call) -> tuple[str, bool] | None:
         if holds(case["predicate"], call):
             node = case["on_match"]
             break
-    node = node or tree.get("on_no_match")
-    if node is None:
-        return None
+    # A nested matcher that comes to nothing falls through to what follows when nothing matches here.
+    for found in (node, tree.get("on_no_match")):
+        decided = None if found is None else _followed(found, call)
+        if decided is not None:
+            return decided
+    return None
+
+
+def _followed(node: dict[str, Any], call: Call) -> tuple[str, bool] | None:
     if "matcher" in node:
         return outcome(node["matcher"], call)
     action = node["action"]["typed_config"]
@@ -148,11 +154,11 @@ def by_agreement(  # noqa: PLR0911 - one per rule
         and (system in a.consumer_systems or (not a.consumer_systems and system))
         and (a.state is not AgreementState.ACTIVE or a.valid_from <= TODAY)
     ]
+    if call.operation.personal_data and not call.purpose:
+        return {"refused": "purpose-missing"}
     if not mine:
         return {"refused": "no-agreement"}
     if call.operation.personal_data:
-        if not call.purpose:
-            return {"refused": "purpose-missing"}
         mine = [a for a in mine if call.purpose in a.purposes]
         if not mine:
             return {"refused": "purpose-not-covered"}

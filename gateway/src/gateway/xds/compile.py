@@ -19,8 +19,8 @@ from gateway.xds.agency_filter import OutsideCases, admission, agency_filter, bu
 from gateway.xds.clusters import clusters, secrets
 from gateway.xds.coverage import Verdict, ranked
 from gateway.xds.listeners import agencies_listener, citizens_listener
-from gateway.xds.matchers import Entries, entry
-from gateway.xds.parts import NO_PART, AgencyPart, Table, part_of
+from gateway.xds.matchers import NONE, Entries, entry
+from gateway.xds.parts import HOLDERS, NO_PART, AgencyPart, Table, part_of
 from gateway.xds.resources import KINDS, Resource, Resources, from_documents, from_filter, from_wire
 from gateway.xds.routes import (
     CITIZENS,
@@ -60,7 +60,7 @@ class Compiler:
         self._kept: dict[str, _Kept] = {}
         self._operators: dict[str, Wire] = {}
         self._admissions, self._systems, self._buckets = Table(), Table(), Table()
-        self._decisions: dict[str, Table] = {}
+        self._decisions: dict[str, dict[str, Table]] = {}
         self._made: dict[tuple[str, str], tuple[Any, Any]] = {}
 
     def compile(self, snapshot: Snapshot) -> Resources:
@@ -145,9 +145,10 @@ class Compiler:
         self._admissions.replace(before.admissions, after.admissions)
         self._systems.replace(before.systems, after.systems)
         self._buckets.replace(before.buckets, after.buckets)
-        for name in before.decisions.keys() | after.decisions.keys():
-            table = self._decisions.setdefault(name, Table())
-            table.replace(before.decisions.get(name, {}), after.decisions.get(name, {}))
+        for key in before.decisions.keys() | after.decisions.keys():
+            name, purpose = key
+            table = self._decisions.setdefault(name, {}).setdefault(purpose, Table())
+            table.replace(before.decisions.get(key, {}), after.decisions.get(key, {}))
 
     def _take_operators(self, snapshot: Snapshot, agencies: Mapping[str, AgencyEntry]) -> None:
         after: dict[str, Wire] = {}
@@ -195,15 +196,19 @@ class Compiler:
         )
 
     def _route(self, operation: Operation, snapshot: Snapshot) -> Wire:
+        tables = self._decisions.get(operation.name, {})
+
         def make() -> Wire:
             if operation.door == "agency":
-                decision = agreement_decision(Entries(table.joined()))
+                covered = {purpose: Entries(table.joined()) for purpose, table in tables.items()}
+                decision = agreement_decision(operation, covered, covered.pop(HOLDERS, NONE))
             else:
                 decision = control_decision(operation, snapshot.operators)
             return agency_route(operation, snapshot.doors, decision)
 
-        table = self._decisions.setdefault(operation.name, Table())
-        given = table.version if operation.door == "agency" else tuple(snapshot.operators)
+        given: tuple[Any, ...] = tuple(snapshot.operators)
+        if operation.door == "agency":
+            given = tuple((purpose, table.version) for purpose, table in tables.items())
         return self._once(("route", operation.name), (operation, given), make)
 
 

@@ -34,6 +34,7 @@ Test = NewType("Test", Wire)
 Entries = NewType("Entries", Wire)
 """Values with what follows them."""
 
+NONE = Entries(wire.NOTHING)
 FINGERPRINT_KEY = "ndx.peer_fingerprint"
 ISSUER_KEY = "ndx.peer_issuer"
 SERIAL_KEY = "ndx.peer_serial"

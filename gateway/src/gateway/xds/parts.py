@@ -10,9 +10,11 @@ from gateway.catalogue.operations import Operation
 from gateway.xds import matchers, wire
 from gateway.xds.agency_filter import admission, agency_bucket, agreement_bucket
 from gateway.xds.coverage import Standing, Verdict, suspended, verdicts_of
-from gateway.xds.routes import agreement_entry
+from gateway.xds.routes import agreement_outcome
 from gateway.xds.wire import Wire
 
+HOLDERS = "*"
+"""Stands for a purpose under which every certificate is kept that has any agreement on the operation."""
 _STILL_KNOWN = frozenset({AgreementState.ACTIVE, AgreementState.SUSPENDED})
 
 
@@ -24,8 +26,8 @@ class AgencyPart:
     """Certificate URI → entry of the agency filter."""
     systems: dict[str, Wire]
     """Certificate URI → entry that names the system."""
-    decisions: dict[str, dict[str, Wire]]
-    """Operation name → certificate URI → entry of the operation's agreement filter."""
+    decisions: dict[tuple[str, str], dict[str, Wire]]
+    """Operation name and purpose → certificate URI → entry of the operation's agreement filter."""
     buckets: dict[str, Wire]
     """Agreement or agency → token bucket."""
 
@@ -42,27 +44,23 @@ def part_of(
 ) -> AgencyPart:
     """Return the part of one agency; `wins` are its agreements as ranked, `revoked` its certificates."""
     part = AgencyPart({}, {}, {}, {})
-    verdicts = verdicts_of(agency, wins, operations)
-    known: dict[tuple[tuple[str, int], ...], matchers.Node] = {}
-
-    def decision(operation: Operation, cases: Mapping[str, Verdict]) -> matchers.Node:
-        # All operations of one agreement come to the same tree, which is encoded once.
-        key = tuple((purpose, id(verdict)) for purpose, verdict in cases.items())
-        if key not in known:
-            known[key] = agreement_entry(operation, cases)
-        return known[key]
-
+    # All operations of one agreement come to the same outcome, which is encoded once.
+    outcomes = {id(verdict): agreement_outcome(verdict) for verdict in wins}
     states = {system.code: system.state for system in agency.systems}
-    for san, mine in verdicts.items():
+    for san, mine in verdicts_of(agency, wins, operations).items():
         system = san.rpartition(":")[2]
         node = admission(agency, sorted(revoked.get(san, ())), suspended(mine), operations)
         if states[system] != "ACTIVE":
             node = matchers.deny("agency-suspended")
         part.admissions[san] = matchers.entry(san, node)
         part.systems[san] = matchers.entry(san, matchers.allow(system))
+        entries = {key: matchers.entry(san, outcome) for key, outcome in outcomes.items()}
+        uncovered = matchers.entry(san, matchers.deny("purpose-not-covered"))
         for name, cases in mine.items():
-            entry = matchers.entry(san, decision(operations[name], cases))
-            part.decisions.setdefault(name, {})[san] = entry
+            for purpose, verdict in cases.items():
+                part.decisions.setdefault((name, purpose), {})[san] = entries[id(verdict)]
+            if operations[name].personal_data:
+                part.decisions.setdefault((name, HOLDERS), {})[san] = uncovered
     for verdict in wins:
         agreement = verdict.agreement
         if verdict.standing is not Standing.EXPIRED and agreement.state in _STILL_KNOWN:

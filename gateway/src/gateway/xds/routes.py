@@ -32,7 +32,8 @@ def _path_match(path: str) -> dict[str, Any]:
     }
 
 
-def _outcome(verdict: Verdict) -> matchers.Node:
+def agreement_outcome(verdict: Verdict) -> matchers.Node:
+    """Return what the agreement filter does with a call that the agreement covers."""
     if verdict.standing is not Standing.IN_FORCE:
         return matchers.deny(verdict.standing.value)
     node = matchers.allow(verdict.agreement.agreement_id)
@@ -44,20 +45,31 @@ def _outcome(verdict: Verdict) -> matchers.Node:
     return node
 
 
-def agreement_entry(operation: Operation, verdicts: Mapping[str, Verdict]) -> matchers.Node:
-    """Return purpose → agreement of one system for one operation, or the refusal that fits."""
-    if not operation.personal_data:
-        return _outcome(verdicts[ANY_PURPOSE])
-    purpose = headers.PURPOSE.lower()
-    uncovered = matchers.if_present(
-        purpose, matchers.deny("purpose-not-covered"), matchers.deny("purpose-missing")
-    )
-    return matchers.by_header(purpose, {p: _outcome(v) for p, v in verdicts.items()}, uncovered)
+def agreement_decision(
+    operation: Operation,
+    covered: Mapping[str, matchers.Entries],
+    holders: matchers.Entries,
+    otherwise: matchers.Node | None = None,
+) -> Wire:
+    """Return the agreement filter of one operation: purpose → certificate → agreement, or why not.
 
-
-def agreement_decision(cases: matchers.Entries) -> Wire:
-    """Return the agreement filter of one operation: certificate → purpose → agreement."""
-    tree = matchers.by_san(cases, matchers.deny("no-agreement"))
+    The purpose comes first because Envoy builds a few large maps much faster than many small ones.
+    `covered` are the certificates by purpose, `holders` all that have any agreement on the operation,
+    `otherwise` is what holds for certificates without one.
+    """
+    no_agreement = otherwise or matchers.deny("no-agreement")
+    if operation.personal_data:
+        purpose = headers.PURPOSE.lower()
+        # A certificate that a purpose's map does not know falls through to what follows here.
+        uncovered = matchers.if_present(
+            purpose,
+            matchers.nested(matchers.by_san(holders, no_agreement)),
+            matchers.deny("purpose-missing"),
+        )
+        cases = {p: matchers.nested(matchers.by_san(known, None)) for p, known in covered.items() if known}
+        tree = matchers.tree_by_header(purpose, cases, uncovered)
+    else:
+        tree = matchers.by_san(covered.get(ANY_PURPOSE, matchers.NONE), no_agreement)
     return wire.join([wire.put(Rbac, "matcher", tree), wire.put(Rbac, "rules_stat_prefix", "agr_")])
 
 
