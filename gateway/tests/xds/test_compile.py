@@ -92,18 +92,18 @@ class TestPurity:
 
 
 class TestLocality:
-    def test_a_suspended_agreement_touches_the_agency_filter_and_its_service_only(self) -> None:
+    def test_a_suspended_agreement_touches_the_stop_filter_and_its_service_only(self) -> None:
         stopped = [
             a.model_copy(update={"state": AgreementState.SUSPENDED}) if a.agreement_id == "DSA-G03-1" else a
             for a in SMALL.agreements
         ]
         difference = changed(compile_resources(SMALL), compile_resources(replace(SMALL, agreements=stopped)))
-        assert difference == {names.AGENCY_FILTER, "routes-population"}
+        assert difference == {names.STOP_FILTER, "routes-population"}
 
-    def test_a_suspended_agency_touches_the_agency_filter_only(self) -> None:
+    def test_a_suspended_agency_touches_the_stop_filter_only(self) -> None:
         stopped = [replace(a, state="SUSPENDED") if a.code == "G03" else a for a in SMALL.agencies]
         difference = changed(compile_resources(SMALL), compile_resources(replace(SMALL, agencies=stopped)))
-        assert difference == {names.AGENCY_FILTER}
+        assert difference == {names.STOP_FILTER}
 
     def test_a_new_agency_without_agreements_touches_the_filters_only(self) -> None:
         more = [*SMALL.agencies, AgencyEntry("G09", "ACTIVE", [SystemEntry("core", "ACTIVE")])]

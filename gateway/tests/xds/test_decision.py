@@ -8,9 +8,9 @@ from typing import Any
 from gateway.agencies.service import AgencyEntry, OperatorEntry, SystemEntry
 from gateway.catalogue.operations import Operation
 from gateway.xds import matchers, names, protos
-from gateway.xds.agency_filter import path_regex
 from gateway.xds.compile import compile_resources, documents
 from gateway.xds.snapshot import Doors, Material, Snapshot
+from gateway.xds.stop_filter import path_regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ndx_contracts.agreements import Agreement, AgreementState, Conditions
@@ -96,12 +96,17 @@ def _followed(node: dict[str, Any], call: Call) -> tuple[str, bool] | None:
 
 def compiled(found: dict[str, Any], call: Call) -> dict[str, str | None]:
     """Return what the two filters of the compiled configuration say."""
+    stop_filter = found[protos.ECDS][names.STOP_FILTER]["typed_config"]
     agency_filter = found[protos.ECDS][names.AGENCY_FILTER]["typed_config"]
     scope = names.route_config(call.operation.path.split("/")[1])
     routes = found[protos.RDS][scope]["virtual_hosts"][0]["routes"]
     route = next(r for r in routes if r["name"] == call.operation.name)
     rbac = route["typed_per_filter_config"][names.AGREEMENT_FILTER]["rbac"]
     answer: dict[str, str | None] = {}
+    stopped = outcome(stop_filter["matcher"], call)
+    assert stopped is not None
+    if not stopped[1]:
+        return {"refused": stopped[0]}
     for key, document in (("agency", agency_filter), ("agreement", rbac)):
         decided = outcome(document["matcher"], call)
         assert decided is not None
@@ -121,10 +126,10 @@ def reference(snapshot: Snapshot, call: Call) -> dict[str, str | None]:  # noqa:
     operator = any((o.agency, o.login, o.state) == (agency_code, name, "ACTIVE") for o in snapshot.operators)
     if agency is None or (kind == "agency" and system is None) or (kind == "operator" and not operator):
         return {"refused": "agency-unknown"}
-    if kind == "agency" and system is not None and system.state != "ACTIVE":
-        return {"refused": "agency-suspended"}
     if agency.state == "REGISTERED":
         return {"refused": "agency-unknown"}
+    if kind == "agency" and system is not None and system.state != "ACTIVE":
+        return {"refused": "agency-suspended"}
     if agency.state != "ACTIVE":
         return {"refused": "agency-suspended"}
     if call.fingerprint in snapshot.revoked.get(call.san, []):

@@ -176,5 +176,5 @@ class TestIncremental:
             if found[name] is before[kind].get(name)
         }
         different = {name for kind, found in after.items() for name in found if (kind, name) not in same}
-        assert different == {names.AGENCY_FILTER, "routes-population"}
+        assert different == {names.STOP_FILTER, "routes-population"}
         assert (protos.RDS, "routes-insurance") in same

@@ -90,9 +90,13 @@ def agency_filter(runtime: Runtime) -> bytes:
     return published(runtime, protos.ECDS, names.AGENCY_FILTER)
 
 
+def stop_filter(runtime: Runtime) -> bytes:
+    return published(runtime, protos.ECDS, names.STOP_FILTER)
+
+
 async def seconds_until_published(runtime: Runtime, word: bytes) -> float:
     started = time.monotonic()
-    await until(lambda: word in agency_filter(runtime), seconds=10, what="the change")
+    await until(lambda: word in stop_filter(runtime), seconds=10, what="the change")
     return time.monotonic() - started
 
 

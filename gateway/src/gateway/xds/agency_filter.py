@@ -1,71 +1,18 @@
-"""The small filters that change often: who is known, suspended or revoked, and how fast each may call."""
+"""The filters by agency: who is known, and how fast each may call."""
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from ndx_contracts.agreements import Agreement
 
-from gateway.agencies.service import AgencyEntry
 from gateway.authorities.service import Issuer
-from gateway.catalogue.operations import Operation
 from gateway.xds import matchers, names, wire
-from gateway.xds.coverage import ANY_PURPOSE, Standing
 from gateway.xds.protos import LocalRateLimit, RateEntry, RateLimitDescriptor, Rbac, TokenBucket
 from gateway.xds.wire import Wire
 
-_REFUSED_STATES = {
-    "SUSPENDED": "agency-suspended",
-    "CLOSED": "agency-suspended",
-    "REGISTERED": "agency-unknown",
-}
 # Field 19 of LocalRateLimit, enable_retry_after_header, is newer than the published stubs.
 RETRY_AFTER_ON = Wire(b"\x98\x01\x01")
-
-
-@lru_cache(maxsize=1024)
-def path_regex(template: str) -> str:
-    """Return an expression for every path, with or without a query, that the template means."""
-    parts = re.split(r"\{[^}]+\}", template)
-    return "[^/?]+".join(re.escape(part) for part in parts) + r"(\?.*)?"
-
-
-def _kill_switch(
-    stopped: Sequence[tuple[str, list[str]]], operations: Mapping[str, Operation], otherwise: matchers.Node
-) -> matchers.Node:
-    """Refuse calls under suspended agreements before the agreement filter has heard of it."""
-    cases = []
-    for name, purposes in stopped:
-        operation = operations[name]
-        call = [
-            matchers.header_is(":method", operation.method),
-            matchers.header_fits(":path", path_regex(operation.path)),
-        ]
-        if purposes != [ANY_PURPOSE]:
-            call.append(matchers.header_fits("ndx-purpose", "|".join(purposes)))
-        cases.append((matchers.every(call), matchers.deny(Standing.SUSPENDED.value)))
-    return matchers.first_of(cases, otherwise)
-
-
-def admission(
-    agency: AgencyEntry | None,
-    revoked: Iterable[str],
-    stopped: Sequence[tuple[str, list[str]]] = (),
-    operations: Mapping[str, Operation] | None = None,
-) -> matchers.Node:
-    """Return what the agency filter does with one certificate's name.
-
-    The action that lets it in is named with the agency's code, which thus becomes `NDX-Agency`.
-    """
-    if agency is None:
-        return matchers.deny("agency-unknown")
-    refusal = _REFUSED_STATES.get(agency.state)
-    if refusal is not None:
-        return matchers.deny(refusal)
-    passes = _kill_switch(stopped, operations or {}, matchers.allow(agency.code))
-    return matchers.by_fingerprint({f: matchers.deny("certificate-revoked") for f in revoked}, passes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +55,8 @@ def agency_filter(
 ) -> Wire:
     """Return the RBAC that knows every system and operator; nobody else passes.
 
-    The shadow matcher, which refuses nothing, names the system for `NDX-System`.
+    The action that lets a certificate in is named with its agency's code, which thus becomes `NDX-Agency`;
+    the shadow matcher, which refuses nothing, names the system for `NDX-System`.
     """
     tree = matchers.by_san(cases, matchers.deny("agency-unknown"))
     if own or outside:

@@ -15,11 +15,11 @@ from gateway.agencies.service import AgencyEntry
 from gateway.authorities.service import Issuer
 from gateway.catalogue.operations import Operation
 from gateway.xds import names, protos, wire
-from gateway.xds.agency_filter import OutsideCases, admission, agency_filter, burst_filter, may_certify
+from gateway.xds.agency_filter import OutsideCases, agency_filter, burst_filter, may_certify
 from gateway.xds.clusters import clusters, secrets
 from gateway.xds.coverage import Verdict, ranked
 from gateway.xds.listeners import agencies_listener, citizens_listener
-from gateway.xds.matchers import NONE, Entries, entry
+from gateway.xds.matchers import NONE, Entries, allow, entry
 from gateway.xds.parts import HOLDERS, NO_PART, AgencyPart, Table, part_of
 from gateway.xds.resources import KINDS, Resource, Resources, from_documents, from_filter, from_wire
 from gateway.xds.routes import (
@@ -33,6 +33,7 @@ from gateway.xds.routes import (
     scopes,
 )
 from gateway.xds.snapshot import Snapshot
+from gateway.xds.stop_filter import stop, stop_filter
 from gateway.xds.wire import Wire
 
 _Made = TypeVar("_Made")
@@ -58,8 +59,8 @@ class Compiler:
     def _forget(self) -> None:
         self._operations: dict[str, Operation] = {}
         self._kept: dict[str, _Kept] = {}
-        self._operators: dict[str, Wire] = {}
-        self._admissions, self._systems, self._buckets = Table(), Table(), Table()
+        self._operators = NO_PART
+        self._stops, self._admissions, self._systems, self._buckets = Table(), Table(), Table(), Table()
         self._decisions: dict[str, dict[str, Table]] = {}
         self._made: dict[tuple[str, str], tuple[Any, Any]] = {}
 
@@ -142,6 +143,7 @@ class Compiler:
         return _Kept(given, snapshot.today, wins, part)
 
     def _replace(self, before: AgencyPart, after: AgencyPart) -> None:
+        self._stops.replace(before.stops, after.stops)
         self._admissions.replace(before.admissions, after.admissions)
         self._systems.replace(before.systems, after.systems)
         self._buckets.replace(before.buckets, after.buckets)
@@ -151,13 +153,14 @@ class Compiler:
             table.replace(before.decisions.get(key, {}), after.decisions.get(key, {}))
 
     def _take_operators(self, snapshot: Snapshot, agencies: Mapping[str, AgencyEntry]) -> None:
-        after: dict[str, Wire] = {}
+        after = AgencyPart({}, {}, {}, {}, {})
         for operator in snapshot.operators:
-            if operator.state == "ACTIVE":
+            agency = agencies.get(operator.agency)
+            if operator.state == "ACTIVE" and agency is not None and agency.state != "REGISTERED":
                 san = names.operator_san(operator.agency, operator.login)
-                revoked = sorted(snapshot.revoked.get(san, ()))
-                after[san] = entry(san, admission(agencies.get(operator.agency), revoked))
-        self._admissions.replace(self._operators, after)
+                after.admissions[san] = entry(san, allow(agency.code))
+                after.add_stop(san, stop(agency, sorted(snapshot.revoked.get(san, ()))))
+        self._replace(self._operators, after)
         self._operators = after
 
     def _filters(self, issuers: tuple[Issuer, ...]) -> dict[str, Resource]:
@@ -175,6 +178,10 @@ class Compiler:
             )
             return from_filter(names.AGENCY_FILTER, protos.Rbac, known)
 
+        def stops() -> Resource:
+            stopped = stop_filter(Entries(self._stops.joined()))
+            return from_filter(names.STOP_FILTER, protos.Rbac, stopped)
+
         def burst() -> Resource:
             return from_filter(
                 names.BURST_FILTER, protos.LocalRateLimit, burst_filter(self._buckets.joined())
@@ -182,6 +189,7 @@ class Compiler:
 
         versions = (self._admissions.version, self._systems.version, issuers)
         return {
+            names.STOP_FILTER: self._once(("filter", names.STOP_FILTER), self._stops.version, stops),
             names.AGENCY_FILTER: self._once(("filter", names.AGENCY_FILTER), versions, agencies),
             names.BURST_FILTER: self._once(("filter", names.BURST_FILTER), self._buckets.version, burst),
         }

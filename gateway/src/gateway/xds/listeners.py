@@ -154,6 +154,7 @@ def agencies_listener(doors: Doors) -> dict[str, Any]:
         doors,
         "agencies",
         [
+            _discovered(names.STOP_FILTER, names.RBAC),
             _discovered(names.AGENCY_FILTER, names.RBAC),
             _filter(names.AGREEMENT_FILTER, "filters.http.rbac.v3.RBAC", rules_stat_prefix="agr_"),
             _discovered(names.BURST_FILTER, names.LOCAL_RATE_LIMIT),

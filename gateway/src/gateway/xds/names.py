@@ -2,6 +2,7 @@
 
 from typing import Any
 
+STOP_FILTER = "ndx.stop"
 AGENCY_FILTER = "ndx.agency"
 AGREEMENT_FILTER = "ndx.agreement"
 BURST_FILTER = "ndx.burst"

@@ -8,9 +8,10 @@ from ndx_contracts.agreements import AgreementState
 from gateway.agencies.service import AgencyEntry
 from gateway.catalogue.operations import Operation
 from gateway.xds import matchers, wire
-from gateway.xds.agency_filter import admission, agency_bucket, agreement_bucket
+from gateway.xds.agency_filter import agency_bucket, agreement_bucket
 from gateway.xds.coverage import Standing, Verdict, suspended, verdicts_of
 from gateway.xds.routes import agreement_outcome
+from gateway.xds.stop_filter import stop
 from gateway.xds.wire import Wire
 
 HOLDERS = "*"
@@ -22,6 +23,8 @@ _STILL_KNOWN = frozenset({AgreementState.ACTIVE, AgreementState.SUSPENDED})
 class AgencyPart:
     """Encoded entries, each by the key under which it is sorted among the other agencies'."""
 
+    stops: dict[str, Wire]
+    """Certificate URI → entry of the stop filter."""
     admissions: dict[str, Wire]
     """Certificate URI → entry of the agency filter."""
     systems: dict[str, Wire]
@@ -31,8 +34,13 @@ class AgencyPart:
     buckets: dict[str, Wire]
     """Agreement or agency → token bucket."""
 
+    def add_stop(self, san: str, barrier: matchers.Node | None) -> None:
+        """Keep what stops a certificate's name, if anything does."""
+        if barrier is not None:
+            self.stops[san] = matchers.entry(san, barrier)
 
-NO_PART = AgencyPart({}, {}, {}, {})
+
+NO_PART = AgencyPart({}, {}, {}, {}, {})
 
 
 def part_of(
@@ -43,16 +51,16 @@ def part_of(
     metadata_per_second: int,
 ) -> AgencyPart:
     """Return the part of one agency; `wins` are its agreements as ranked, `revoked` its certificates."""
-    part = AgencyPart({}, {}, {}, {})
+    part = AgencyPart({}, {}, {}, {}, {})
     # All operations of one agreement come to the same outcome, which is encoded once.
     outcomes = {id(verdict): agreement_outcome(verdict) for verdict in wins}
     states = {system.code: system.state for system in agency.systems}
     for san, mine in verdicts_of(agency, wins, operations).items():
         system = san.rpartition(":")[2]
-        node = admission(agency, sorted(revoked.get(san, ())), suspended(mine), operations)
-        if states[system] != "ACTIVE":
-            node = matchers.deny("agency-suspended")
-        part.admissions[san] = matchers.entry(san, node)
+        if agency.state != "REGISTERED":
+            part.admissions[san] = matchers.entry(san, matchers.allow(agency.code))
+            barrier = stop(agency, sorted(revoked.get(san, ())), suspended(mine), operations)
+            part.add_stop(san, barrier if states[system] == "ACTIVE" else matchers.deny("agency-suspended"))
         part.systems[san] = matchers.entry(san, matchers.allow(system))
         entries = {key: matchers.entry(san, outcome) for key, outcome in outcomes.items()}
         uncovered = matchers.entry(san, matchers.deny("purpose-not-covered"))

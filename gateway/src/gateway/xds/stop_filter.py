@@ -1,0 +1,61 @@
+"""The kill switch: the few who must not get through now; so small that Envoy has it within milliseconds."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+
+from gateway.agencies.service import AgencyEntry
+from gateway.catalogue.operations import Operation
+from gateway.xds import matchers, wire
+from gateway.xds.coverage import ANY_PURPOSE, Standing
+from gateway.xds.protos import Rbac
+from gateway.xds.wire import Wire
+
+_STOPPED_STATES = frozenset({"SUSPENDED", "CLOSED"})
+_PASSES = "passes"
+
+
+@lru_cache(maxsize=1024)
+def path_regex(template: str) -> str:
+    """Return an expression for every path, with or without a query, that the template means."""
+    parts = re.split(r"\{[^}]+\}", template)
+    return "[^/?]+".join(re.escape(part) for part in parts) + r"(\?.*)?"
+
+
+def _barred(
+    stopped: Sequence[tuple[str, list[str]]], operations: Mapping[str, Operation]
+) -> list[tuple[matchers.Test, matchers.Node]]:
+    """Return the calls under suspended agreements: their operations' own filters hear of it later."""
+    cases = []
+    for name, purposes in stopped:
+        operation = operations[name]
+        call = [
+            matchers.header_is(":method", operation.method),
+            matchers.header_fits(":path", path_regex(operation.path)),
+        ]
+        if purposes != [ANY_PURPOSE]:
+            call.append(matchers.header_fits("ndx-purpose", "|".join(purposes)))
+        cases.append((matchers.every(call), matchers.deny(Standing.SUSPENDED.value)))
+    return cases
+
+
+def stop(
+    agency: AgencyEntry,
+    revoked: Iterable[str],
+    stopped: Sequence[tuple[str, list[str]]] = (),
+    operations: Mapping[str, Operation] | None = None,
+) -> matchers.Node | None:
+    """Return what stops one certificate's name, or some of its calls; None when nothing does."""
+    if agency.state in _STOPPED_STATES:
+        return matchers.deny("agency-suspended")
+    prints = {f: matchers.deny("certificate-revoked") for f in revoked}
+    if not prints and not stopped:
+        return None
+    passes = matchers.first_of(_barred(stopped, operations or {}), matchers.allow(_PASSES))
+    return matchers.by_fingerprint(prints, passes)
+
+
+def stop_filter(cases: matchers.Entries) -> Wire:
+    """Return the RBAC that lets everybody pass but those who are stopped."""
+    tree = matchers.by_san(cases, matchers.allow(_PASSES))
+    return wire.join([wire.put(Rbac, "matcher", tree), wire.put(Rbac, "rules_stat_prefix", "stop_")])
