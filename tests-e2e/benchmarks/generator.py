@@ -22,7 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-SEPARATOR = b"\0"
+SEPARATOR, GROUP_SEPARATOR = b"\0", b"\0\0"
+"""Between requests, and between the requests of one caller and the next."""
 _PR_SET_TIMERSLACK = 29
 _LATE = 10.0
 """Seconds without any answer after which the generator gives up."""
@@ -76,9 +77,9 @@ class Generator:
 
     def __post_init__(self) -> None:
         raw = Path(self.job["requests"]).read_bytes()
-        self.requests = raw.split(SEPARATOR)
+        self.groups = [group.split(SEPARATOR) for group in raw.split(GROUP_SEPARATOR)]
         self.once = bool(self.job.get("once"))
-        self.next = int(self.job.get("skip", 0))
+        self.next = [int(self.job.get("skip", 0))] * len(self.groups)
         self.contexts = []
         for certificate, key in self.job["callers"]:
             context = ssl.create_default_context(cafile=self.job["ca"])
@@ -109,15 +110,16 @@ class Generator:
 
     def send(self, connection: Connection, due: float) -> bool:
         """Send the next request; False when there is none left."""
-        if self.next >= len(self.requests):
+        group = connection.caller % len(self.groups)
+        at = self.next[group]
+        if at >= len(self.groups[group]):
             if self.once:
                 return False
-            self.next = 0
+            at = 0
         connection.due = due
         connection.got = b""
-        sent = self.requests[self.next]
-        self.next += 1
-        connection.link.send(sent)
+        self.next[group] = at + 1
+        connection.link.send(self.groups[group][at])
         return True
 
     def receive(self, number: int) -> Connection | None:
@@ -221,7 +223,7 @@ class Generator:
             "errors": self.broken + sum(n for s, n in self.statuses.items() if not s.startswith("2")),
             "statuses": dict(self.statuses),
             "broken": self.broken,
-            "sent": self.next,
+            "sent": self.next[0],
             "generator_us": own / count * 1e6,
             "generator_busy": own / elapsed,
             "cpu_us": {name: (after[name] - before[name]) / count * 1e6 for name in watched},

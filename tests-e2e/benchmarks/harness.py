@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from generator import SEPARATOR
+from generator import GROUP_SEPARATOR, SEPARATOR
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -117,7 +117,8 @@ class Load:
     callers: Sequence[tuple[Path, Path]]
     """Certificates and keys; the connections take them in turn."""
     ca: Path
-    requests: Sequence[bytes]
+    requests: Sequence[Sequence[bytes]]
+    """For each caller in turn what it asks; one list when all ask the same."""
     name: str = "localhost"
     """Name that the server's certificate must have."""
     once: bool = False
@@ -139,7 +140,7 @@ class Load:
         """Send for some seconds; return the round and how many requests have been used up."""
         with tempfile.TemporaryDirectory() as folder:
             requests = Path(folder) / "requests"
-            requests.write_bytes(SEPARATOR.join(self.requests))
+            requests.write_bytes(GROUP_SEPARATOR.join(map(SEPARATOR.join, self.requests)))
             job = {
                 "port": self.port,
                 "callers": [[str(c), str(k)] for c, k in self.callers],

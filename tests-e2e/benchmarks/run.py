@@ -27,6 +27,7 @@ class Benchmark:
 
 
 BENCHMARKS: dict[str, Benchmark] = {
+    "gateway-proxy": Benchmark("gateway_proxy", on_stack=False),
     "lookup": Benchmark("lookup"),
     "lookup-chain": Benchmark("lookup_chain"),
     "birth-chain": Benchmark("birth_chain"),

@@ -77,7 +77,7 @@ class System:
             port=self.description["ports"]["listener"],
             callers=[(found.certificate, found.key)],
             ca=found.ca,
-            requests=requests,
+            requests=[requests],
             once=once,
             watch={part: self.pids(part) for part in watch},
         )
@@ -90,7 +90,7 @@ class System:
             callers=[(pki / "gateway-client.crt", pki / "gateway-client.key")],
             ca=pki / "internal-ca.crt",
             name=f"{service}.ndx.internal",
-            requests=requests,
+            requests=[requests],
             watch={part: self.pids(part) for part in watch},
         )
 

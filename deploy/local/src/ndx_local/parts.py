@@ -43,6 +43,15 @@ def envoy() -> str:
     return os.environ.get("NDX_ENVOY") or str(Path(sys.executable).parent / "envoy")
 
 
+def envoy_command(bootstrap: str) -> list[str]:
+    """Return what starts Envoy, here and in the benchmarks."""
+    return [
+        envoy(),
+        *("-c", bootstrap, "--concurrency", "1", "--log-level", "warn"),
+        *("--disable-hot-restart", "--drain-time-s", "1"),
+    ]
+
+
 def write_kafka_config(paths: StackPaths, ports: dict[str, int]) -> Path:
     """Write the settings of one combined broker and controller; topics come from the declared list only."""
     folder = paths.home / "kafka"
@@ -170,11 +179,7 @@ def _gateway(paths: StackPaths, ports: Ports, env: dict[str, str]) -> list[Part]
         ),
         Part(
             "envoy",
-            [
-                envoy(),
-                *("-c", bootstrap, "--concurrency", "1", "--log-level", "warn"),
-                *("--disable-hot-restart", "--drain-time-s", "1"),
-            ],
+            envoy_command(bootstrap),
             ["gateway", "envoy-bootstrap"],
             ready=[f"http://127.0.0.1:{admin}/ready", *(f"tcp:{port}" for port in doors)],
             ports=[*doors, admin],

@@ -1,0 +1,156 @@
+"""`gateway-proxy`: Envoy on one core with the real compiled configuration; the ceiling is nginx on that core.
+
+Envoy and nginx take turns on the first core; provider (nginx) and load generator share the other. Which of
+them is the bottleneck is measured: the watched part's share of its core is in every round.
+"""
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import nginx
+from bus import SERVICES, Bus, Change, Documents, Ground, ground, running_bus
+from gateway.xds import protos
+from harness import BACK, FRONT, Load, Result, Round, median, result
+
+ROUNDS, SECONDS, CONNECTIONS = 7, 2.0, 32
+SETUP = (
+    "mutual TLS on both sides, keep-alive, GET, 1 KB reply, one core for Envoy, generator and provider on the"
+    f" other, {CONNECTIONS} connections of as many agencies"
+)
+EVERYTHING = "agency and agreement filters, burst and daily quota, JSON access log, 10 % traced"
+
+
+def bare(found: Documents) -> None:
+    """Leave a proxy that does nothing but TLS on both sides."""
+    for listener in found[protos.LDS].values():
+        manager = listener["filter_chains"][0]["filters"][-1]["typed_config"]
+        for duty in ("access_log", "tracing", "local_reply_config", "early_header_mutation_extensions"):
+            manager.pop(duty, None)
+        manager["http_filters"] = manager["http_filters"][-1:]
+        del listener["filter_chains"][0]["filters"][:-1]
+    for routes in found[protos.RDS].values():
+        for host in routes["virtual_hosts"]:
+            host.pop("request_headers_to_add", None)
+            for route in host["routes"]:
+                for duty in ("typed_per_filter_config", "request_headers_to_add", "decorator"):
+                    route.pop(duty, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One configuration to measure."""
+
+    name: str
+    agencies: int
+    words: str
+    change: Change | None = None
+
+
+VARIANTS = (
+    Variant("gateway-proxy", 300, f"300 agencies with 20 of 150 operations each; {EVERYTHING}"),
+    Variant("gateway-proxy-10", 10, f"10 agencies; {EVERYTHING}"),
+    Variant("gateway-proxy-3000", 3000, f"3,000 agencies; {EVERYTHING}"),
+    Variant("gateway-proxy-bare", 300, "TLS on both sides and the same routes, nothing else", bare),
+)
+
+
+def provider(folder: Path, ground: Ground) -> str:
+    tls = ground.pair("services", "internal-ca")
+    return nginx.provider(folder, tls, port=ground.ports.provider, spans_port=ground.ports.spans)
+
+
+def ceiling(folder: Path, ground: Ground) -> str:
+    return nginx.ceiling(
+        folder,
+        ground.pair("gateway-public", "agency-ca"),
+        ground.pair("gateway-client", "internal-ca"),
+        port=ground.ports.ceiling,
+        provider_port=ground.ports.provider,
+        provider_name=f"{SERVICES[0]}.ndx.internal",
+    )
+
+
+async def turn(load: Load, *, seconds: float = SECONDS, rate: float | None = None) -> Round:
+    made, _ = await asyncio.to_thread(
+        load.run, connections=CONNECTIONS, seconds=seconds, warmup=0.3, rate=rate
+    )
+    return made
+
+
+async def _rounds(buses: dict[str, Bus], top: Load) -> dict[str, list[Round]]:
+    """Let nginx and every Envoy take turns."""
+    found: dict[str, list[Round]] = {name: [] for name in buses}
+    for _ in range(ROUNDS):
+        for name, bus in buses.items():
+            beside = await turn(top)
+            made = await turn(bus.load)
+            made.ceiling = beside.per_second
+            made.ceiling_cpu_us = {k: us for k, us in beside.cpu_us.items() if k == "nginx"}
+            found[name].append(made)
+    return found
+
+
+async def _added(bus: Bus, direct: Load, rate: float) -> list[Round]:
+    """Compare latency through Envoy with that of direct calls, at the same fixed rate, in turns."""
+    found = []
+    for _ in range(ROUNDS):
+        alone = await turn(direct, rate=rate)
+        through = await turn(bus.load, rate=rate)
+        added = [
+            (a or 0) - (b or 0)
+            for a, b in (
+                (through.p50_ms, alone.p50_ms),
+                (through.p95_ms, alone.p95_ms),
+                (through.p99_ms, alone.p99_ms),
+            )
+        ]
+        found.append(
+            Round(through.per_second, *added, errors=through.errors + alone.errors, busy=through.busy)
+        )
+    return found
+
+
+def _by_cpu(name: str, rounds: list[Round], words: str) -> Result:
+    """Return requests per second of CPU time: the same comparison without the noise of other programs."""
+    own = [
+        Round(1e6 / r.cpu_us["envoy"], ceiling=1e6 / r.ceiling_cpu_us["nginx"], cpu_us=r.cpu_us, busy=r.busy)
+        for r in rounds
+    ]
+    return result(name, "requests per CPU second", own, words, ceiling="nginx per CPU second")
+
+
+async def _measure() -> list[Result]:
+    shared = ground()
+    async with AsyncExitStack() as stack:
+        place = shared.folder
+        stack.enter_context(
+            nginx.running(place, "provider", provider(place, shared), shared.ports.provider, BACK)
+        )
+        pid = stack.enter_context(
+            nginx.running(place, "ceiling", ceiling(place, shared), shared.ports.ceiling, FRONT)
+        )
+        buses = {
+            v.name: await stack.enter_async_context(
+                running_bus(shared, v.name, agencies=v.agencies, change=v.change)
+            )
+            for v in VARIANTS
+        }
+        top = shared.load(shared.ports.ceiling, VARIANTS[0].agencies, nginx=[pid])
+        rounds = await _rounds(buses, top)
+        half = (median(r.per_second for r in rounds["gateway-proxy"]) or 0) / 2
+        added = await _added(buses["gateway-proxy"], shared.direct(300), half)
+    nginx_words = "nginx: mutual TLS, limit_req, JSON log"
+    results = []
+    for variant in VARIANTS:
+        found = rounds[variant.name]
+        words = f"{variant.words}; {SETUP}; configuration {buses[variant.name].config_bytes / 1e6:.1f} MB"
+        results.append(result(variant.name, "requests/s", found, words, ceiling=nginx_words))
+        results.append(_by_cpu(f"{variant.name}-cpu", found, words))
+    words = f"added to a direct call at half load, open loop; {EVERYTHING}; {SETUP}"
+    return [*results, result("gateway-proxy-added", "requests/s", added, words)]
+
+
+def measure() -> list[Result]:
+    return asyncio.run(_measure())
