@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import json
 import shutil
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -160,6 +160,18 @@ class Bus:
     envoy: EnvoyProcess
     load: Load
     config_bytes: int
+
+
+def routes_in(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Return every route below a host's tree of paths."""
+    nodes = [tree["on_no_match"]] if "on_no_match" in tree else []
+    for kind in ("exact_match_map", "prefix_match_map"):
+        nodes += tree["matcher_tree"].get(kind, {"map": {}})["map"].values()
+    for node in nodes:
+        if "matcher" in node:
+            yield from routes_in(node["matcher"])
+        else:
+            yield from node["action"]["typed_config"]["routes"]
 
 
 def _resources(snapshot: Snapshot, change: Change | None) -> Resources:

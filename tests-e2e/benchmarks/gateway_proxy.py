@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nginx
-from bus import SERVICES, Bus, Change, Documents, Ground, ground, running_bus
+from bus import SERVICES, Bus, Change, Documents, Ground, ground, routes_in, running_bus
 from gateway.xds import protos
 from harness import BACK, FRONT, Load, Result, Round, median, result
 
@@ -24,6 +24,7 @@ EVERYTHING = "agency and agreement filters, burst and daily quota, JSON access l
 
 def bare(found: Documents) -> None:
     """Leave a proxy that does nothing but TLS on both sides."""
+    del found[protos.ECDS]
     for listener in found[protos.LDS].values():
         manager = listener["filter_chains"][0]["filters"][-1]["typed_config"]
         for duty in ("access_log", "tracing", "local_reply_config", "early_header_mutation_extensions"):
@@ -33,7 +34,7 @@ def bare(found: Documents) -> None:
     for routes in found[protos.RDS].values():
         for host in routes["virtual_hosts"]:
             host.pop("request_headers_to_add", None)
-            for route in host["routes"]:
+            for route in routes_in(host["matcher"]):
                 for duty in ("typed_per_filter_config", "request_headers_to_add", "decorator"):
                     route.pop(duty, None)
 

@@ -1,6 +1,7 @@
 """The compiled matcher trees decide as the plain rules do, for any registry, agreements and call."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -94,13 +95,25 @@ def _followed(node: dict[str, Any], call: Call) -> tuple[str, bool] | None:
     return action["name"], action.get("action") != "DENY"
 
 
+def routes_in(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Return every route below a tree of paths."""
+    nodes = [tree["on_no_match"]] if "on_no_match" in tree else []
+    for map_ in ("exact_match_map", "prefix_match_map"):
+        nodes += tree["matcher_tree"].get(map_, {"map": {}})["map"].values()
+    for node in nodes:
+        if "matcher" in node:
+            yield from routes_in(node["matcher"])
+        else:
+            yield from node["action"]["typed_config"]["routes"]
+
+
 def compiled(found: dict[str, Any], call: Call) -> dict[str, str | None]:
     """Return what the two filters of the compiled configuration say."""
     stop_filter = found[protos.ECDS][names.STOP_FILTER]["typed_config"]
     agency_filter = found[protos.ECDS][names.AGENCY_FILTER]["typed_config"]
     scope = names.route_config(call.operation.path.split("/")[1])
-    routes = found[protos.RDS][scope]["virtual_hosts"][0]["routes"]
-    route = next(r for r in routes if r["name"] == call.operation.name)
+    host = found[protos.RDS][scope]["virtual_hosts"][0]
+    route = next(r for r in routes_in(host["matcher"]) if r["name"] == call.operation.name)
     rbac = route["typed_per_filter_config"][names.AGREEMENT_FILTER]["rbac"]
     answer: dict[str, str | None] = {}
     stopped = outcome(stop_filter["matcher"], call)

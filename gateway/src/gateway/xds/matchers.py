@@ -1,6 +1,6 @@
 """Builders for the matcher trees by which the RBAC filters decide, encoded as Envoy reads them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import NewType
 
@@ -18,6 +18,7 @@ from gateway.xds.protos import (
     PredicateList,
     RbacAction,
     RegexMatcher,
+    RouteList,
     SinglePredicate,
     StringMatcher,
     TypedExtension,
@@ -94,6 +95,22 @@ def _tree(source: Wire, cases: Entries, otherwise: Node | None) -> Tree:
     if otherwise is not None:
         found = Wire(found + put(Matcher, "on_no_match", otherwise))
     return Tree(found)
+
+
+def routes(found: Iterable[Wire]) -> Node:
+    """Return the outcome of a route's search: the routes that are tried in turn."""
+    tried = wire.join(put(RouteList, "routes", route) for route in found)
+    return Node(put(OnMatch, "action", _extension("routes", RouteList, tried)))
+
+
+def by_path(exact: Mapping[str, Node], prefixes: Mapping[str, Node]) -> Tree:
+    """Return a matcher on the path: first its exact value, then the longest prefix."""
+    source = _header_input(":path")
+    found = put(MatcherTree, "input", source) + put(MatcherTree, "prefix_match_map", entries(prefixes))
+    tree = Tree(put(Matcher, "matcher_tree", found))
+    if not prefixes or not exact:
+        return tree if prefixes else _tree(source, entries(exact), None)
+    return _tree(source, entries(exact), nested(tree))
 
 
 def always(then: Node) -> Tree:

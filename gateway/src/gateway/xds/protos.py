@@ -4,7 +4,7 @@ from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
 from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.config.rbac.v3.rbac_pb2 import Action as RbacAction
-from envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
+from envoy.config.route.v3.route_components_pb2 import Route, RouteList, VirtualHost
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.config.route.v3.scoped_route_pb2 import ScopedRouteConfiguration
 from envoy.config.trace.v3 import opentelemetry_pb2 as _otel
@@ -112,6 +112,7 @@ __all__ = [
     "RegexMatcher",
     "Route",
     "RouteConfiguration",
+    "RouteList",
     "ScopedRouteConfiguration",
     "Secret",
     "SinglePredicate",

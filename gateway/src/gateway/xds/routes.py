@@ -10,6 +10,7 @@ from gateway.catalogue.operations import Operation
 from gateway.xds import matchers, names, wire
 from gateway.xds.coverage import ANY_PURPOSE, Standing, Verdict
 from gateway.xds.protos import Rbac, RbacPerRoute, Route, RouteConfiguration, VirtualHost
+from gateway.xds.route_tree import Routes, route_tree
 from gateway.xds.snapshot import Doors, Snapshot
 from gateway.xds.wire import Wire
 
@@ -155,16 +156,16 @@ def _order(path: str) -> list[tuple[bool, str]]:
 
 def _routes(
     operations: Iterable[Operation], route: Callable[[Operation], Wire], *, citizen: bool
-) -> list[Wire]:
+) -> list[tuple[str, Wire]]:
     by_path: dict[str, list[Operation]] = {}
     for operation in operations:
         by_path.setdefault(operation.path, []).append(operation)
-    found: list[Wire] = []
+    found: list[tuple[str, Wire]] = []
     for path in sorted(by_path, key=_order):
         here = sorted(by_path[path], key=lambda o: o.method)
-        found += [route(o) for o in here]
+        found += [(path, route(o)) for o in here]
         others = _other_methods(path, [o.method for o in here], citizen=citizen)
-        found.append(wire.encode(Route, others))
+        found.append((path, wire.encode(Route, others)))
     return found
 
 
@@ -189,9 +190,10 @@ def agency_scopes(operations: Iterable[Operation]) -> dict[str, list[Operation]]
     return dict(sorted(found.items()))
 
 
-def _route_config(name: str, host: dict[str, Any], routes: Iterable[Wire]) -> Wire:
+def _route_config(name: str, host: dict[str, Any], routes: Routes) -> Wire:
     parts = [wire.encode(VirtualHost, {**host, "domains": ["*"], "retry_policy": _RETRY})]
-    parts += [wire.put(VirtualHost, "routes", route) for route in routes]
+    if routes:
+        parts.append(wire.put(VirtualHost, "matcher", route_tree(routes)))
     return wire.join(
         [
             wire.put(RouteConfiguration, "name", name),
