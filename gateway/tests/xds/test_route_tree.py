@@ -4,9 +4,9 @@ import re
 from typing import Any
 
 from gateway.xds import wire
-from gateway.xds.agency_filter import path_regex
 from gateway.xds.protos import Matcher, Route
 from gateway.xds.route_tree import route_tree
+from gateway.xds.stop_filter import path_regex
 from hypothesis import given
 from hypothesis import strategies as st
 
