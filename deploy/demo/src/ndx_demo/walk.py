@@ -21,6 +21,7 @@ from ndx_demo.enrolment import Enrolment
 COMMUNE = "X26740"
 WAIT_SECONDS = 30.0
 ACTIVATION_ATTEMPTS = 4
+SPACING_DAYS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,8 +257,7 @@ def _run(walk: Walk) -> WalkResult:
     trace_page = f"{context.trace_url}traces/{trace_id}"
     result.trace_id = trace_id
     given = "An " + "".join(chr(ord("A") + int(c, 16)) for c in walk.run_id)
-    # Births of one mother lie nine months apart; each run takes another day of her life.
-    born = _birthday(context)
+    born = birthday(context.home)
     body = birth_of(given=given, sex="FEMALE", born=born, mother=(mother, MOTHER), father=(father, FATHER))
     birth = walk.step(
         "The commune registers a birth",
@@ -318,12 +318,18 @@ def _run(walk: Walk) -> WalkResult:
     return result
 
 
-def _birthday(context: Context) -> date:
-    """Return a new birth date per run, 300 days apart, so that no rule suspects a duplicate."""
-    file = context.home / "demo-births"
-    count = int(file.read_text()) if file.exists() else 0
-    file.write_text(str(count + 1))
-    return datetime.now(UTC).date() - timedelta(days=1 + 300 * (count % 6) + count // 6)
+def birthday(home: Path) -> date:
+    """Return a birth date for the family's next child, such that no rule suspects a duplicate.
+
+    Births of one mother lie nine months apart or on one day; so the days are fixed by a stack's first walk,
+    however often and however many days later it is walked again.
+    """
+    file = home / "demo-births.json"
+    first = datetime.now(UTC).date() - timedelta(days=1)
+    known = json.loads(file.read_text()) if file.exists() else {}
+    day, count = str(known.get("first_day", first)), int(known.get("count", 0))
+    file.write_text(json.dumps({"first_day": day, "count": count + 1}))
+    return date.fromisoformat(day) - timedelta(days=SPACING_DAYS * (count % 6))
 
 
 def _mask(personal_id: object) -> str:
