@@ -55,29 +55,35 @@ def make_certificate(folder: Path, uri: str, *, ca: Path | None, days: tuple[int
     return cert_file, key_file
 
 
+def issuing_ca(system) -> Path:
+    """Return the newest generation of the agency CA: there may have been a rotation."""
+    return max(system.stack.paths.pki.glob("agency-ca*.crt"), key=lambda file: file.stat().st_mtime)
+
+
 class TestCertificates:
     @pytest.mark.parametrize(("case", "days"), [("stranger", (-1, 30)), ("expired", (-30, -1))])
     def test_wrong_ca_and_expired_end_in_the_handshake(self, system, tmp_path: Path, case: str, days) -> None:
-        ca = None if case == "stranger" else system.stack.paths.pki / "agency-ca.crt"
+        ca = None if case == "stranger" else issuing_ca(system)
         cert, key = make_certificate(tmp_path, "urn:ndx:agency:H79.001:his", ca=ca, days=days)
-        door = Door(system.description["gateway_url"], cert, key, system.stack.paths.pki / "agency-ca.crt")
+        door = Door(system.description["gateway_url"], cert, key, system.stack.paths.pki / "gateway-ca.crt")
         with door, pytest.raises(httpx.HTTPError):
             door.get("/v1/services")
 
     def test_no_certificate_ends_in_the_handshake(self, system) -> None:
-        context = ssl.create_default_context(cafile=str(system.stack.paths.pki / "agency-ca.crt"))
+        context = ssl.create_default_context(cafile=str(system.stack.paths.pki / "gateway-ca.crt"))
         with pytest.raises(httpx.HTTPError):
             httpx.get(f"{system.description['gateway_url']}/v1/services", verify=context)
 
     def test_unknown_system_with_a_good_certificate(self, system, tmp_path: Path) -> None:
-        ca = system.stack.paths.pki / "agency-ca.crt"
+        ca = issuing_ca(system)
         cert, key = make_certificate(tmp_path, "urn:ndx:agency:Z99:ghost", ca=ca, days=(-1, 30))
-        with Door(system.description["gateway_url"], cert, key, ca) as door:
+        known = system.stack.paths.pki / "gateway-ca.crt"
+        with Door(system.description["gateway_url"], cert, key, known) as door:
             reply = door.get("/v1/services")
         assert (reply.status_code, reply.json()["code"]) == (403, "agency-unknown")
 
     def test_a_revoked_certificate_stops_on_the_open_connection(self, system) -> None:
-        context = ssl.create_default_context(cafile=str(system.stack.paths.pki / "agency-ca.crt"))
+        context = ssl.create_default_context(cafile=str(system.stack.paths.pki / "gateway-ca.crt"))
         name = f"t{uuid4().hex[:8]}"
         with (
             system.door("NDX-an") as operator,
@@ -164,7 +170,7 @@ class TestPurposesAndIdentity:
         assert (reply.status_code, reply.json()["code"]) == (403, "operator-required")
 
     def test_the_citizen_door_wants_a_token(self, system) -> None:
-        context = ssl.create_default_context(cafile=str(system.stack.paths.pki / "agency-ca.crt"))
+        context = ssl.create_default_context(cafile=str(system.stack.paths.pki / "gateway-ca.crt"))
         with httpx.Client(base_url=system.description["citizen_url"], verify=context) as client:
             reply = client.get("/population/v1/me/disclosures", headers={"NDX-Citizen": str(uuid4())})
             assert (reply.status_code, reply.json()["code"]) == (401, "token-missing")

@@ -110,6 +110,7 @@ class TestRotation:
         begun = await post("NDX:an", "/v1/authorities/rotate", WHY, 201)
         old, new = named(begun, "agency-ca"), named(begun, "agency-ca-2")
         assert (old["state"], new["state"]) == ("TRUSTED", "ISSUING")
+        assert new["successors_unused"] == 0
         assert (old["good_certificates"], old["systems_waiting"]) == (8, 8)
         assert await trusted(runtime) == ["CN=ndx agency CA", "CN=ndx agency CA 2"]
         due = (await read("NDX:an", f"/v1/certificates/{issued['serial']}"))["renew_from"]

@@ -1,6 +1,7 @@
 """Certificates at a real Envoy: rotation of the CA, outside authorities, lists that end, odd certificates."""
 
 import asyncio
+import socket
 import ssl
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -157,21 +158,54 @@ class TestDoorCertificate:
             )
             assert await code_of(client) == "200"
             assert await live.envoy.stats("http.agencies.downstream_cx_total") == before
-        shown = await asyncio.to_thread(_certificate_of_the_door, live)
-        made = x509.load_pem_x509_certificate((tmp_path / "door.crt").read_bytes())
-        assert x509.load_der_x509_certificate(shown).serial_number == made.serial_number
+        context = ssl.create_default_context(cafile=str(live.pki.folder / "agency-ca.crt"))
+        shown = await asyncio.to_thread(_shown, context, "localhost", live.settings.citizen_port)
+        assert shown == serial_of(tmp_path / "door.crt")
 
 
-def _certificate_of_the_door(live: Bus) -> bytes:
-    import socket
+def serial_of(file: Path) -> int:
+    return x509.load_pem_x509_certificate(file.read_bytes()).serial_number
 
-    context = ssl.create_default_context(cafile=str(live.pki.folder / "agency-ca.crt"))
-    address = ("127.0.0.1", live.settings.citizen_port)
+
+def _shown(context: ssl.SSLContext, name: str, port: int) -> int:
+    """Return the serial of the certificate that a server shows."""
     with (
-        socket.create_connection(address, timeout=10) as raw,
-        context.wrap_socket(raw, server_hostname="localhost") as tls,
+        socket.create_connection(("127.0.0.1", port), timeout=10) as raw,
+        context.wrap_socket(raw, server_hostname=name) as tls,
     ):
-        return tls.getpeercert(binary_form=True) or b""
+        return x509.load_der_x509_certificate(tls.getpeercert(binary_form=True) or b"").serial_number
+
+
+class TestCertificatesBetweenEnvoyAndControlPlane:
+    """Both ends read renewed files without a restart; the stream that is open goes on."""
+
+    async def test_envoy_s_own(self, live: Bus):
+        assert live.envoy is not None
+        folder, admin = live.pki.folder, live.envoy.admin
+        (folder / "xds-client.crt").unlink()
+        authority.issue_client(live.pki.internal, folder, "xds-client", "urn:ndx:internal:envoy")
+        serial = format(serial_of(folder / "xds-client.crt"), "x")
+
+        async def known() -> bool:
+            async with httpx.AsyncClient() as client:
+                return serial in (await client.get(f"{admin}/certs")).text
+
+        await until(known, what="the new certificate in Envoy")
+        assert live.server.envoys
+        await live.apply(today=live.snapshot.today)
+
+    async def test_the_control_plane_s(self, live: Bus):
+        folder = live.pki.folder
+        context = ssl.create_default_context(cafile=str(folder / "internal-ca.crt"))
+        context.load_cert_chain(folder / "xds-client.crt", folder / "xds-client.key")
+        context.set_alpn_protocols(["h2"])
+        port = live.settings.xds_port
+        before = await asyncio.to_thread(_shown, context, "xds.ndx.internal", port)
+        (folder / "xds-server.crt").unlink()
+        authority.issue_server(live.pki.internal, folder, "xds-server", ["xds.ndx.internal"])
+        after = await asyncio.to_thread(_shown, context, "xds.ndx.internal", port)
+        assert before != after == serial_of(folder / "xds-server.crt")
+        assert live.server.envoys
 
 
 class TestOutsideAuthority:

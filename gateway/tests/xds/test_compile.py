@@ -79,7 +79,7 @@ class TestPurity:
 
     def test_the_filters_alone_are_those_of_the_whole(self) -> None:
         whole = compile_resources(SMALL)
-        assert compile_filters(SMALL) == {protos.ECDS: whole[protos.ECDS]}
+        assert compile_filters(SMALL) == {kind: whole[kind] for kind in (protos.SDS, protos.ECDS)}
 
     def test_a_bus_without_agencies_has_no_empty_map(self) -> None:
         empty = replace(SMALL, agencies=[], operators=[], revoked={}, agreements=[])
@@ -142,7 +142,7 @@ class TestBootstrap:
         assert made["admin"]["address"]["socket_address"]["address"] == "127.0.0.1"
         (cluster,) = made["static_resources"]["clusters"]
         tls = cluster["transport_socket"]["typed_config"]["common_tls_context"]
-        assert tls["tls_certificates"]
+        assert tls["tls_certificate_sds_secret_configs"]
         assert tls["validation_context"]["match_typed_subject_alt_names"]
         retry = made["dynamic_resources"]["ads_config"]["grpc_services"][0]["envoy_grpc"]["retry_policy"]
         assert retry["retry_back_off"] == {"base_interval": "0.2s", "max_interval": "1s"}

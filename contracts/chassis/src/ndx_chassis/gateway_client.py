@@ -79,18 +79,23 @@ class GatewayClient:
         self._settings = settings
         self._client: aiohttp.ClientSession | None = None
         self._retired: list[aiohttp.ClientSession] = []
-        self._loaded: float = 0.0
+        self._loaded: tuple[int, ...] = ()
 
     def _http(self) -> aiohttp.ClientSession:
         cert, key = self._settings.agency_cert_file, self._settings.agency_key_file
         if cert is None or key is None or not cert.exists():
             raise ProviderUnavailable("This service has no certificate of its agency yet.", retry_after=5)
-        changed = cert.stat().st_mtime
+        ca = self._settings.gateway_ca_file
+        changed = tuple(file.stat().st_mtime_ns for file in (cert, ca) if file is not None)
         if self._client is None or changed != self._loaded:
-            context = ssl.create_default_context(
-                cafile=str(self._settings.gateway_ca_file) if self._settings.gateway_ca_file else None
-            )
-            context.load_cert_chain(cert, key)
+            context = ssl.create_default_context(cafile=None if ca is None else str(ca))
+            try:
+                context.load_cert_chain(cert, key)
+            except ssl.SSLError:
+                # A renewal replaces the two files one after the other.
+                if self._client is None:
+                    raise
+                return self._client
             if self._client is not None:
                 # Left to finish its calls; its idle connections end with keep-alive.
                 self._retired.append(self._client)

@@ -3,15 +3,47 @@
 import asyncio
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import uvicorn
 from fastapi import FastAPI
 
 from ndx_chassis.settings import ServiceSettings
-from ndx_chassis.telemetry import configure_logging, configure_tracing
+from ndx_chassis.telemetry import configure_logging, configure_tracing, log
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
+
+
+_TICKS_BETWEEN_LOOKS = 600
+"""A tick of uvicorn is a tenth of a second."""
+
+
+class _Server(uvicorn.Server):
+    """Shows a renewed certificate to new connections; those that are open go on."""
+
+    _seen = 0
+
+    async def on_tick(self, counter: int) -> bool:
+        """Do what uvicorn does ten times a second, and look at the certificate's file once a minute."""
+        if counter % _TICKS_BETWEEN_LOOKS == 0:
+            self.take_renewed()
+        return await super().on_tick(counter)
+
+    def take_renewed(self) -> None:
+        """Load the certificate again when its file has changed."""
+        cert, key = self.config.ssl_certfile, self.config.ssl_keyfile
+        if cert is None or self.config.ssl is None:
+            return
+        changed = Path(cert).stat().st_mtime_ns
+        if self._seen not in {0, changed}:
+            try:
+                self.config.ssl.load_cert_chain(cert, key)
+            except (ssl.SSLError, OSError) as error:
+                log.warning("certificate_not_loaded", error=type(error).__name__)
+                return
+            log.info("certificate_renewed")
+        self._seen = changed
 
 
 def run(create_app: Callable[[SettingsT], FastAPI], settings: SettingsT) -> None:
@@ -40,7 +72,7 @@ def run(create_app: Callable[[SettingsT], FastAPI], settings: SettingsT) -> None
         if config.ssl is not None:
             config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
     try:
-        uvicorn.Server(config).run()
+        _Server(config).run()
     except (KeyboardInterrupt, asyncio.CancelledError):
         pass
     finally:

@@ -48,7 +48,8 @@ def configure(  # noqa: PLR0917 - each parameter is an option of the command lin
     as_json: Annotated[bool, typer.Option("--json", help="Print lists as JSON.")] = False,
 ) -> None:
     """Take settings from options or the environment."""
-    context.obj = Session(gateway, citizen, cert, key, ca, as_json)
+    context.obj = session = Session(gateway, citizen, cert, key, ca, as_json)
+    context.call_on_close(session.close)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,11 @@ class Session:
             self._client = NdxClient(self.gateway, self.cert, self.key, self.ca)
         return self._client
 
+    def close(self) -> None:
+        """Close what was opened."""
+        if self._client is not None:
+            self._client.close()
+
     def public_client(self) -> NdxClient:
         """Return a client without a certificate, at the citizen door."""
         return NdxClient(self.citizen, ca=self.ca)

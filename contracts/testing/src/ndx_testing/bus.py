@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from gateway.agencies.service import AgencyEntry, OperatorEntry, SystemEntry
+from gateway.authorities import files
 from gateway.catalogue.operations import Operation
 from gateway.certificates import authority
 from gateway.settings import Settings
@@ -119,6 +120,7 @@ class Pki:
         authority.issue_server(self.internal, self.folder, "provider", names)
         authority.issue_server(self.internal, self.folder, "xds-server", ["xds.ndx.internal"])
         authority.issue_client(self.internal, self.folder, "xds-client", "urn:ndx:internal:envoy")
+        files.write_envoy_identity(self.folder)
         authority.issue_client(self.internal, self.folder, "gateway-client", "urn:ndx:internal:gateway")
         authority.issue_server(self.agency, self.folder, "gateway-public", ["localhost"])
 
@@ -212,9 +214,7 @@ class Bus:
         self.grpc = await serve(
             self.server,
             address=f"127.0.0.1:{self.settings.xds_port}",
-            cert=(folder / "xds-server.crt").read_bytes(),
-            key=(folder / "xds-server.key").read_bytes(),
-            client_ca=(folder / "internal-ca.crt").read_bytes(),
+            folder=folder,
         )
 
     async def apply(self, **changes: Any) -> None:

@@ -45,7 +45,7 @@ def declared() -> dict[str, Any]:
 
 
 def _credentials(pki: Path, folder: str, name: str) -> Credentials:
-    return Credentials(pki / folder / f"{name}.key", pki / folder / f"{name}.crt", pki / "agency-ca.crt")
+    return Credentials(pki / folder / f"{name}.key", pki / folder / f"{name}.crt", pki / "gateway-ca.crt")
 
 
 def _key_and_request(name: str) -> tuple[bytes, str]:

@@ -106,7 +106,7 @@ def environment(paths: StackPaths, numbers: dict[str, int], keys: dict[str, str]
         "NDX_STACK_DIR": str(paths.home),
         "NDX_GATEWAY_URL": f"https://localhost:{numbers['listener']}",
         "NDX_CITIZEN_URL": f"https://localhost:{numbers['citizen']}",
-        "NDX_GATEWAY_CA_FILE": str(pki / "agency-ca.crt"),
+        "NDX_GATEWAY_CA_FILE": str(pki / "gateway-ca.crt"),
         "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{numbers['kafka']}",
         "OTEL_TRACES_EXPORTER": "zipkin_json",
         "OTEL_EXPORTER_ZIPKIN_ENDPOINT": f"http://127.0.0.1:{numbers['zipkin']}/api/v2/spans",

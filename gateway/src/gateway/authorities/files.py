@@ -5,6 +5,7 @@ oldest the gateway's own, so that a caller who has not heard of the newest still
 `gateway-ca.crt` holds all of them: with it a caller knows the door before, during and after a rotation.
 """
 
+import json
 import re
 import secrets
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ from gateway.certificates.authority import Authority
 
 AGENCY_CA = "agency-ca"
 GATEWAY_CA_FILE = "gateway-ca.crt"
+ENVOY_IDENTITY = "envoy-identity"
 _GENERATION = re.compile(r"^agency-ca(?:-([1-9][0-9]*))?$")
 
 
@@ -95,6 +97,19 @@ def _write_if_other(path: Path, data: bytes) -> None:
         authority.write_whole(path, data)
 
 
+def write_envoy_identity(state: Path) -> None:
+    """Write the file that tells Envoy where its own certificate lies, and to watch it."""
+    folder = state.resolve()
+    pair = {
+        "certificate_chain": {"filename": str(folder / "xds-client.crt")},
+        "private_key": {"filename": str(folder / "xds-client.key")},
+        "watched_directory": {"path": str(folder)},
+    }
+    kind = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
+    document = {"resources": [{"@type": kind, "name": ENVOY_IDENTITY, "tls_certificate": pair}]}
+    _write_if_other(state / f"{ENVOY_IDENTITY}.json", json.dumps(document, indent=1).encode())
+
+
 def make_files(state: Path, operators: Iterable[tuple[str, str]], passphrase: bytes | None = None) -> None:
     """Create or renew whatever is missing or ends within 30 days; safe to repeat at any time."""
     state.mkdir(parents=True, exist_ok=True)
@@ -105,6 +120,7 @@ def make_files(state: Path, operators: Iterable[tuple[str, str]], passphrase: by
         authority.issue_server(internal, state / "services", name, [f"{name}.ndx.internal", "localhost"])
     authority.issue_server(internal, state, "xds-server", ["xds.ndx.internal", "localhost"])
     authority.issue_client(internal, state, "xds-client", "urn:ndx:internal:envoy")
+    write_envoy_identity(state)
     authority.issue_client(internal, state, "gateway-client", "urn:ndx:internal:gateway")
     authority.issue_server(agency[0].authority, state, "gateway-public", ["localhost", "gateway.ndx.local"])
     _write_if_other(state / GATEWAY_CA_FILE, gateway_ca_pem(agency).encode())

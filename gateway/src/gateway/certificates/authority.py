@@ -185,6 +185,15 @@ def _is_current(folder: Path, name: str, issuers: Iterable[Authority]) -> bool:
     return certificate.not_valid_after_utc > datetime.now(UTC) + timedelta(days=RENEW_DAYS)
 
 
+def fits(certificate: bytes, key_file: Path) -> bool:
+    """Tell whether a certificate and the key in a file belong together: not while both are being replaced."""
+    try:
+        key = serialization.load_pem_private_key(key_file.read_bytes(), None)
+        return x509.load_pem_x509_certificate(certificate).public_key() == key.public_key()
+    except (OSError, ValueError, TypeError):
+        return False
+
+
 def _write_pair(
     folder: Path, name: str, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate
 ) -> None:

@@ -107,11 +107,11 @@ _DEPENDANTS = text("""
         WHERE state IN ('ISSUED', 'ACTIVE') AND not_after > :now
           AND (overlap_until IS NULL OR overlap_until > :now)
     ), issuing AS (
-        SELECT uri, bool_or(state = 'ACTIVE') AS used FROM good
-        WHERE issuer = (SELECT name FROM authorities WHERE state = 'ISSUING') GROUP BY uri
+        SELECT issuer, uri, bool_or(state = 'ACTIVE') AS used FROM good
+        WHERE issuer = (SELECT name FROM authorities WHERE state = 'ISSUING') GROUP BY issuer, uri
     )
     SELECT good.issuer, count(*), count(DISTINCT good.uri) FILTER (WHERE issuing.uri IS NULL),
-           count(DISTINCT good.uri) FILTER (WHERE NOT issuing.used)
+           count(DISTINCT good.uri) FILTER (WHERE NOT issuing.used AND good.issuer <> issuing.issuer)
     FROM good LEFT JOIN issuing USING (uri) GROUP BY good.issuer
 """)
 

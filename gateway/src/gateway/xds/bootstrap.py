@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gateway.authorities.files import ENVOY_IDENTITY
 from gateway.settings import Settings
 
 _RUNTIME = {"tracing": {"zipkin": {"flush_interval_ms": 1000}, "opentelemetry": {"flush_interval_ms": 1000}}}
@@ -34,10 +35,17 @@ def bootstrap(settings: Settings) -> dict[str, Any]:
             "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
             "sni": "xds.ndx.internal",
             "common_tls_context": {
-                "tls_certificates": [
+                # From a file that is watched, so that a renewed certificate needs no restart.
+                "tls_certificate_sds_secret_configs": [
                     {
-                        "certificate_chain": {"filename": str(state / "xds-client.crt")},
-                        "private_key": {"filename": str(state / "xds-client.key")},
+                        "name": ENVOY_IDENTITY,
+                        "sds_config": {
+                            "resource_api_version": "V3",
+                            "path_config_source": {
+                                "path": str(state / f"{ENVOY_IDENTITY}.json"),
+                                "watched_directory": {"path": str(state)},
+                            },
+                        },
                     }
                 ],
                 "validation_context": {

@@ -89,12 +89,15 @@ class Compiler:
         }
 
     def filters(self, snapshot: Snapshot) -> Resources:
-        """Return only the small filters: what stops a suspended or revoked caller, long before the routes.
+        """Return only what stops a suspended or revoked caller, long before the routes: filters and lists.
 
         They may be in force before the routes of the same snapshot: then more is refused, never less.
         """
         self._take(snapshot)
-        return {protos.ECDS: self._filters(snapshot.issuers)}
+        return {
+            protos.SDS: self._documents(protos.SDS, snapshot.material, lambda: secrets(snapshot)),
+            protos.ECDS: self._filters(snapshot.issuers),
+        }
 
     def _once(self, key: tuple[str, str], given: Any, make: Callable[[], _Made]) -> _Made:
         """Return what was made under the key, or make it anew when it is given something else."""

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import grpc
 from ndx_chassis.telemetry import log
 
+from gateway.certificates.authority import fits
 from gateway.xds import protos
 from gateway.xds.resources import Resources
 from gateway.xds.stream import Stream
@@ -106,14 +108,41 @@ class ConfigServer(protos.ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # t
             log.info("envoy_disconnected", node=stream.node)
 
 
-async def serve(server: ConfigServer, *, address: str, cert: bytes, key: bytes, client_ca: bytes) -> Any:
+class _Identity:
+    """The server's certificate; a renewed one is shown to the next Envoy that connects."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._shown = b""
+
+    def first(self) -> Any:
+        return self.renewed() or self._read()
+
+    def renewed(self) -> Any:
+        """Return the certificate when it is another than the one that is shown, else None."""
+        certificate = (self._folder / "xds-server.crt").read_bytes()
+        if certificate == self._shown or not fits(certificate, self._folder / "xds-server.key"):
+            return None
+        self._shown = certificate
+        return self._read()
+
+    def _read(self) -> Any:
+        key, certificate, anchor = (
+            (self._folder / name).read_bytes()
+            for name in ("xds-server.key", "xds-server.crt", "internal-ca.crt")
+        )
+        return grpc.ssl_server_certificate_configuration([(key, certificate)], root_certificates=anchor)
+
+
+async def serve(server: ConfigServer, *, address: str, folder: Path) -> Any:
     """Start the gRPC server; only holders of a certificate of the internal CA may connect."""
     grpc_server = grpc.aio.server(
         options=[("grpc.max_send_message_length", -1), ("grpc.so_reuseport", 0)],
     )
     protos.ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(server, grpc_server)
-    credentials = grpc.ssl_server_credentials(
-        [(key, cert)], root_certificates=client_ca, require_client_auth=True
+    identity = _Identity(folder)
+    credentials = grpc.dynamic_ssl_server_credentials(
+        identity.first(), identity.renewed, require_client_authentication=True
     )
     if grpc_server.add_secure_port(address, credentials) == 0:
         raise OSError(f"the configuration port {address} is in use")

@@ -17,6 +17,7 @@ from gateway.agreements import reading as agreements
 from gateway.authorities import service as authorities
 from gateway.catalogue import service as catalogue
 from gateway.certificates import service as certificates
+from gateway.certificates.authority import fits
 from gateway.notices import CHANNEL
 from gateway.settings import Settings
 from gateway.xds.compile import compile_filters, compile_resources
@@ -34,15 +35,28 @@ def _settings(runtime: Runtime) -> Settings:
     return runtime.settings
 
 
-def _material(state: Path, trust: authorities.Trust) -> Material:
+def _pair(runtime: Runtime, state: Path, name: str) -> tuple[str, str]:
+    """Return certificate and key; while a renewal replaces the files, those that were read before."""
+    certificate = (state / f"{name}.crt").read_text(encoding="ascii")
+    kept: dict[str, tuple[str, str]] = runtime.extras.setdefault("pairs", {})
+    if name not in kept or kept[name][0] != certificate:
+        key = state / f"{name}.key"
+        if fits(certificate.encode(), key) or name not in kept:
+            kept[name] = (certificate, key.read_text(encoding="ascii"))
+    return kept[name]
+
+
+def _material(runtime: Runtime, state: Path, trust: authorities.Trust) -> Material:
     def text(name: str) -> str:
         return (state / name).read_text(encoding="ascii")
 
+    public_cert, public_key = _pair(runtime, state, "gateway-public")
+    client_cert, client_key = _pair(runtime, state, "gateway-client")
     return Material(
-        public_cert=text("gateway-public.crt"),
-        public_key=text("gateway-public.key"),
-        client_cert=text("gateway-client.crt"),
-        client_key=text("gateway-client.key"),
+        public_cert=public_cert,
+        public_key=public_key,
+        client_cert=client_cert,
+        client_key=client_key,
         agency_ca=trust.anchors_pem,
         internal_ca=text("internal-ca.crt"),
         crl=trust.lists_pem,
@@ -78,7 +92,7 @@ async def load_snapshot(runtime: Runtime) -> Snapshot:
                 *await agreements.lately_ended(session, today - _TOLD_ENDED),
             ],
             operations=catalogue.all_operations(runtime),
-            material=_material(settings.state_dir, trust),
+            material=_material(runtime, settings.state_dir, trust),
             doors=doors_of(settings),
             today=today,
             issuers=trust.issuers,
@@ -134,9 +148,7 @@ async def start(runtime: Runtime) -> None:
     runtime.extras["xds_grpc"] = await serve(
         server,
         address=f"{settings.xds_address}:{settings.xds_port}",
-        cert=(state / "xds-server.crt").read_bytes(),
-        key=(state / "xds-server.key").read_bytes(),
-        client_ca=(state / "internal-ca.crt").read_bytes(),
+        folder=state,
     )
     runtime.extras["xds_server"] = server
     runtime.extras["xds_task"] = asyncio.create_task(_follow(runtime, server))
