@@ -28,6 +28,8 @@ class Benchmark:
 
 BENCHMARKS: dict[str, Benchmark] = {
     "gateway-proxy": Benchmark("gateway_proxy", on_stack=False),
+    "relay": Benchmark("relay"),
+    "import": Benchmark("bulk_import"),
     "lookup": Benchmark("lookup"),
     "lookup-chain": Benchmark("lookup_chain"),
     "birth-chain": Benchmark("birth_chain"),
