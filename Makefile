@@ -35,7 +35,7 @@ lint: setup ## ruff: style and common mistakes
 
 types: setup ## mypy, strict
 	@echo "ndx: types"
-	@.venv/bin/mypy $$(ls -d contracts/*/src gateway/src svc-*/src deploy/*/src) \
+	@.venv/bin/mypy $$(ls -d contracts/*/src gateway/src svc-*/src deploy/*/src tests-e2e/benchmarks) \
 	  || { echo "ndx: mypy found wrong types, see above"; exit 1; }
 
 imports: setup ## import-linter: the direction of imports

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from harness import Result, Round, percentile, request, result
+from harness import Result, request, result, timed
 from ndx_demo import walk
 from system import System
 
@@ -89,15 +89,7 @@ def measure(system: System) -> list[Result]:
         took, missing = linked(system, since)
         made.errors += missing
         rounds.append(made)
-        links.append(
-            Round(
-                len(took) / SECONDS,
-                percentile(took, 0.5),
-                percentile(took, 0.95),
-                percentile(took, 0.99),
-                missing,
-            )
-        )
+        links.append(timed(len(took) / SECONDS, took, missing))
     words = f"through the gateway, {CONNECTIONS} connections, all consumers running, all on the same cores"
     return [
         result("birth-chain", "births/s", rounds, f"a birth answered with its number; {words}"),

@@ -41,7 +41,7 @@ async def _copied(connection: asyncpg.Connection, file: Path) -> float:
     await connection.execute(_EMPTY)
     columns = [*(c.name for c in PERSON_COLUMNS), "source"]
     started = time.perf_counter()
-    await connection.copy_to_table("persons", source=str(file), columns=columns, format="csv", header=True)
+    await connection.copy_to_table("persons", source=file, columns=columns, format="csv", header=True)
     return time.perf_counter() - started
 
 

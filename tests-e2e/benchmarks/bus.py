@@ -237,9 +237,7 @@ async def running_bus(
     grpc = await serve(
         server,
         address=f"127.0.0.1:{xds}",
-        cert=(folder / "xds-server.crt").read_bytes(),
-        key=(folder / "xds-server.key").read_bytes(),
-        client_ca=(folder / "internal-ca.crt").read_bytes(),
+        folder=folder,
     )
     try:
         async with _envoy(bootstrap(settings), folder) as envoy:

@@ -99,17 +99,16 @@ async def _added(bus: Bus, direct: Load, rate: float) -> list[Round]:
     for _ in range(ROUNDS):
         alone = await turn(direct, rate=rate)
         through = await turn(bus.load, rate=rate)
-        added = [
+        p50, p95, p99 = (
             (a or 0) - (b or 0)
             for a, b in (
                 (through.p50_ms, alone.p50_ms),
                 (through.p95_ms, alone.p95_ms),
                 (through.p99_ms, alone.p99_ms),
             )
-        ]
-        found.append(
-            Round(through.per_second, *added, errors=through.errors + alone.errors, busy=through.busy)
         )
+        errors = through.errors + alone.errors
+        found.append(Round(through.per_second, p50, p95, p99, errors, busy=through.busy))
     return found
 
 

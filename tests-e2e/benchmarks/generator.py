@@ -163,11 +163,11 @@ class Generator:
             if not found:
                 raise SystemExit(f"no answer for {_LATE:g} s")
             for number, _ in found:
-                connection = self.receive(number)
-                if connection is None:
+                answered = self.receive(number)
+                if answered is None:
                     continue
                 moment = now()
-                if moment >= until or not self.send(connection, moment):
+                if moment >= until or not self.send(answered, moment):
                     busy -= 1
         return now() - started
 

@@ -74,6 +74,12 @@ def percentile(values: Iterable[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
 
 
+def timed(per_second: float, took_ms: Sequence[float], errors: int = 0) -> Round:
+    """Return a round of single times."""
+    p50, p95, p99 = (percentile(took_ms, share) for share in (0.5, 0.95, 0.99))
+    return Round(per_second, p50, p95, p99, errors)
+
+
 def machine() -> dict[str, Any]:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]

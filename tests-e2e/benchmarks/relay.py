@@ -15,7 +15,7 @@ from typing import Any
 import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from harness import Result, Round, percentile, result
+from harness import Result, Round, result, timed
 from ndx_chassis import relay as chassis
 from ndx_chassis.ids import new_id
 from ndx_contracts.events import envelope as ce
@@ -184,8 +184,7 @@ def _latency(dsn: str, servers: str) -> Round:
     seen = out.get(timeout=60)
     process.join(10)
     took = [(seen[i] - at) * 1000 for i, at in committed.items() if i in seen]
-    each = [percentile(took, share) for share in (0.5, 0.95, 0.99)]
-    return Round(count / elapsed, *each, errors=count - len(took))
+    return timed(count / elapsed, took, errors=count - len(took))
 
 
 def measure(system: System) -> list[Result]:

@@ -1,6 +1,7 @@
 """One bus for all tests here: a real Envoy, the configuration server, a provider, a span collector."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -16,6 +17,7 @@ from ndx_testing.bus import (
     ISSUER,
     OPERATIONS,
     OPERATORS,
+    PING_SECONDS,
     SERVICES,
     TODAY,
     Bus,
@@ -23,6 +25,15 @@ from ndx_testing.bus import (
     Tokens,
 )
 from ndx_testing.envoy import Provider, free_ports, running_envoy, serving, until
+
+
+def impatient(document: dict[str, Any]) -> dict[str, Any]:
+    """Let Envoy make sure of its line so often that a test need not wait for it."""
+    (cluster,) = document["static_resources"]["clusters"]
+    (options,) = cluster["typed_extension_protocol_options"].values()
+    http2 = options["explicit_http_config"]["http2_protocol_options"]
+    http2["connection_keepalive"]["interval"] = f"{PING_SECONDS:g}s"
+    return document
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -83,7 +94,7 @@ async def running_bus(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
                 client_ca=folder / "internal-ca.crt",
             ),
             serving(collector, collector_port),
-            running_envoy(bootstrap(settings), folder) as envoy,
+            running_envoy(impatient(bootstrap(settings)), folder) as envoy,
         ):
             bus.envoy = envoy
             await until(envoy.ready, what="Envoy's first configuration")

@@ -15,7 +15,7 @@ from gateway.xds import protos
 from gateway.xds.compile import compile_filters, compile_resources
 from gateway.xds.resources import Resource
 from ndx_contracts.agreements import AgreementState
-from ndx_testing.bus import AGENCIES, AGREEMENTS, NO_HANDSHAKE, PERSON, Bus, agreement
+from ndx_testing.bus import AGENCIES, AGREEMENTS, NO_HANDSHAKE, PERSON, PING_SECONDS, Bus, agreement
 from ndx_testing.envoy import until
 
 PURPOSE = {"NDX-Purpose": "SOCIAL_INSURANCE"}
@@ -131,6 +131,13 @@ class TestControlPlane:
             await live.apply(agreements=AGREEMENTS[1:])
             answer = await client.get(PERSON, headers=PURPOSE)
             assert answer.json()["code"] == "no-agreement"
+
+    async def test_an_envoy_that_makes_sure_of_an_idle_line_keeps_it(self, live: Bus) -> None:
+        assert live.envoy is not None
+        before = await live.envoy.stats("cluster.xds.upstream_cx_total")
+        await asyncio.sleep(12 * PING_SECONDS)
+        assert await live.envoy.stats("cluster.xds.upstream_cx_total") == before
+        assert live.server.envoys == ["envoy-1"]
 
     async def test_what_envoy_refuses_is_recorded_and_the_last_good_version_stays(self, live: Bus) -> None:
         good = compile_resources(live.snapshot)

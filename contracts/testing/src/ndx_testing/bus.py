@@ -37,6 +37,8 @@ NO_HANDSHAKE = (
 )
 """What a caller sees whose certificate the door refuses; TLS 1.3 tells it with the first read or write."""
 TODAY = date(2026, 11, 24)
+PING_SECONDS = 0.2
+"""How often the tests' Envoy makes sure that the line to the control plane lives."""
 PERSON = "/population/v1/persons/079190000017"
 SERVICES = ("population", "insurance", "auth", "gateway")
 ISSUER = "https://login.test/auth"

@@ -137,7 +137,13 @@ class _Identity:
 async def serve(server: ConfigServer, *, address: str, folder: Path) -> Any:
     """Start the gRPC server; only holders of a certificate of the internal CA may connect."""
     grpc_server = grpc.aio.server(
-        options=[("grpc.max_send_message_length", -1), ("grpc.so_reuseport", 0)],
+        options=[
+            ("grpc.max_send_message_length", -1),
+            ("grpc.so_reuseport", 0),
+            # Envoy asks every ten seconds whether the line still lives; a few pings without data would
+            # otherwise count as an attack and end the stream.
+            ("grpc.http2.max_ping_strikes", 0),
+        ],
     )
     protos.ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(server, grpc_server)
     identity = _Identity(folder)
