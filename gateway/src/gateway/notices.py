@@ -6,6 +6,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 CHANNEL = "ndx_config"
 
 
-async def announce(session: AsyncSession, kind: str) -> None:
-    """Send NOTIFY at commit; kinds: agency, certificate, agreement, suspension."""
-    await session.execute(text("SELECT pg_notify(:channel, :kind)"), {"channel": CHANNEL, "kind": kind})
+async def announce(session: AsyncSession, kind: str, key: str = "") -> None:
+    """Send NOTIFY at commit.
+
+    Kinds: `agency` with its code, `agreement` with its id, `certificate` with the agency that it names or
+    without. With any other kind, or without the key, everything is looked at.
+    """
+    word = f"{kind} {key}".rstrip()
+    await session.execute(text("SELECT pg_notify(:channel, :word)"), {"channel": CHANNEL, "word": word})

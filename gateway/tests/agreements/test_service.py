@@ -10,6 +10,7 @@ import pytest
 from gateway.agreements import jobs, reading
 from gateway.agreements.steps import today
 from ndx_chassis.app import Runtime
+from ndx_contracts.agreements import Agreement
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -77,11 +78,15 @@ async def give_roles(runtime: Runtime, agency: str, login: str, roles: list[str]
         )
 
 
+async def enforced(session: AsyncSession) -> list[Agreement]:
+    return (await reading.enforced(session, today(), {}))[1]
+
+
 class TestDraft:
     async def test_it_gets_a_number_and_grants_nothing(self, draft: dict[str, Any], runtime: Runtime):
         assert (draft["agreement_id"], draft["state"], draft["version"]) == (NUMBER, "DRAFT", 1)
         async with runtime.sessions() as session:
-            assert await reading.enforceable(session) == []
+            assert await enforced(session) == []
 
     @pytest.mark.parametrize(
         "change",
@@ -246,7 +251,7 @@ class TestSuspend:
     async def test_the_compiler_still_knows_it_as_suspended(self, post: Do, active: Any, runtime: Runtime):
         await post("NDX:an", url("suspend"), {"reason": "misuse found"})
         async with runtime.sessions() as session:
-            assert [a.state for a in await reading.enforceable(session)] == ["SUSPENDED"]
+            assert [a.state for a in await enforced(session)] == ["SUSPENDED"]
 
     async def test_terminated_is_the_end(self, post: Do, active: Any):
         await post("NDX:an", url("terminate"), {"reason": "law changed"})
@@ -275,7 +280,7 @@ class TestAmendment:
         assert (await post("G03:giang", url("approve")))["state"] == "APPROVED"
         assert (await read("NDX:an", url()))["version"] == 1
         async with runtime.sessions() as session:
-            assert [a.version for a in await reading.enforceable(session)] == [1]
+            assert [a.version for a in await enforced(session)] == [1]
         await jobs.begin_and_end(runtime, tomorrow)
         assert (await read("NDX:an", url()))["purposes"] == MORE["purposes"]
         versions = (await read("NDX:an", url("versions")))["items"]
@@ -327,11 +332,11 @@ class TestAmendment:
         await jobs.begin_and_end(runtime, today() + timedelta(days=1))
         assert (await read("NDX:an", url()))["state"] == "EXPIRED"
         async with runtime.sessions() as session:
-            assert [a.agreement_id for a in await reading.lately_ended(session, today())] == [NUMBER]
+            assert [a.state for a in await enforced(session)] == ["EXPIRED"]
         await self.amended(post)
         assert (await post("G03:giang", url("approve")))["state"] == "ACTIVE"
         async with runtime.sessions() as session:
-            assert await reading.lately_ended(session, today()) == []
+            assert [(a.version, a.state) for a in await enforced(session)] == [(2, "ACTIVE")]
 
     async def test_a_terminated_agreement_has_no_future(self, post: Do, put: Do, read: Do, active: Any):
         await self.amended(post)

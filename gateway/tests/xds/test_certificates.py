@@ -16,7 +16,8 @@ from gateway.authorities.anchors import subject_as_envoy_writes_it
 from gateway.authorities.service import Issuer
 from gateway.certificates import authority
 from gateway.certificates.authority import Authority
-from gateway.xds.compile import compile_filters
+from gateway.xds import protos
+from gateway.xds.compile import compile_resources
 from ndx_testing.authorities import make_authority, make_client
 from ndx_testing.bus import NO_HANDSHAKE, PERSON, Bus
 from ndx_testing.envoy import until
@@ -127,7 +128,7 @@ class TestRotation:
         assert await cannot_connect(live, old_pair)
         assert live.provider.received == []
 
-    async def test_the_small_filter_alone_ends_a_retired_authority_on_open_connections(
+    async def test_the_filters_alone_end_a_retired_authority_on_open_connections(
         self, live: Bus, ours: Trusted
     ):
         new = Trusted(make_authority(name=NEXT))
@@ -135,7 +136,8 @@ class TestRotation:
         async with live.caller(G03) as client:
             assert await code_of(client) == "200"
             live.snapshot = replace(live.snapshot, issuers=(new.issuer(),))
-            live.server.publish(compile_filters(live.snapshot))
+            filters = compile_resources(live.snapshot)[protos.ECDS]
+            live.server.publish({protos.ECDS: filters})
             await live.server.wait_settled()
             assert await comes_to(client, "certificate-issuer-refused")
 

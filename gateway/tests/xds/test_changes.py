@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 from gateway.catalogue.operations import operations_of, read_documents
 from gateway.xds import protos
-from gateway.xds.compile import compile_filters, compile_resources
+from gateway.xds.compile import compile_resources, compile_stops
 from gateway.xds.resources import Resource
 from ndx_contracts.agreements import AgreementState
 from ndx_testing.bus import AGENCIES, AGREEMENTS, NO_HANDSHAKE, PERSON, PING_SECONDS, Bus, agreement
@@ -58,10 +58,10 @@ class TestSuspension:
             assert await connections(live) == before
         assert took < 1
 
-    async def test_the_small_filters_alone_stop_it_before_the_routes_are_compiled(self, live: Bus) -> None:
+    async def test_the_stop_filter_alone_stops_it_before_the_routes_are_compiled(self, live: Bus) -> None:
         suspended = AGREEMENTS[0].model_copy(update={"state": AgreementState.SUSPENDED})
         live.snapshot = replace(live.snapshot, agreements=[suspended, *AGREEMENTS[1:]])
-        live.server.publish(compile_filters(live.snapshot))
+        live.server.publish(compile_stops(live.snapshot))
         await live.server.wait_settled()
         async with live.caller(G03) as client:
             refused = await client.get(PERSON, headers=PURPOSE)
@@ -86,7 +86,7 @@ class TestSuspension:
             before = await connections(live)
             stopped = [replace(a, state="SUSPENDED") if a.code == "G03" else a for a in AGENCIES]
             live.snapshot = replace(live.snapshot, agencies=stopped)
-            live.server.publish(compile_filters(live.snapshot))
+            live.server.publish(compile_stops(live.snapshot))
             took = await seconds_until(lambda: client.get(PERSON, headers=PURPOSE), "agency-suspended")
             await live.apply(agencies=AGENCIES)
             assert (await client.get(PERSON, headers=PURPOSE)).status_code == 200

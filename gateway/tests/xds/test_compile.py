@@ -9,7 +9,7 @@ import pytest
 from gateway.agencies.service import AgencyEntry, SystemEntry
 from gateway.xds import names, protos
 from gateway.xds.bootstrap import bootstrap
-from gateway.xds.compile import compile_filters, compile_resources, documents
+from gateway.xds.compile import compile_resources, compile_stops, documents
 from gateway.xds.replies import REFUSALS
 from gateway.xds.resources import Resources
 from gateway.xds.snapshot import Doors, Material, Snapshot
@@ -77,9 +77,10 @@ class TestPurity:
         )
         assert changed(compile_resources(SMALL), compile_resources(backwards)) == set()
 
-    def test_the_filters_alone_are_those_of_the_whole(self) -> None:
+    def test_what_stops_callers_is_that_of_the_whole(self) -> None:
         whole = compile_resources(SMALL)
-        assert compile_filters(SMALL) == {kind: whole[kind] for kind in (protos.SDS, protos.ECDS)}
+        stop = {names.STOP_FILTER: whole[protos.ECDS][names.STOP_FILTER]}
+        assert compile_stops(SMALL) == {protos.SDS: whole[protos.SDS], protos.ECDS: stop}
 
     def test_a_bus_without_agencies_has_no_empty_map(self) -> None:
         empty = replace(SMALL, agencies=[], operators=[], revoked={}, agreements=[])

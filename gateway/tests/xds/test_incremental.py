@@ -9,7 +9,7 @@ import pytest
 from gateway.agencies.service import AgencyEntry, OperatorEntry, SystemEntry
 from gateway.xds import compile as compiling
 from gateway.xds import names, protos
-from gateway.xds.compile import Compiler, compile_filters, compile_resources
+from gateway.xds.compile import Compiler, compile_resources, compile_stops
 from gateway.xds.snapshot import Doors, Material, Snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -146,7 +146,7 @@ class TestIncremental:
         compiler, snapshot = Compiler(), EMPTY
         for change in changes:
             snapshot = change(snapshot)
-            assert compiler.filters(snapshot) == compile_filters(snapshot)
+            assert compiler.stops(snapshot) == compile_stops(snapshot)
             assert compiler.compile(snapshot) == compile_resources(snapshot)
 
     def test_what_did_not_change_is_the_same_object_and_is_not_made_again(

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from fastapi import FastAPI
+from gateway.notices import CHANNEL
 from gateway.rotation import jobs
 from gateway.xds import names, protos, service
 from gateway.xds.server import ConfigServer
+from gateway.xds.source import EVERYTHING, Source, settings_of
 from ndx_chassis.app import Runtime
 from ndx_testing.envoy import free_ports, until
 from sqlalchemy import text
@@ -32,6 +35,14 @@ TERMS: dict[str, Any] = {
     "purposes": ["HEALTH_ENTITLEMENT"],
     "legal_basis": {"text": "Clinics check entitlement at the counter", "reference": "25/2008/QH12"},
     "valid_from": "2025-07-01",
+}
+
+
+ANOTHER = {
+    "code": "H79.002",
+    "name": "Bệnh viện Khác",
+    "name_en": "Another Hospital",
+    "agency_class": "HEALTH",
 }
 
 
@@ -52,7 +63,7 @@ def bus(platform: FastAPI) -> FastAPI:
 async def platform(app: FastAPI, runtime: Runtime) -> FastAPI:
     from gateway import bootstrap
 
-    await bootstrap.make_rows(service._settings(runtime))
+    await bootstrap.make_rows(settings_of(runtime))
     return app
 
 
@@ -145,6 +156,63 @@ class TestChanges:
             await own.close()
         await post("NDX:an", "/v1/agencies/H79.001/suspend", {"reason": "misuse suspected"})
         assert await seconds_until_published(runtime, b"agency-suspended") < 5
+
+
+class TestSource:
+    async def test_what_a_notice_names_is_read_and_the_rest_stays_the_same_object(
+        self, runtime: Runtime, post: Post, active: None
+    ):
+        source = Source(runtime)
+        before = await source.read([])
+        await post("NDX:an", f"/v1/agreements/{NUMBER}/suspend", {"reason": "misuse suspected"})
+        unaware = await source.read(["agency H79.001"])
+        assert [a.state for a in unaware.agreements] == ["ACTIVE"]
+        after = await source.read([f"agreement {NUMBER}"])
+        assert [a.state for a in after.agreements] == ["SUSPENDED"]
+        assert all(a is b for a, b in zip(after.agencies, before.agencies, strict=True))
+        assert after == await service.load_snapshot(runtime)
+
+    async def test_reading_everything_again_finds_any_change_and_keeps_what_is_as_it_was(
+        self, runtime: Runtime, post: Post, active: None
+    ):
+        source = Source(runtime)
+        before = await source.read([])
+        await post("NDX:an", "/v1/agencies/G04/suspend", {"reason": "misuse suspected"})
+        after = await source.read([EVERYTHING])
+        changed = [a for a, b in zip(after.agencies, before.agencies, strict=True) if a is not b]
+        assert [(a.code, a.state) for a in changed] == [("G04", "SUSPENDED")]
+        assert [a is b for a, b in zip(after.agreements, before.agreements, strict=True)] == [True]
+
+    async def test_an_agreement_that_ends_and_an_agency_that_comes_are_read_by_name(
+        self, runtime: Runtime, post: Post, active: None
+    ):
+        source = Source(runtime)
+        await source.read([])
+        await post("NDX:an", f"/v1/agreements/{NUMBER}/terminate", {"reason": "no longer needed"})
+        await post("NDX:an", "/v1/agencies", ANOTHER, 201)
+        after = await source.read([f"agreement {NUMBER}", "agency H79.002"])
+        assert after.agreements == []
+        by_code = sorted(after.agencies, key=lambda a: a.code)
+        assert replace(after, agencies=by_code) == await service.load_snapshot(runtime)
+
+    async def test_a_new_day_has_everything_read(self, runtime: Runtime, platform: FastAPI):
+        source = Source(runtime)
+        before = await source.read([])
+        source.today -= timedelta(days=1)
+        source.agencies.clear()
+        assert await source.read(["agreement none"]) == before
+
+    async def test_a_notice_is_sent_with_each_change(self, post: Post, active: None, database_url: str):
+        heard: list[str] = []
+        own = await asyncpg.connect(database_url)
+        try:
+            await own.add_listener(CHANNEL, lambda *told: heard.append(str(told[3])))
+            await post("NDX:an", "/v1/agencies/H79.001/suspend", {"reason": "misuse suspected"})
+            await post("NDX:an", f"/v1/agreements/{NUMBER}/suspend", {"reason": "misuse suspected"})
+            await until(lambda: len(heard) >= 2, what="the notices")
+        finally:
+            await own.close()
+        assert heard == ["agency H79.001", f"agreement {NUMBER}"]
 
 
 class TestSnapshot:

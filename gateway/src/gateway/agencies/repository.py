@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies.models import Agency, BusOperator, System
@@ -18,12 +18,20 @@ async def page_of_agencies(session: AsyncSession, after: str, limit: int) -> Seq
     return (await session.scalars(statement)).all()
 
 
-async def all_agencies(session: AsyncSession) -> Sequence[Agency]:
-    return (await session.scalars(select(Agency).order_by(Agency.code))).all()
+async def states_of_agencies(session: AsyncSession, code: str | None = None) -> Sequence[Row[str, str]]:
+    """Return code and state of every agency, or of one."""
+    statement = select(Agency.code, Agency.state).order_by(Agency.code)
+    if code is not None:
+        statement = statement.where(Agency.code == code)
+    return (await session.execute(statement)).all()
 
 
-async def all_systems(session: AsyncSession) -> Sequence[System]:
-    return (await session.scalars(select(System).order_by(System.agency, System.code))).all()
+async def states_of_systems(session: AsyncSession, agency: str | None = None) -> Sequence[Row[str, str, str]]:
+    """Return agency, code and state of every system, or of one agency's."""
+    statement = select(System.agency, System.code, System.state).order_by(System.agency, System.code)
+    if agency is not None:
+        statement = statement.where(System.agency == agency)
+    return (await session.execute(statement)).all()
 
 
 async def systems_of(session: AsyncSession, agency: str) -> Sequence[str]:

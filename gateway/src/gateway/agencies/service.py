@@ -104,7 +104,7 @@ async def register_agency(session: AsyncSession, operator: Operator, *, wanted: 
     await record_audit(
         session, operator, action="agency_registered", entity_type="agency", entity_id=agency.code
     )
-    await announce(session, "agency")
+    await announce(session, "agency", agency.code)
     return _out(agency)
 
 
@@ -147,7 +147,7 @@ async def _move(
         entity_id=code,
         details={"reason": reason},
     )
-    await announce(session, "suspension")
+    await announce(session, "agency", code)
     return _out(agency)
 
 
@@ -187,7 +187,7 @@ async def add_system(
         entity_type="system",
         entity_id=f"{agency}:{code}",
     )
-    await announce(session, "agency")
+    await announce(session, "agency", agency)
     return EnrolmentOut(
         agency=agency, system=code, enrolment_code=secret, expires_at=system.enrolment_expires_at
     )
@@ -265,13 +265,14 @@ async def open_enrolments(session: AsyncSession) -> OpenEnrolmentList:
     )
 
 
-async def registry(session: AsyncSession) -> list[AgencyEntry]:
-    """Return every agency with its systems."""
+async def registry(session: AsyncSession, code: str | None = None) -> list[AgencyEntry]:
+    """Return every agency, or one, with its systems."""
     systems: dict[str, list[SystemEntry]] = {}
-    for system in await repository.all_systems(session):
-        systems.setdefault(system.agency, []).append(SystemEntry(system.code, system.state))
+    for agency, system, state in await repository.states_of_systems(session, code):
+        systems.setdefault(agency, []).append(SystemEntry(system, state))
     return [
-        AgencyEntry(a.code, a.state, systems.get(a.code, [])) for a in await repository.all_agencies(session)
+        AgencyEntry(agency, state, systems.get(agency, []))
+        for agency, state in await repository.states_of_agencies(session, code)
     ]
 
 

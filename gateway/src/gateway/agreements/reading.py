@@ -1,6 +1,6 @@
 """What is read of agreements: documents, versions, who decided what, and what differs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -22,6 +22,10 @@ from gateway.agreements.schemas import (
     VersionList,
     VersionOut,
 )
+
+Key = tuple[str, int]
+"""Id and version of an agreement."""
+_AT_A_TIME = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +65,25 @@ def etag(rows: Sequence[AgreementRow]) -> str:
     return f'"{".".join(live)}"'
 
 
-async def enforceable(session: AsyncSession) -> list[Agreement]:
-    """Return the agreements that Envoy must know: active and suspended ones."""
-    return [document(row) for row in await repository.in_states(session, STANDING)]
+async def enforced(
+    session: AsyncSession,
+    ended_since: date,
+    known: Mapping[Key, str],
+    agreement_id: str | None = None,
+) -> tuple[dict[Key, str], list[Agreement]]:
+    """Return what the data plane must know of all agreements, or of one: marks, and documents not known yet.
 
-
-async def lately_ended(session: AsyncSession, since: date) -> list[Agreement]:
-    """Return the agreements that expired since a day, so that a refusal can say so."""
-    return [document(row) for row in await repository.ended_since(session, since)]
+    That is what stands, and what expired lately, so that a refusal can say so. `known` are the marks of the
+    documents that the caller has already.
+    """
+    rows = await repository.enforced(session, ended_since, agreement_id)
+    marks = {(found, version): mark for found, version, mark in rows}
+    fresh = sorted(key for key, mark in marks.items() if known.get(key) != mark)
+    found = []
+    for start in range(0, len(fresh), _AT_A_TIME):
+        some = await repository.named_versions(session, fresh[start : start + _AT_A_TIME])
+        found += [document(row) for row in some]
+    return marks, found
 
 
 async def consumed_by(session: AsyncSession, agency: str) -> list[Agreement]:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import date
 
 from ndx_contracts.agreements import AgreementState
-from sqlalchemy import ColumnElement, and_, func, or_, select, text
+from sqlalchemy import ColumnElement, Row, Text, and_, func, literal_column, or_, select, text, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -79,17 +79,34 @@ async def page(
     return (await session.scalars(statement.limit(limit))).all()
 
 
-async def ended_since(session: AsyncSession, day: date) -> Sequence[AgreementRow]:
-    """Return versions that expired on or after a day and that no later one has followed."""
+def _enforced(ended_since: date) -> ColumnElement[bool]:
+    """Return the condition: it stands, or it expired on or after a day and no later version has followed."""
     later = aliased(AgreementRow)
     followed = select(later.version).where(
         and_(later.agreement_id == AgreementRow.agreement_id, later.state.in_([*_STANDING, "TERMINATED"]))
     )
-    statement = select(AgreementRow).where(
-        and_(AgreementRow.state == AgreementState.EXPIRED.value, AgreementRow.valid_to >= day),
+    ended = and_(
+        AgreementRow.state == AgreementState.EXPIRED.value,
+        AgreementRow.valid_to >= ended_since,
         ~followed.exists(),
     )
-    return (await session.scalars(statement.order_by(AgreementRow.agreement_id))).all()
+    return or_(AgreementRow.state.in_(_STANDING), ended)
+
+
+async def enforced(
+    session: AsyncSession, ended_since: date, agreement_id: str | None = None
+) -> Sequence[Row[str, int, str]]:
+    """Return id and version of what the data plane must know, each with a mark that changes with the row."""
+    mark = literal_column(f"{AgreementRow.__tablename__}.xmin::text", Text)
+    statement = select(AgreementRow.agreement_id, AgreementRow.version, mark).where(_enforced(ended_since))
+    if agreement_id is not None:
+        statement = statement.where(AgreementRow.agreement_id == agreement_id)
+    return (await session.execute(statement)).all()
+
+
+async def named_versions(session: AsyncSession, keys: Collection[tuple[str, int]]) -> Sequence[AgreementRow]:
+    place = tuple_(AgreementRow.agreement_id, AgreementRow.version)
+    return (await session.scalars(select(AgreementRow).where(place.in_(keys)))).all()
 
 
 async def due(session: AsyncSession, today: date) -> Sequence[str]:

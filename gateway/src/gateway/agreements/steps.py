@@ -20,7 +20,6 @@ from gateway.agreements.schemas import RefusalIn
 from gateway.notices import announce
 
 _PUBLISHED = frozenset({"activate", "suspend", "resume", "expire", "terminate"})
-_AT_ONCE = frozenset({"suspend", "resume", "terminate"})
 S = AgreementState
 
 
@@ -123,7 +122,7 @@ class Held:
         agreement = await named(self.session, row)
         if action in _PUBLISHED:
             await publish(self.session, AgreementChanged(**agreement.model_dump()))
-            await announce(self.session, "suspension" if action in _AT_ONCE else "agreement")
+            await announce(self.session, "agreement", row.agreement_id)
         return View(agreement, etag(self.rows))
 
     async def write(self, terms: AgreementTerms, action: str) -> View:

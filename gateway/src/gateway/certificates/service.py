@@ -98,7 +98,7 @@ async def _keep(session: AsyncSession, row: Certificate, actor: Holder) -> Certi
         entity_id=row.serial,
         details={"uri": row.uri, "issuer": row.issuer},
     )
-    await announce(session, "certificate")
+    await announce(session, "certificate", row.agency)
     return row
 
 
@@ -271,7 +271,7 @@ async def _revoke(
         entity_id=row.serial,
         details={"reason": wanted.reason, "cause": wanted.cause.value},
     )
-    await announce(session, "certificate")
+    await announce(session, "certificate", row.agency)
     try:
         await publish_list(session, settings, row.issuer)
     except (OSError, ValueError, TypeError) as error:

@@ -88,15 +88,15 @@ class Compiler:
             protos.RDS: routes,
         }
 
-    def filters(self, snapshot: Snapshot) -> Resources:
-        """Return only what stops a suspended or revoked caller, long before the routes: filters and lists.
+    def stops(self, snapshot: Snapshot) -> Resources:
+        """Return only what stops suspended and revoked callers, long before the rest: one filter, and lists.
 
-        They may be in force before the routes of the same snapshot: then more is refused, never less.
+        It may be in force before the routes of the same snapshot: then more is refused, never less.
         """
         self._take(snapshot)
         return {
             protos.SDS: self._documents(protos.SDS, snapshot.material, lambda: secrets(snapshot)),
-            protos.ECDS: self._filters(snapshot.issuers),
+            protos.ECDS: {names.STOP_FILTER: self._stop_filter()},
         }
 
     def _once(self, key: tuple[str, str], given: Any, make: Callable[[], _Made]) -> _Made:
@@ -166,6 +166,12 @@ class Compiler:
         self._replace(self._operators, after)
         self._operators = after
 
+    def _stop_filter(self) -> Resource:
+        def made() -> Resource:
+            return from_filter(names.STOP_FILTER, protos.Rbac, stop_filter(Entries(self._stops.joined())))
+
+        return self._once(("filter", names.STOP_FILTER), self._stops.version, made)
+
     def _filters(self, issuers: tuple[Issuer, ...]) -> dict[str, Resource]:
         def agencies() -> Resource:
             outside = [
@@ -181,10 +187,6 @@ class Compiler:
             )
             return from_filter(names.AGENCY_FILTER, protos.Rbac, known)
 
-        def stops() -> Resource:
-            stopped = stop_filter(Entries(self._stops.joined()))
-            return from_filter(names.STOP_FILTER, protos.Rbac, stopped)
-
         def burst() -> Resource:
             return from_filter(
                 names.BURST_FILTER, protos.LocalRateLimit, burst_filter(self._buckets.joined())
@@ -192,7 +194,7 @@ class Compiler:
 
         versions = (self._admissions.version, self._systems.version, issuers)
         return {
-            names.STOP_FILTER: self._once(("filter", names.STOP_FILTER), self._stops.version, stops),
+            names.STOP_FILTER: self._stop_filter(),
             names.AGENCY_FILTER: self._once(("filter", names.AGENCY_FILTER), versions, agencies),
             names.BURST_FILTER: self._once(("filter", names.BURST_FILTER), self._buckets.version, burst),
         }
@@ -228,9 +230,9 @@ def compile_resources(snapshot: Snapshot) -> Resources:
     return Compiler().compile(snapshot)
 
 
-def compile_filters(snapshot: Snapshot) -> Resources:
-    """Return only the small filters."""
-    return Compiler().filters(snapshot)
+def compile_stops(snapshot: Snapshot) -> Resources:
+    """Return only the filter that stops suspended and revoked callers."""
+    return Compiler().stops(snapshot)
 
 
 def documents(resources: Resources) -> dict[str, dict[str, dict[str, Any]]]:

@@ -26,8 +26,13 @@ class ConfigServer(protos.ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # t
         self._progress = asyncio.Condition()
 
     def publish(self, resources: Resources) -> None:
-        """Make these the current resources; types that they leave out stay as they are."""
-        self._resources = {**(self._resources or {}), **resources}
+        """Make these the current resources; types that they leave out stay as they are.
+
+        Discovered filters may come one by one: those that are left out stay as well, for no filter ever goes.
+        """
+        before = self._resources or {}
+        filters = {**before.get(protos.ECDS, {}), **resources.get(protos.ECDS, {})}
+        self._resources = {**before, **resources, protos.ECDS: filters}
         for changed in self._streams.values():
             changed.set()
 
