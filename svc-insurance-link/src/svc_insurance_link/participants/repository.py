@@ -3,20 +3,25 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Text, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_insurance_link.participants.models import Death, Participant, ParticipantCode
 
+# Built once: building a statement costs more than running it.
+_LOCK = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("number", type_=Text), 0)))
+_BY_PERSONAL_ID = select(Participant).where(Participant.personal_id == bindparam("number"))
+_DEATH = select(Death.died_on).where(Death.personal_id == bindparam("number"))
+
 
 async def lock(session: AsyncSession, personal_id: str) -> None:
     """Serialise everything about one person until the transaction ends, whether or not a row exists."""
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(personal_id, 0))))
+    await session.execute(_LOCK, {"number": personal_id})
 
 
 async def by_personal_id(session: AsyncSession, personal_id: str) -> Participant | None:
-    found = await session.execute(select(Participant).where(Participant.personal_id == personal_id))
+    found = await session.execute(_BY_PERSONAL_ID, {"number": personal_id})
     return found.scalar_one_or_none()
 
 
@@ -31,7 +36,8 @@ async def by_code(session: AsyncSession, code: str) -> tuple[Participant, Partic
 
 
 async def death_of(session: AsyncSession, personal_id: str) -> date | None:
-    return await session.scalar(select(Death.died_on).where(Death.personal_id == personal_id))
+    died_on: date | None = await session.scalar(_DEATH, {"number": personal_id})
+    return died_on
 
 
 async def add(session: AsyncSession, participant: Participant) -> None:

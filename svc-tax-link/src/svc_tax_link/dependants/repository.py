@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import case, or_, select, update
+from sqlalchemy import bindparam, case, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_tax_link.dependants.models import Claim, ClaimState, Dependant, DependantState
 
+# Built once: building a statement costs more than running it.
+_BY_PERSONAL_ID = select(Dependant).where(Dependant.personal_id == bindparam("number"))
+
 
 async def by_personal_id(session: AsyncSession, personal_id: str) -> Dependant | None:
-    found = await session.execute(select(Dependant).where(Dependant.personal_id == personal_id))
+    found = await session.execute(_BY_PERSONAL_ID, {"number": personal_id})
     return found.scalar_one_or_none()
 
 

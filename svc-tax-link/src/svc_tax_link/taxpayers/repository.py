@@ -4,20 +4,34 @@ from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Text, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_tax_link.taxpayers.models import Death, LegacyCode, Taxpayer, TaxpayerState
 
+# Built once: building a statement costs more than running it.
+_LOCK = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("number", type_=Text), 0)))
+_BY_PERSONAL_ID = select(Taxpayer).where(Taxpayer.personal_id == bindparam("number"))
+_DEATH = select(Death.died_on).where(Death.personal_id == bindparam("number"))
+_LIVING = (
+    select(Taxpayer.personal_id, Taxpayer.id)
+    .where(
+        Taxpayer.personal_id.in_(bindparam("numbers", expanding=True)),
+        Taxpayer.state.in_([TaxpayerState.MATCHED.value, TaxpayerState.DUP_TAX_CODE.value]),
+    )
+    .order_by(Taxpayer.personal_id)
+    .with_for_update(read=True)
+)
+
 
 async def lock(session: AsyncSession, personal_id: str) -> None:
     """Serialise everything about one person until the transaction ends, whether or not a row exists."""
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(personal_id, 0))))
+    await session.execute(_LOCK, {"number": personal_id})
 
 
 async def by_personal_id(session: AsyncSession, personal_id: str) -> Taxpayer | None:
-    found = await session.execute(select(Taxpayer).where(Taxpayer.personal_id == personal_id))
+    found = await session.execute(_BY_PERSONAL_ID, {"number": personal_id})
     return found.scalar_one_or_none()
 
 
@@ -27,20 +41,15 @@ async def by_id(session: AsyncSession, taxpayer_id: UUID) -> Taxpayer:
 
 async def living(session: AsyncSession, personal_ids: Sequence[str]) -> dict[str, UUID]:
     """Return the taxpayers among these people, held as they are until the transaction ends."""
-    found = await session.execute(
-        select(Taxpayer.personal_id, Taxpayer.id)
-        .where(
-            Taxpayer.personal_id.in_(personal_ids),
-            Taxpayer.state.in_([TaxpayerState.MATCHED.value, TaxpayerState.DUP_TAX_CODE.value]),
-        )
-        .order_by(Taxpayer.personal_id)
-        .with_for_update(read=True)
-    )
+    if not personal_ids:
+        return {}
+    found = await session.execute(_LIVING, {"numbers": list(personal_ids)})
     return {row.personal_id: row.id for row in found}
 
 
 async def death_of(session: AsyncSession, personal_id: str) -> date | None:
-    return await session.scalar(select(Death.died_on).where(Death.personal_id == personal_id))
+    died_on: date | None = await session.scalar(_DEATH, {"number": personal_id})
+    return died_on
 
 
 async def add(session: AsyncSession, taxpayer: Taxpayer) -> None:
