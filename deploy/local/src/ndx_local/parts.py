@@ -118,7 +118,13 @@ def _kafka(paths: StackPaths, ports: Ports, servers: str) -> list[Part]:
             "kafka",
             [
                 program,
-                *("-Xmx512m", "-Xms256m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError"),
+                *(
+                    "-Xmx512m",
+                    "-Xms256m",
+                    "-XX:+UseSerialGC",
+                    "-XX:TieredStopAtLevel=1",
+                    "-XX:+ExitOnOutOfMemoryError",
+                ),
                 *("-XX:+AutoCreateSharedArchive", f"-XX:SharedArchiveFile={archive}", "-Xlog:cds=off"),
                 "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
                 f"-Dlog4j2.configurationFile={config.parent / 'log4j2.yaml'}",
