@@ -1,11 +1,13 @@
 """The promises of the runtime that no service tests alone: pauses grow, headers hold no data, shapes hold."""
 
+import logging
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ndx_chassis import relay
 from ndx_chassis.inbox import delay_after
-from ndx_chassis.telemetry import inbound, is_sampled, traceparent
+from ndx_chassis.telemetry import OnceInAWhile, inbound, is_sampled, traceparent
 from ndx_contracts.disclosure import DisclosureRecord
 from ndx_contracts.personal_ids import mask, mask_all
 
@@ -34,6 +36,23 @@ class TestMasking:
 
     def test_other_numbers_stay(self) -> None:
         assert mask_all("took 1234567890123 ns, order 12345") == "took 1234567890123 ns, order 12345"
+
+
+class TestQuietLogs:
+    def test_what_the_kafka_client_repeats_is_written_once_in_a_while(self) -> None:
+        quiet = OnceInAWhile()
+
+        def passes(name: str, words: str, at: float) -> bool:
+            record = logging.LogRecord(name, logging.ERROR, "", 0, words, (), None)
+            record.created = at
+            return quiet.filter(record)
+
+        said = [
+            passes("aiokafka.conn", "Unable connect to node", second / 10) for second in range(1000, 1250)
+        ]
+        assert said.count(True) == 3
+        assert passes("aiokafka.conn", "another trouble", 124.9)
+        assert all(passes("ndx", "relay_interrupted", 100.0) for _ in range(5))
 
 
 class TestTraceContext:

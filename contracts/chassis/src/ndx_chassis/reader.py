@@ -20,6 +20,9 @@ FETCH_WAIT_MS = 2_500
 COMMIT_SECONDS = 1.0
 """Offsets are committed at most this often: what a crash repeats, the inbox knows already."""
 
+RETRY_MS = 500
+"""Pause between tries while Kafka is away: many clients that ask at once would keep it from coming back."""
+
 
 def by_group(subscriptions: Sequence[Subscription]) -> dict[str, list[Subscription]]:
     """Put the subscriptions of each consumer group together."""
@@ -104,6 +107,7 @@ class Reader:
             max_poll_records=500,
             # An idle fetch waits this long at the broker; it answers at once when something comes.
             fetch_max_wait_ms=FETCH_WAIT_MS,
+            retry_backoff_ms=RETRY_MS,
             session_timeout_ms=10_000,
             metadata_max_age_ms=30_000,
         )
@@ -148,6 +152,7 @@ async def follow(
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=FETCH_WAIT_MS,
+            retry_backoff_ms=RETRY_MS,
         )
         try:
             await consumer.start()

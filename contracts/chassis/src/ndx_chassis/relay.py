@@ -27,6 +27,7 @@ GATHER_SECONDS = 0.01
 """Pause after a look that moved something: under load the next one takes what many commits left."""
 _Position = tuple[int, UUID]
 GOOD_SECONDS = 30.0
+RETRY_MS = 500
 _ZERO = UUID(int=0)
 
 # A row is taken when every transaction that could still commit a smaller position has ended; so the
@@ -124,6 +125,7 @@ class Relay:
             linger_ms=2,
             max_batch_size=262_144,
             request_timeout_ms=10_000,
+            retry_backoff_ms=RETRY_MS,
         )
         # Only positions are written here, and one that a crash loses means no more than a repetition.
         connection = await asyncpg.connect(

@@ -20,6 +20,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("ndx")
 
+QUIET_SECONDS = 10.0
 _propagator = TraceContextTextMapPropagator()
 _tracer = trace.get_tracer("ndx")
 _inbound: ContextVar[str | None] = ContextVar("ndx_inbound_trace", default=None)
@@ -35,6 +36,24 @@ def _add_trace(_logger: Any, _name: str, event: structlog.typing.EventDict) -> s
     if trace_id is not None:
         event["trace_id"] = trace_id
     return event
+
+
+class OnceInAWhile(logging.Filter):
+    """Passes what the Kafka client repeats many times a second, while Kafka is away, once in ten seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._passed: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether the line is to be written."""
+        if not record.name.startswith("aiokafka"):
+            return True
+        line = (record.name, str(record.msg))
+        if record.created - self._passed.get(line, 0.0) < QUIET_SECONDS:
+            return False
+        self._passed[line] = record.created
+        return True
 
 
 def configure_logging(service: str, level: str) -> None:
@@ -64,6 +83,7 @@ def configure_logging(service: str, level: str) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
+    handler.addFilter(OnceInAWhile())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

@@ -63,6 +63,18 @@ class Context:
     home: Path
     enrolment: Enrolment
     report: Callable[[Step], None] = lambda _: None
+    family: str = ""
+    """A name that tells this walk's parents from those of others; none for the demo's own."""
+
+    def file(self, name: str) -> Path:
+        """Return where the walk keeps what the next one of this family needs."""
+        return self.home / f"demo-{name}{self.family and '-'}{self.family}.json"
+
+    def parent(self, name: str) -> str:
+        return f"{name} {self.family}".strip()
+
+    def key(self, word: str) -> str:
+        return f"demo-{word}-{self.family}".rstrip("-")
 
 
 class Walk:
@@ -163,7 +175,8 @@ MOTHER, FATHER = "Trần Thị Hoa", "Nguyễn Văn Bình"
 
 def ensure_parents(walk: Walk) -> tuple[str, str]:
     """Return the demo parents' numbers; they are registered late, once per stack."""
-    file = walk.context.home / "demo-family.json"
+    context = walk.context
+    file = context.file("family")
     if file.exists():
         known = json.loads(file.read_text())
         return known["mother"], known["father"]
@@ -172,12 +185,13 @@ def ensure_parents(walk: Walk) -> tuple[str, str]:
         ("mother", MOTHER, "FEMALE", date(1996, 3, 8)),
         ("father", FATHER, "MALE", date(1994, 9, 2)),
     ):
-        surname, middle, given = full.split(" ")
+        surname, middle, given = context.parent(full).split(" ", 2)
         body = birth_of(given=given, sex=sex, born=born, mother=None, father=None)
         body["child"] |= {"surname": surname, "middle_name": middle}
-        body["mother"] = {"name": "Lê Thị Minh Họa", "nationality": "VN", "ethnicity_code": "01"}
+        grandmother = f"Lê Thị {context.family or 'Minh Họa'}"
+        body["mother"] = {"name": grandmother, "nationality": "VN", "ethnicity_code": "01"}
         reply = walk.door(f"{COMMUNE}/one-stop").post(
-            "/civil-registry/v1/births", body, purpose="CIVIL_REGISTRATION", key=f"demo-{role}"
+            "/civil-registry/v1/births", body, purpose="CIVIL_REGISTRATION", key=context.key(role)
         )
         if reply.status_code != 201:  # noqa: PLR2004 - registered with a number
             raise StepFailed(f"registering the demo {role}: {reply.status_code} {reply.text[:300]}")
@@ -189,21 +203,27 @@ def ensure_parents(walk: Walk) -> tuple[str, str]:
 
 def ensure_account(walk: Walk, mother: str) -> Holder:
     """Return the mother's e-ID account: opened at the police office, activated by herself, once per stack."""
-    file = walk.context.home / "demo-holder.json"
+    context = walk.context
+    file = context.file("holder")
     if file.exists():
         return Holder(**json.loads(file.read_text()))
-    body = {"personal_id": mother, "level": 2, "birth_date": "1996-03-08", "birth_name": MOTHER}
+    body = {
+        "personal_id": mother,
+        "level": 2,
+        "birth_date": "1996-03-08",
+        "birth_name": context.parent(MOTHER),
+    }
     reply = walk.door("G01/police-office").post(
-        "/identity/v1/accounts", body, purpose="ELECTRONIC_IDENTIFICATION", key="demo-mother"
+        "/identity/v1/accounts", body, purpose="ELECTRONIC_IDENTIFICATION", key=context.key("mother")
     )
     if reply.status_code != 201:  # noqa: PLR2004 - opened
         raise StepFailed(f"opening the mother's e-ID account: {reply.status_code} {reply.text[:300]}")
     code = reply.json()["activation_code"]
     passcode = "583206"
-    ca = walk.context.enrolment.operators["NDX-an"].ca
+    ca = context.enrolment.operators["NDX-an"].ca
     attempts = 0
     time.sleep(1)
-    with citizen.citizen_http(walk.context.citizen_url, ca) as http:
+    with citizen.citizen_http(context.citizen_url, ca) as http:
         while True:
             try:
                 activated = citizen.activate(http, handle=mother, activation_code=code, passcode=passcode)
@@ -231,7 +251,10 @@ def ensure_account(walk: Walk, mother: str) -> Holder:
 def ensure_taxpayer(walk: Walk, father: str) -> None:
     """Register the father as a taxpayer, so that the child becomes his dependant."""
     reply = walk.door("G04/tax-office").post(
-        "/tax/v1/taxpayers", {"personal_id": father}, purpose="TAX_ADMINISTRATION", key="demo-father"
+        "/tax/v1/taxpayers",
+        {"personal_id": father},
+        purpose="TAX_ADMINISTRATION",
+        key=walk.context.key("father"),
     )
     if reply.status_code not in {200, 201, 409}:
         raise StepFailed(f"registering the father as taxpayer: {reply.status_code} {reply.text[:300]}")
@@ -257,8 +280,9 @@ def _run(walk: Walk) -> WalkResult:
     trace_page = f"{context.trace_url}traces/{trace_id}"
     result.trace_id = trace_id
     given = "An " + "".join(chr(ord("A") + int(c, 16)) for c in walk.run_id)
-    born = birthday(context.home)
-    body = birth_of(given=given, sex="FEMALE", born=born, mother=(mother, MOTHER), father=(father, FATHER))
+    born = birthday(context.file("births"))
+    parents = (mother, context.parent(MOTHER)), (father, context.parent(FATHER))
+    body = birth_of(given=given, sex="FEMALE", born=born, mother=parents[0], father=parents[1])
     birth = walk.step(
         "The commune registers a birth",
         "POST /civil-registry/v1/births",
@@ -318,13 +342,12 @@ def _run(walk: Walk) -> WalkResult:
     return result
 
 
-def birthday(home: Path) -> date:
+def birthday(file: Path) -> date:
     """Return a birth date for the family's next child, such that no rule suspects a duplicate.
 
     Births of one mother lie nine months apart or on one day; so the days are fixed by a stack's first walk,
     however often and however many days later it is walked again.
     """
-    file = home / "demo-births.json"
     first = datetime.now(UTC).date() - timedelta(days=1)
     known = json.loads(file.read_text()) if file.exists() else {}
     day, count = str(known.get("first_day", first)), int(known.get("count", 0))

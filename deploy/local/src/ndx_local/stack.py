@@ -29,7 +29,7 @@ from ndx_local.errors import StackError
 from ndx_local.parts import Part, declare
 from ndx_local.paths import ROOT, StackPaths
 
-START_SECONDS = 180.0
+START_SECONDS = 300.0
 TRIES = 3
 """A part that has failed so often while the stack starts will not start at all."""
 NEEDED_BYTES = 1_000_000_000

@@ -20,7 +20,7 @@ from ndx_local.parts import Part
 from ndx_local.paths import ROOT, StackPaths
 from ndx_local.probes import is_ready
 
-READY_SECONDS = 90.0
+READY_SECONDS = float(os.environ.get("NDX_READY_SECONDS", "120"))
 STOP_SECONDS = float(os.environ.get("NDX_STOP_SECONDS", "15"))
 GOOD_SECONDS = 30.0
 """After so long a run, the next failure is a new story: its backoff starts anew."""
@@ -42,6 +42,7 @@ class Running:
         self.ready = asyncio.Event()
         self.over = asyncio.Event()
         self.failure = ""
+        self.late = 0
 
     @property
     def log(self) -> Path:
@@ -62,6 +63,11 @@ class Running:
             "failure": self.failure,
             "log": str(self.log),
         }
+
+    @property
+    def patience(self) -> float:
+        """Return how long it may take to be ready; a slow start on a busy machine needs more each time."""
+        return READY_SECONDS * (1, 2, 4, 8)[min(self.late, 3)]
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         inherited = {k: os.environ[k] for k in INHERITED if k in os.environ}
@@ -119,14 +125,15 @@ class Running:
         code = await (self.process.wait() if self.part.once else self._watch(self.process))
         if self.part.once and code == 0:
             return ""
-        late = f"was not ready within {READY_SECONDS:.0f} s" if self.state == "LATE" else None
+        late = f"was not ready within {self.patience:.0f} s" if self.state == "LATE" else None
+        self.late = self.late + 1 if late else 0
         how = late or (f"was ended by signal {-code}" if code < 0 else f"ended with code {code}")
         last = logs.last_line(self.log, after=written)
         return f"{how}: {last}" if last else how
 
     async def _watch(self, process: asyncio.subprocess.Process) -> int:
         ended = asyncio.ensure_future(process.wait())
-        deadline = time.monotonic() + READY_SECONDS
+        deadline = time.monotonic() + self.patience
         while not ended.done() and not self.ready.is_set():
             answers = await asyncio.gather(*(is_ready(probe) for probe in self.part.ready))
             if all(answers) and not ended.done():

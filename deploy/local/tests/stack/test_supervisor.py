@@ -10,6 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
+from ndx_local import stack as stack_module
 from ndx_local.errors import StackError
 from ndx_local.leftovers import is_alive
 from ndx_local.parts import Part
@@ -80,6 +81,16 @@ class TestKeep:
         assert after["pid"] != before["pid"]
         assert after["restarts"] == 1
         assert stack.part("b")["restarts"] == 0
+
+    def test_a_slow_start_is_given_more_time_with_each_try(
+        self, stacks: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("NDX_READY_SECONDS", "1")
+        slow = stacks.server("slow", before="import time; time.sleep(2.5)")
+        stack = stacks(slow, stacks.server("a"))
+        monkeypatch.setattr(stack_module, "TRIES", 10)
+        stack.up()
+        assert stack.part("slow")["restarts"] >= 1
 
     def test_a_part_that_kills_itself_comes_back(self, stacks: Any) -> None:
         stack = stacks(stacks.server("a"))
