@@ -118,6 +118,10 @@ class Relay:
                 await asyncio.sleep(delay)
 
     async def _session(self) -> None:
+        # Only positions are written here, and one that a crash loses means no more than a repetition.
+        connection = await asyncpg.connect(
+            self._dsn, timeout=5, server_settings={"synchronous_commit": "off"}
+        )
         producer = AIOKafkaProducer(
             bootstrap_servers=self._servers,
             acks="all",
@@ -126,10 +130,6 @@ class Relay:
             max_batch_size=262_144,
             request_timeout_ms=10_000,
             retry_backoff_ms=RETRY_MS,
-        )
-        # Only positions are written here, and one that a crash loses means no more than a repetition.
-        connection = await asyncpg.connect(
-            self._dsn, timeout=5, server_settings={"synchronous_commit": "off"}
         )
         try:
             await producer.start()
