@@ -63,6 +63,10 @@ async def running_bus(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
         timeout_seconds=1.0,
         provider_requests=8,
         citizen_per_second=10,
+        handshake_seconds=1.0,
+        request_headers_seconds=1.0,
+        request_seconds=2.0,
+        source_per_second=2,
     )
     snapshot = Snapshot(
         agencies=AGENCIES,

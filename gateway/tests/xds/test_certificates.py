@@ -231,12 +231,14 @@ class TestOutsideAuthority:
         async with live.caller(G01) as client:
             assert await code_of(client) == "no-agreement"
 
+    @pytest.mark.parametrize("number", [0x7, 0xABC, 0x80, 0xF << 155])
     async def test_what_it_revokes_is_refused_on_open_and_on_new_connections(
-        self, live: Bus, ours: Trusted, tmp_path: Path
+        self, live: Bus, ours: Trusted, tmp_path: Path, number: int
     ):
         outside = Trusted(make_authority(), may_certify=("G03",))
-        stolen, other = (make_client(outside.ca, tmp_path, stem, [G03]) for stem in ("stolen", "other"))
-        serial = format(x509.load_pem_x509_certificate(stolen[0].read_bytes()).serial_number, "x")
+        stolen = make_client(outside.ca, tmp_path, "stolen", [G03], serial=number)
+        other = make_client(outside.ca, tmp_path, "other", [G03])
+        serial = format(number, "x")
         await live.apply(**trusting(live, ours, outside))
         async with caller(live, stolen) as client:
             assert await code_of(client) == "200"

@@ -61,10 +61,14 @@ def value_of(source: dict[str, Any], call: Call) -> str | None:
 def holds(predicate: dict[str, Any], call: Call) -> bool:
     if "and_matcher" in predicate:
         return all(holds(p, call) for p in predicate["and_matcher"]["predicate"])
+    if "or_matcher" in predicate:
+        return any(holds(p, call) for p in predicate["or_matcher"]["predicate"])
     single = predicate["single_predicate"]
     value, match = value_of(single["input"], call), single["value_match"]
     if value is None:
         return False
+    if "contains" in match:
+        return match["contains"] in value
     if "exact" in match:
         return bool(value == match["exact"])
     return re.fullmatch(match["safe_regex"]["regex"], value) is not None

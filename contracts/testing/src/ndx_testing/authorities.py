@@ -61,6 +61,7 @@ def make_client(
     *,
     days: tuple[float, float] = (-1, 30),
     chain: tuple[authority.Authority, ...] = (),
+    serial: int | None = None,
 ) -> tuple[Path, Path]:
     """Write a client's certificate, with the authorities between it and the anchor, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -70,7 +71,7 @@ def make_client(
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, stem[:60])]))
         .issuer_name(ca.certificate.subject)
         .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
+        .serial_number(serial or x509.random_serial_number())
         .not_valid_before(now + timedelta(days=days[0]))
         .not_valid_after(now + timedelta(days=days[1]))
         .add_extension(

@@ -57,6 +57,7 @@ OPERATIONS = [
     operation("population.list_my_disclosures", "GET", "/population/v1/me/disclosures", "citizen", acr=2),
     operation("insurance.show_entitlement", "GET", "/insurance/v1/entitlements/{id}"),
     operation("auth.show_discovery", "GET", "/auth/.well-known/openid-configuration", "public"),
+    operation("gateway.request_certificate", "POST", "/v1/certificates", "public"),
     operation("gateway.list_agencies", "GET", "/v1/agencies", "agency_metadata"),
     operation("gateway.register_agency", "POST", "/v1/agencies", "operator"),
     operation("gateway.list_my_agreements", "GET", "/v1/agreements/mine", "agency_metadata"),

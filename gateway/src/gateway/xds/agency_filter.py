@@ -33,6 +33,11 @@ def may_certify(issuer: Issuer, san: str) -> bool:
     )
 
 
+def _in_bytes(serial: str) -> str:
+    """Return a serial in whole bytes, as Envoy writes it."""
+    return serial.zfill(len(serial) + len(serial) % 2)
+
+
 def _by_issuer(
     cases: matchers.Entries, own: Sequence[Issuer], outside: Sequence[OutsideCases]
 ) -> matchers.Tree:
@@ -41,7 +46,7 @@ def _by_issuer(
     everybody = matchers.nested(matchers.by_san(cases, matchers.deny("agency-unknown")))
     found = [(matchers.any_of([matchers.issuer_is(i.subject) for i in own]), everybody)] if own else []
     for each in outside:
-        late = {serial: matchers.deny("certificate-revoked") for serial in each.issuer.late}
+        late = {_in_bytes(serial): matchers.deny("certificate-revoked") for serial in each.issuer.late}
         known = matchers.nested(matchers.by_san(each.cases, refused))
         found.append((matchers.issuer_is(each.issuer.subject), matchers.by_serial(late, known)))
     return matchers.tree_of_first(found, refused)
@@ -101,7 +106,8 @@ def agency_bucket(agency: str, rate: int) -> Wire:
     return _bucket({"door": "control", "agency": agency}, rate=rate, burst=2 * rate)
 
 
-def _from_metadata(key: str, source: str, namespace: str, path: str) -> dict[str, Any]:
+def from_metadata(key: str, source: str, namespace: str, path: str) -> dict[str, Any]:
+    """Return the part of a rate limit's action that reads metadata of the call or of its route."""
     return {
         "metadata": {
             "descriptor_key": key,
@@ -132,10 +138,10 @@ def burst_filter(buckets: Wire) -> Wire:
     limit = rate_limit(
         [],
         [
-            [_from_metadata("agreement", "DYNAMIC", rbac, names.AGREEMENT_KEY)],
+            [from_metadata("agreement", "DYNAMIC", rbac, names.AGREEMENT_KEY)],
             [
-                _from_metadata("door", "ROUTE_ENTRY", names.ROUTE_METADATA, "door"),
-                _from_metadata("agency", "DYNAMIC", rbac, names.AGENCY_KEY),
+                from_metadata("door", "ROUTE_ENTRY", names.ROUTE_METADATA, "door"),
+                from_metadata("agency", "DYNAMIC", rbac, names.AGENCY_KEY),
             ],
         ],
     )

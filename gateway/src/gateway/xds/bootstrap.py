@@ -9,7 +9,18 @@ from typing import Any
 from gateway.authorities.files import ENVOY_IDENTITY
 from gateway.settings import Settings
 
-_RUNTIME = {"tracing": {"zipkin": {"flush_interval_ms": 1000}, "opentelemetry": {"flush_interval_ms": 1000}}}
+_RUNTIME = {
+    # Spans reach the trace backend within a second, not five.
+    "tracing": {"zipkin": {"flush_interval_ms": 1000}, "opentelemetry": {"flush_interval_ms": 1000}},
+    # Who opens streams only to reset them is cut off (HTTP/2 rapid reset, CVE-2023-44487).
+    "overload": {
+        "premature_reset_total_stream_count": 200,
+        "premature_reset_min_stream_lifetime_seconds": 1,
+    },
+    # One connection does not keep the others waiting with all that it has sent at once.
+    "http": {"max_requests_per_io_cycle": 10},
+}
+_MOST_CONNECTIONS = 20_000
 
 
 def bootstrap(settings: Settings) -> dict[str, Any]:
@@ -79,13 +90,21 @@ def bootstrap(settings: Settings) -> dict[str, Any]:
         },
         "transport_socket": tls,
     }
+    connections = {
+        "name": "envoy.resource_monitors.global_downstream_max_connections",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3"
+            ".DownstreamConnectionsConfig",
+            "max_active_downstream_connections": _MOST_CONNECTIONS,
+        },
+    }
     return {
         "node": {"id": "envoy-1", "cluster": "ndx-gateway"},
         "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": settings.admin_port}}},
         "dynamic_resources": {"ads_config": ads, "lds_config": source, "cds_config": source},
         "static_resources": {"clusters": [cluster]},
-        # Spans reach the trace backend within a second, not five.
         "layered_runtime": {"layers": [{"name": "static", "static_layer": _RUNTIME}]},
+        "overload_manager": {"resource_monitors": [connections]},
     }
 
 

@@ -4,8 +4,9 @@ from typing import Any
 
 from ndx_contracts import headers
 
+from gateway.authorities.service import LONGEST_CONNECTION
 from gateway.xds import matchers, names, wire
-from gateway.xds.agency_filter import rate_limit
+from gateway.xds.agency_filter import from_metadata, rate_limit
 from gateway.xds.protos import Predicate
 from gateway.xds.replies import local_replies
 from gateway.xds.reporting import access_log, tracing
@@ -19,6 +20,14 @@ _KEPT = {
     matchers.ISSUER_KEY: "%DOWNSTREAM_PEER_ISSUER%",
     matchers.SERIAL_KEY: "%DOWNSTREAM_PEER_SERIAL%",
 }
+_CIPHERS = (
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-ECDSA-CHACHA20-POLY1305",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-CHACHA20-POLY1305",
+)
 _MUTATION = "filters.http.header_mutation.v3.HeaderMutation"
 # What a caller must not decide: who it is, how it is traced, and how Envoy treats it.
 _STRIPPED = (
@@ -95,12 +104,24 @@ def _manager(doors: Doors, prefix: str, filters: list[dict[str, Any]]) -> dict[s
         "normalize_path": True,
         "merge_slashes": True,
         "path_with_escaped_slashes_action": "REJECT_REQUEST",
+        "max_request_headers_kb": 32,
         "common_http_protocol_options": {
             "headers_with_underscores_action": "REJECT_REQUEST",
             "idle_timeout": "300s",
+            "max_headers_count": 100,
+            # No certificate is looked at by its list for longer than this; the connection ends politely.
+            "max_connection_duration": f"{LONGEST_CONNECTION.total_seconds():g}s",
+        },
+        "http2_protocol_options": {
+            "max_concurrent_streams": 100,
+            "initial_stream_window_size": 262_144,
+            "initial_connection_window_size": 1_048_576,
+            # What is malformed in one stream says nothing about the others of the connection.
+            "override_stream_error_on_invalid_http_message": True,
         },
         "stream_idle_timeout": "60s",
-        "request_headers_timeout": "10s",
+        "request_headers_timeout": f"{doors.request_headers_seconds:g}s",
+        "request_timeout": f"{doors.request_seconds:g}s",
         "local_reply_config": local_replies(),
         "forward_client_cert_details": "SANITIZE",
         "server_header_transformation": "PASS_THROUGH",
@@ -120,7 +141,8 @@ def _manager(doors: Doors, prefix: str, filters: list[dict[str, Any]]) -> dict[s
 
 def _tls(*, client_certificate: bool) -> dict[str, Any]:
     common: dict[str, Any] = {
-        "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+        # With forward secrecy and authenticated encryption only; TLS 1.3 knows no other.
+        "tls_params": {"tls_minimum_protocol_version": "TLSv1_2", "cipher_suites": list(_CIPHERS)},
         "alpn_protocols": ["h2", "http/1.1"],
         "tls_certificate_sds_secret_configs": [{"name": "public_cert", "sds_config": names.ADS}],
     }
@@ -140,7 +162,9 @@ def _listener(name: str, doors: Doors, port: int, chain: dict[str, Any]) -> dict
     return {
         "name": name,
         "address": {"socket_address": {"address": doors.address, "port_value": port}},
-        "filter_chains": [chain],
+        "filter_chains": [
+            {**chain, "transport_socket_connect_timeout": f"{doors.handshake_seconds:g}s"},
+        ],
         # A body that is buffered whole must fit.
         "per_connection_buffer_limit_bytes": doors.max_body_bytes + 262_144,
         # With a shared port a stale Envoy would silently go on taking half of the calls.
@@ -217,11 +241,23 @@ def _token_filter(doors: Doors) -> dict[str, Any]:
 
 
 def _citizen_burst(doors: Doors) -> dict[str, Any]:
-    """Return one bucket for each e-ID account; what needs no log-in is not counted here."""
-    rate = doors.citizen_per_second
-    bucket = {"max_tokens": 2 * rate, "tokens_per_fill": rate, "fill_interval": "1s"}
+    """Return one bucket for each e-ID account, and one for each address that calls the control plane."""
+
+    def bucket(rate: int) -> dict[str, Any]:
+        return {"max_tokens": 2 * rate, "tokens_per_fill": rate, "fill_interval": "1s"}
+
     account = {"request_headers": {"header_name": headers.CITIZEN.lower(), "descriptor_key": "citizen"}}
-    limit = rate_limit([{"entries": [{"key": "citizen"}], "token_bucket": bucket}], [[account]])
+    nobody = [from_metadata("door", "ROUTE_ENTRY", names.ROUTE_METADATA, "door"), {"remote_address": {}}]
+    limit = rate_limit(
+        [
+            {"entries": [{"key": "citizen"}], "token_bucket": bucket(doors.citizen_per_second)},
+            {
+                "entries": [{"key": "door", "value": "control"}, {"key": "remote_address"}],
+                "token_bucket": bucket(doors.source_per_second),
+            },
+        ],
+        [[account], nobody],
+    )
     limit["max_dynamic_descriptors"] = 50_000
     return {"name": names.BURST_FILTER, "typed_config": {"@type": names.LOCAL_RATE_LIMIT, **limit}}
 

@@ -167,6 +167,11 @@ def header_is(header: str, value: str) -> Test:
     return _is(_header_input(header), put(StringMatcher, "exact", value))
 
 
+def header_has(header: str, text: str) -> Test:
+    """Return a predicate: the value holds this text."""
+    return _is(_header_input(header), put(StringMatcher, "contains", text))
+
+
 def header_fits(header: str, regex: str) -> Test:
     """Return a predicate: the whole value fits the expression."""
     engine = put(RegexMatcher, "google_re2", wire.NOTHING)

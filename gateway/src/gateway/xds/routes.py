@@ -230,6 +230,8 @@ def _citizen_route(operation: Operation, doors: Doors) -> Wire:
     route = _route(operation, doors)
     if operation.door == "public":
         route["typed_per_filter_config"] = {names.JWT_FILTER: {"@type": _JWT_PER_ROUTE, "disabled": True}}
+        if operation.service == "gateway":
+            route["metadata"] = {"filter_metadata": {names.ROUTE_METADATA: {"door": "control"}}}
         return wire.encode(Route, route)
     token = {"@type": _JWT_PER_ROUTE, "requirement_name": "citizen"}
     route["typed_per_filter_config"] = {names.JWT_FILTER: token}

@@ -40,12 +40,18 @@ class Doors:
     sampling: float
     audience: str = "ndx-citizen"
     max_body_bytes: int = 1_048_576
+    handshake_seconds: float = 10.0
+    request_headers_seconds: float = 10.0
+    request_seconds: float = 30.0
+    """How long a caller may take for the TLS handshake, for the headers, and for all of a request."""
     timeout_seconds: float = 15.0
     provider_requests: int = 2048
     """Calls that may be open at one provider; more are refused at once."""
     metadata_per_second: int = 100
     """Calls of one agency to the control plane itself, in all: metadata and its operators' work."""
     citizen_per_second: int = 20
+    source_per_second: int = 100
+    """Enrolments and other calls without a name to the control plane, from one address."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
+from ndx_contracts import headers
+
 from gateway.agencies.service import AgencyEntry
 from gateway.catalogue.operations import Operation
 from gateway.xds import matchers, wire
@@ -55,7 +57,28 @@ def stop(
     return matchers.by_fingerprint(prints, passes)
 
 
+def _unclear() -> list[tuple[matchers.Test, matchers.Node]]:
+    """Return the calls that two readers could take for two different ones.
+
+    Several headers of one name are one list with commas (RFC 9110, section 5.3), and who reads them may take
+    the first, the last or all. What follows a semicolon in a path belongs to the segment for some (RFC 3986,
+    section 3.3), and to nothing for others.
+    """
+    said_once = (headers.PURPOSE, headers.OFFICER, headers.CASE_ID, headers.IDEMPOTENCY_KEY)
+    repeated = matchers.any_of([matchers.header_has(name.lower(), ",") for name in said_once])
+    odd = [
+        matchers.header_has(":path", ";"),
+        matchers.header_has(":authority", ","),
+        matchers.header_is(":method", "CONNECT"),
+    ]
+    return [
+        (repeated, matchers.deny("header-repeated")),
+        (matchers.any_of(odd), matchers.deny("invalid-request")),
+    ]
+
+
 def stop_filter(cases: matchers.Entries) -> Wire:
-    """Return the RBAC that lets everybody pass but those who are stopped."""
-    tree = matchers.by_san(cases, matchers.allow(_PASSES))
+    """Return the RBAC that lets everybody pass but unclear calls, and those who are stopped."""
+    known = matchers.nested(matchers.by_san(cases, matchers.allow(_PASSES)))
+    tree = matchers.tree_of_first(_unclear(), known)
     return wire.join([wire.put(Rbac, "matcher", tree), wire.put(Rbac, "rules_stat_prefix", "stop_")])
