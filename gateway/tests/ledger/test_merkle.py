@@ -11,10 +11,10 @@ from gateway.ledger.merkle import (
     leaf_hash,
     runs,
     siblings,
-    verify_inclusion,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ndx_client.ledger import NotProven, root_from_path
 
 
 def naive_root(leaves: list[bytes]) -> bytes:
@@ -44,6 +44,14 @@ def proof_of(index: int, size: int, levels: dict[int, list[bytes]]) -> list[byte
         fold([full_root(levels[r.level][r.first : r.first + r.count]) for r in runs(low, high)])
         for low, high in siblings(index, size)
     ]
+
+
+def leads(leaf: bytes, index: int, size: int, proof: list[bytes], root: bytes) -> bool:
+    """Ask the auditors' verifier, which knows nothing of how the tree is kept."""
+    try:
+        return root_from_path(leaf, index, size, proof) == root
+    except NotProven:
+        return False
 
 
 class TestRoot:
@@ -77,7 +85,7 @@ class TestInclusion:
         index = data.draw(st.integers(0, size - 1))
         tree, levels = grown(leaves)
         proof = proof_of(index, size, levels)
-        assert verify_inclusion(leaf_hash(leaves[index]), index, size, proof, naive_root(leaves))
+        assert leads(leaves[index], index, size, proof, naive_root(leaves))
         assert tree.root() == naive_root(leaves)
 
     @given(st.integers(2, 64), st.data())
@@ -87,10 +95,10 @@ class TestInclusion:
         other = data.draw(st.integers(0, size - 1).filter(lambda i: i != index))
         root, (_, levels) = naive_root(leaves), grown(leaves)
         proof = proof_of(index, size, levels)
-        assert not verify_inclusion(leaf_hash(leaves[other]), index, size, proof, root)
-        assert not verify_inclusion(leaf_hash(leaves[index]), other, size, proof, root)
-        assert not verify_inclusion(leaf_hash(leaves[index]), index, size, proof[:-1], root)
-        assert not verify_inclusion(leaf_hash(leaves[index]), index, size, [*proof, b"x" * 32], root)
+        assert not leads(leaves[other], index, size, proof, root)
+        assert not leads(leaves[index], other, size, proof, root)
+        assert not leads(leaves[index], index, size, proof[:-1], root)
+        assert not leads(leaves[index], index, size, [*proof, b"x" * 32], root)
 
     @pytest.mark.parametrize("size", [1, 255, 256, 257, 511, 512, 65_536, 65_537, 70_000])
     def test_sizes_around_tiles(self, size: int):
@@ -100,9 +108,9 @@ class TestInclusion:
         assert len(levels[2]) == size // 65_536
         for index in {0, size // 2, size - 1}:
             proof = proof_of(index, size, levels)
-            assert verify_inclusion(leaf_hash(leaves[index]), index, size, proof, tree.root())
+            assert leads(leaves[index], index, size, proof, tree.root())
 
     def test_a_leaf_outside_the_tree(self):
         with pytest.raises(ValueError, match="not in the tree"):
             siblings(3, 3)
-        assert not verify_inclusion(b"", 0, 0, [], b"")
+        assert not leads(b"", 0, 0, [], b"")

@@ -10,6 +10,7 @@ from ndx_client import (
     agreement_commands,
     authority_commands,
     certificate_commands,
+    ledger_commands,
     operator_commands,
 )
 from ndx_client.terminal import ClearErrors, Session
@@ -25,6 +26,7 @@ app.add_typer(operator_commands.systems, name="systems", rich_help_panel="Operat
 app.add_typer(operator_commands.certificates, name="certificates", rich_help_panel="Operators")
 app.add_typer(authority_commands.authorities, name="ca", rich_help_panel="Operators")
 app.add_typer(agreement_commands.agreements, name="agreements", rich_help_panel="Operators")
+app.add_typer(ledger_commands.ledger, name="ledger", rich_help_panel="Auditors")
 app.command("enrol", rich_help_panel="Agencies")(certificate_commands.enrol)
 app.add_typer(certificate_commands.certificate, name="certificate", rich_help_panel="Agencies")
 app.command("allowed", rich_help_panel="Agencies")(agency_commands.allowed)

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from fastapi import APIRouter
-from ndx_chassis.app import operation
+from ndx_chassis.app import RuntimeDep, operation
 from ndx_chassis.caller import OperatorDep
 from ndx_chassis.db import SessionDep
 
@@ -14,8 +14,8 @@ router = APIRouter(prefix="/v1/ledger", tags=["ledger"])
 
 
 @router.get("/checkpoints/latest", openapi_extra=operation(door="agency_metadata"))
-async def show_latest_checkpoint(session: SessionDep) -> CheckpointOut:
-    return await service.latest_checkpoint(session)
+async def show_latest_checkpoint(session: SessionDep, runtime: RuntimeDep) -> CheckpointOut:
+    return await service.latest_checkpoint(session, runtime)
 
 
 @router.get("/entries/{disclosure_id}", openapi_extra=operation(door="operator"))

@@ -113,24 +113,3 @@ def runs(low: int, high: int) -> list[Run]:
         found.append(Run(level, low >> (level * TILE_HEIGHT), 1 << rest))
         low += 1 << height
     return found
-
-
-def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
-    """Check an audit path against a root (RFC 9162 section 2.1.3.2)."""
-    if not 0 <= index < size:
-        return False
-    node, fn, sn = leaf, index, size - 1
-    for part in proof:
-        if sn == 0:
-            return False
-        if fn & 1 or fn == sn:
-            node = node_hash(part, node)
-            if not fn & 1:
-                while fn and not fn & 1:
-                    fn >>= 1
-                    sn >>= 1
-        else:
-            node = node_hash(node, part)
-        fn >>= 1
-        sn >>= 1
-    return sn == 0 and node == root

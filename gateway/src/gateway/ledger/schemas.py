@@ -10,6 +10,8 @@ class CheckpointOut(Output):
     size: int
     root_hash: str
     signed_note: str
+    verifier_key: str | None
+    """The public key in the form of C2SP signed-note; an auditor compares it with the published one."""
     made_at: datetime
 
 

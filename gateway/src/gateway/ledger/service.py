@@ -107,12 +107,18 @@ def _signed(tree: Frontier, key: ed25519.Ed25519PrivateKey) -> LedgerCheckpoint:
     )
 
 
-async def latest_checkpoint(session: AsyncSession) -> CheckpointOut:
+async def latest_checkpoint(session: AsyncSession, runtime: Runtime) -> CheckpointOut:
+    """Return the newest signed state of the tree, and the key to check it with."""
     last = await repository.latest_checkpoint(session)
     if last is None:
         raise LedgerEmpty
+    key: ed25519.Ed25519PrivateKey | None = runtime.extras.get("ledger_signing_key")
     return CheckpointOut(
-        size=last.size, root_hash=_text(last.root_hash), signed_note=last.signed_note, made_at=last.made_at
+        size=last.size,
+        root_hash=_text(last.root_hash),
+        signed_note=last.signed_note,
+        verifier_key=None if key is None else notes.verifier_key(ORIGIN, key.public_key()),
+        made_at=last.made_at,
     )
 
 
