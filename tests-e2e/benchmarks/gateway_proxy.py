@@ -5,16 +5,19 @@ them is the bottleneck is measured: the watched part's share of its core is in e
 """
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nginx
 from bus import SERVICES, Bus, Change, Documents, Ground, ground, routes_in, running_bus
 from gateway.xds import protos
-from harness import BACK, FRONT, Load, Result, Round, median, result
+from harness import BACK, FRONT, Load, Result, Round, in_turns, mean, median, result
 
-ROUNDS, SECONDS, CONNECTIONS = 7, 2.0, 32
+ROUNDS, TURNS, TURN_SECONDS, CONNECTIONS = 5, 6, 0.3, 32
+ADDED_SECONDS = 3.0
 SETUP = (
     "mutual TLS on both sides, keep-alive, GET, 1 KB reply, one core for Envoy, generator and provider on the"
     f" other, {CONNECTIONS} connections of as many agencies"
@@ -73,22 +76,21 @@ def ceiling(folder: Path, ground: Ground) -> str:
     )
 
 
-async def turn(load: Load, *, seconds: float = SECONDS, rate: float | None = None) -> Round:
-    made, _ = await asyncio.to_thread(
-        load.run, connections=CONNECTIONS, seconds=seconds, warmup=0.3, rate=rate
-    )
-    return made
+async def turns(loads: Sequence[Load], order: Sequence[int], **how: Any) -> list[Round]:
+    """Let servers take turns while this process goes on serving the configurations."""
+    return await asyncio.to_thread(in_turns, loads, order, connections=CONNECTIONS, **how)
 
 
 async def _rounds(buses: dict[str, Bus], top: Load) -> dict[str, list[Round]]:
-    """Let nginx and every Envoy take turns."""
+    """Let nginx and every Envoy take turns; a round is the mean of many turns, nginx beside each."""
     found: dict[str, list[Round]] = {name: [] for name in buses}
+    order = [n for number in range(1, len(buses) + 1) for n in (0, number)] * TURNS
     for _ in range(ROUNDS):
-        for name, bus in buses.items():
-            beside = await turn(top)
-            made = await turn(bus.load)
-            made.ceiling = beside.per_second
-            made.ceiling_cpu_us = {k: us for k, us in beside.cpu_us.items() if k == "nginx"}
+        seen = await turns([top, *(bus.load for bus in buses.values())], order, seconds=TURN_SECONDS)
+        for number, name in enumerate(buses, 1):
+            at = [n for n, which in enumerate(order) if which == number]
+            made, beside = mean([seen[n] for n in at]), mean([seen[n - 1] for n in at])
+            made.ceiling, made.ceiling_cpu_us = beside.value, beside.cpu_us
             found[name].append(made)
     return found
 
@@ -97,8 +99,7 @@ async def _added(bus: Bus, direct: Load, rate: float) -> list[Round]:
     """Compare latency through Envoy with that of direct calls, at the same fixed rate, in turns."""
     found = []
     for _ in range(ROUNDS):
-        alone = await turn(direct, rate=rate)
-        through = await turn(bus.load, rate=rate)
+        alone, through = await turns([direct, bus.load], [0, 1], seconds=ADDED_SECONDS, rate=rate)
         p50, p95, p99 = (
             (a or 0) - (b or 0)
             for a, b in (
@@ -108,7 +109,7 @@ async def _added(bus: Bus, direct: Load, rate: float) -> list[Round]:
             )
         )
         errors = through.errors + alone.errors
-        found.append(Round(through.per_second, p50, p95, p99, errors, busy=through.busy))
+        found.append(Round(through.value, p50, p95, p99, errors, busy=through.busy))
     return found
 
 
@@ -139,7 +140,7 @@ async def _measure() -> list[Result]:
         }
         top = shared.load(shared.ports.ceiling, VARIANTS[0].agencies, nginx=[pid])
         rounds = await _rounds(buses, top)
-        half = (median(r.per_second for r in rounds["gateway-proxy"]) or 0) / 2
+        half = (median(r.value for r in rounds["gateway-proxy"]) or 0) / 2
         added = await _added(buses["gateway-proxy"], shared.direct(300), half)
     nginx_words = "nginx: mutual TLS, limit_req, JSON log"
     results = []

@@ -1,8 +1,9 @@
-"""Load generator, a process of its own: `python generator.py JOB.json` sends requests and says what came.
+"""Load generator, a process of its own: `python generator.py JOBS.json` sends requests and says what came.
 
-One thread, epoll, TLS 1.3 by the standard library, requests prepared as bytes: about 10 µs of CPU per
-request, so that it is cheaper than anything it loads. It samples the CPU time of the processes that it is
-told to watch at both ends of the measured stretch, so handshakes and start-up are not counted.
+A job is one server with what it is asked; several take turns, as short as a fraction of a second, so that the
+machine's noise hits all of them alike. One thread, epoll, TLS by the standard library, requests prepared as
+bytes: about 10 µs of CPU per request, so that it is cheaper than anything it loads. It samples the CPU time
+of the processes that it is told to watch at both ends of each turn: handshakes and start-up do not count.
 
 Closed loop: each connection sends its next request when the answer is in. With `rate` the loop is open:
 requests are due at fixed times, and latency counts from then, so a stalled server cannot hide its queue.
@@ -200,13 +201,18 @@ class Generator:
         rate = self.job.get("rate")
         return self.paced(seconds, float(rate)) if rate else self.closed(seconds)
 
-    def run(self) -> dict[str, Any]:
+    def connect(self) -> None:
+        """Open all connections, and use them for the warm-up."""
         for caller in range(self.job["connections"]):
             self.open(caller)
         if self.job.get("warmup"):
             self.stretch(float(self.job["warmup"]))
-            self.statuses.clear()
-            self.took.clear()
+
+    def run(self) -> dict[str, Any]:
+        """Run one measured stretch."""
+        self.statuses.clear()
+        self.took.clear()
+        self.broken = 0
         watched: dict[str, list[int]] = self.job.get("watch", {})
         before = {name: sum(map(cpu_seconds, pids)) for name, pids in watched.items()}
         own = time.process_time()
@@ -237,11 +243,14 @@ class Generator:
 
 
 def main() -> int:
-    job = json.loads(Path(sys.argv[1]).read_text())
+    document = json.loads(Path(sys.argv[1]).read_text())
     ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
-    if job.get("cpus"):
-        os.sched_setaffinity(0, job["cpus"])
-    print(json.dumps(Generator(job).run()))
+    if document["cpus"]:
+        os.sched_setaffinity(0, document["cpus"])
+    generators = [Generator(job) for job in document["jobs"]]
+    for generator in generators:
+        generator.connect()
+    print(json.dumps([generators[n].run() for n in document["turns"]]))
     return 0
 
 

@@ -33,7 +33,8 @@ class CannotMeasure(Exception):
 class Round:
     """One measured stretch."""
 
-    per_second: float
+    value: float
+    """In the result's unit."""
     p50_ms: float | None = None
     p95_ms: float | None = None
     p99_ms: float | None = None
@@ -44,6 +45,8 @@ class Round:
     """Share of one core that each watched part used: near 1 means that the part was the bottleneck."""
     generator_busy: float | None = None
     """Share of one core that the load generator used."""
+    label: str = ""
+    """What the round stands for, where it is not one of several like ones."""
     ceiling: float | None = None
     """What the ceiling reached in the turn beside this round."""
     ceiling_cpu_us: dict[str, float] = field(default_factory=dict)
@@ -74,10 +77,29 @@ def percentile(values: Iterable[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
 
 
-def timed(per_second: float, took_ms: Sequence[float], errors: int = 0) -> Round:
+def mean(rounds: Sequence[Round]) -> Round:
+    """Return one round that stands for many short turns; of latencies the medians."""
+
+    def of(which: str) -> dict[str, float]:
+        first: dict[str, float] = getattr(rounds[0], which)
+        return {name: statistics.fmean(getattr(r, which)[name] for r in rounds) for name in first}
+
+    return Round(
+        statistics.fmean(r.value for r in rounds),
+        median(r.p50_ms for r in rounds),
+        median(r.p95_ms for r in rounds),
+        median(r.p99_ms for r in rounds),
+        sum(r.errors for r in rounds),
+        of("cpu_us"),
+        of("busy"),
+        median(r.generator_busy for r in rounds),
+    )
+
+
+def timed(value: float, took_ms: Sequence[float], errors: int = 0) -> Round:
     """Return a round of single times."""
     p50, p95, p99 = (percentile(took_ms, share) for share in (0.5, 0.95, 0.99))
-    return Round(per_second, p50, p95, p99, errors)
+    return Round(value, p50, p95, p99, errors)
 
 
 def machine() -> dict[str, Any]:
@@ -134,6 +156,21 @@ class Load:
     cpus: Sequence[int] = ()
     """Cores of the generator; all when empty."""
 
+    def job(self, folder: Path, **how: Any) -> dict[str, Any]:
+        """Return what the generator reads; the requests lie in a file of the folder."""
+        requests = folder / f"requests-{self.port}"
+        requests.write_bytes(GROUP_SEPARATOR.join(map(SEPARATOR.join, self.requests)))
+        return {
+            "port": self.port,
+            "callers": [[str(c), str(k)] for c, k in self.callers],
+            "ca": str(self.ca),
+            "name": self.name,
+            "requests": str(requests),
+            "once": self.once,
+            "watch": {name: list(pids) for name, pids in self.watch.items()},
+            **how,
+        }
+
     def run(
         self,
         *,
@@ -144,39 +181,50 @@ class Load:
         skip: int = 0,
     ) -> tuple[Round, int]:
         """Send for some seconds; return the round and how many requests have been used up."""
-        with tempfile.TemporaryDirectory() as folder:
-            requests = Path(folder) / "requests"
-            requests.write_bytes(GROUP_SEPARATOR.join(map(SEPARATOR.join, self.requests)))
-            job = {
-                "port": self.port,
-                "callers": [[str(c), str(k)] for c, k in self.callers],
-                "ca": str(self.ca),
-                "name": self.name,
-                "requests": str(requests),
-                "once": self.once,
-                "skip": skip,
-                "watch": {name: list(pids) for name, pids in self.watch.items()},
-                "cpus": list(self.cpus),
-                "connections": connections,
-                "seconds": seconds,
-                "warmup": warmup,
-                "rate": rate,
-            }
-            file = Path(folder) / "job.json"
-            file.write_text(json.dumps(job))
-            done = subprocess.run(
-                [sys.executable, str(HERE / "generator.py"), str(file)],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-        if done.returncode != 0:
-            raise CannotMeasure(f"the load generator stopped: {done.stderr.strip()[-500:]}")
-        told = json.loads(done.stdout)
-        if told["errors"]:
-            print(f"  errors: {told['statuses']}, {told['broken']} broken connections")
-        names = Round.__dataclass_fields__.keys() & told.keys()
-        return Round(**{name: told[name] for name in names}), int(told["sent"])
+        how = {"connections": connections, "seconds": seconds, "warmup": warmup, "rate": rate, "skip": skip}
+        (told,) = _generate([self], [0], how)
+        return _round(told), int(told["sent"])
+
+
+def in_turns(
+    loads: Sequence[Load],
+    turns: Sequence[int],
+    *,
+    connections: int,
+    seconds: float,
+    rate: float | None = None,
+) -> list[Round]:
+    """Let servers take turns, given by their places in `loads`; return one round per turn."""
+    how = {"connections": connections, "seconds": seconds, "warmup": 0.3, "rate": rate}
+    return [_round(told) for told in _generate(loads, turns, how)]
+
+
+def _generate(loads: Sequence[Load], turns: Sequence[int], how: dict[str, Any]) -> list[dict[str, Any]]:
+    with tempfile.TemporaryDirectory() as folder:
+        document = {
+            "jobs": [load.job(Path(folder), **how) for load in loads],
+            "turns": list(turns),
+            "cpus": list(loads[0].cpus),
+        }
+        file = Path(folder) / "jobs.json"
+        file.write_text(json.dumps(document))
+        done = subprocess.run(
+            [sys.executable, str(HERE / "generator.py"), str(file)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise CannotMeasure(f"the load generator stopped: {done.stderr.strip()[-500:]}")
+    told: list[dict[str, Any]] = json.loads(done.stdout)
+    return told
+
+
+def _round(told: dict[str, Any]) -> Round:
+    if told["errors"]:
+        print(f"  errors: {told['statuses']}, {told['broken']} broken connections")
+    names = Round.__dataclass_fields__.keys() & told.keys()
+    return Round(told["per_second"], **{name: told[name] for name in names})
 
 
 def median(values: Iterable[float | None]) -> float | None:
@@ -189,17 +237,23 @@ def _rounded(value: float | None, digits: int) -> float | None:
 
 
 def result(
-    name: str, unit: str, rounds: list[Round], conditions: str, *, ceiling: str | None = None
+    name: str,
+    unit: str,
+    rounds: list[Round],
+    conditions: str,
+    *,
+    ceiling: str | None = None,
+    value: float | None = None,
 ) -> Result:
     """Put medians together and write `.local/bench/<name>.json`; `ceiling` names what the rounds hold."""
-    value = statistics.median(r.per_second for r in rounds)
+    value = statistics.median(r.value for r in rounds) if value is None else value
     top = median(r.ceiling for r in rounds) if ceiling else None
     made = Result(
         name=name,
         value=round(value, 1),
         unit=unit,
         ceiling=None if top is None else {"name": ceiling, "value": round(top, 1)},
-        ratio=_rounded(median(r.per_second / r.ceiling for r in rounds if r.ceiling), 3) if top else None,
+        ratio=_rounded(median(r.value / r.ceiling for r in rounds if r.ceiling), 3) if top else None,
         p50_ms=_rounded(median(r.p50_ms for r in rounds), 2),
         p95_ms=_rounded(median(r.p95_ms for r in rounds), 2),
         p99_ms=_rounded(median(r.p99_ms for r in rounds), 2),

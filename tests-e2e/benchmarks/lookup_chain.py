@@ -18,7 +18,7 @@ def measure(system: System) -> list[Result]:
         for connections in CONNECTIONS:
             inner, _ = direct.run(connections=connections, seconds=SECONDS)
             made, _ = chain.run(connections=connections, seconds=SECONDS)
-            made.ceiling, made.ceiling_cpu_us = inner.per_second, inner.cpu_us
+            made.ceiling, made.ceiling_cpu_us = inner.value, inner.cpu_us
             rounds[connections].append(made)
     return [
         result(

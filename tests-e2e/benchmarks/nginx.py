@@ -34,7 +34,7 @@ class Tls:
 def _frame(folder: Path, name: str, http: str) -> str:
     return f"""
 daemon off; master_process off; pid {folder}/{name}.pid; error_log {folder}/{name}.error.log;
-events {{ worker_connections 1024; }}
+events {{ worker_connections 8192; }}
 http {{
   access_log off; client_body_temp_path {folder}; proxy_temp_path {folder};
   fastcgi_temp_path {folder}; uwsgi_temp_path {folder}; scgi_temp_path {folder};

@@ -18,11 +18,15 @@ svg text { font: 12px system-ui, sans-serif; fill: #1c2430 }
 """
 _VALUE, _CEILING = "#1f7a5c", "#c3ccd6"
 _CPU_HEADS = ("CPU µs per request", "of the ceiling")
-_WIDTH, _BAR, _GAP, _LABEL = 640, 16, 4, 110
+_WIDTH, _BAR, _GAP, _LABEL = 760, 16, 4, 230
 
 
 def _number(value: float | None, digits: int = 0) -> str:
     return "" if value is None else f"{value:,.{digits}f}"
+
+
+def _digits(value: float) -> int:
+    return 0 if abs(value) >= 100 else 1
 
 
 def _bar(y: int, length: float, colour: str, label: str, words: str) -> str:
@@ -38,7 +42,9 @@ def _picture(one: dict[str, Any]) -> str:
     rounds = one["rounds"]
     bars: list[tuple[float, str, str, str]] = []
     for n, r in enumerate(rounds, 1):
-        bars.append((r["per_second"], _VALUE, f"round {n}", _number(r["per_second"])))
+        bars.append(
+            (r["value"], _VALUE, r.get("label") or f"round {n}", _number(r["value"], _digits(r["value"])))
+        )
         if r.get("ceiling"):
             bars.append((r["ceiling"], _CEILING, "ceiling", _number(r["ceiling"])))
     longest = max((b[0] for b in bars), default=0) or 1
@@ -74,7 +80,7 @@ def _row(one: dict[str, Any]) -> str:
         else ""
     )
     figures = (
-        _number(one["value"], 0 if one["value"] >= 100 else 1),
+        _number(one["value"], _digits(one["value"])),
         top,
         _number(one["ratio"], 2),
         *(_number(one[f"p{p}_ms"], 1) for p in (50, 95, 99)),

@@ -28,6 +28,7 @@ class Benchmark:
 
 BENCHMARKS: dict[str, Benchmark] = {
     "gateway-proxy": Benchmark("gateway_proxy", on_stack=False),
+    "gateway-profile": Benchmark("gateway_profile", on_stack=False),
     "relay": Benchmark("relay"),
     "import": Benchmark("bulk_import"),
     "lookup": Benchmark("lookup"),
@@ -50,6 +51,9 @@ def _measure(names: list[str], stack: Stack) -> bool:
                 system = System(stack)
             for made in benchmark.measure(system):
                 print(f"  {words(made)}", flush=True)
+                for one in made.rounds:
+                    if one.label:
+                        print(f"    {one.label:45} {one.value:8.1f}")
         except CannotMeasure as error:
             good = False
             print(f"  {name} could not be measured: {error}", flush=True)
