@@ -97,7 +97,10 @@ def _manager(doors: Doors, prefix: str, filters: list[dict[str, Any]]) -> dict[s
             *_request_id(),
             *filters,
             _filter("ndx.buffer", "filters.http.buffer.v3.Buffer", max_request_bytes=doors.max_body_bytes),
-            _filter("envoy.filters.http.router", "filters.http.router.v3.Router"),
+            # Nobody reads Envoy's own headers, and making them costs.
+            _filter(
+                "envoy.filters.http.router", "filters.http.router.v3.Router", suppress_envoy_headers=True
+            ),
         ],
         "access_log": access_log(doors),
         "use_remote_address": True,

@@ -37,7 +37,11 @@ def _provider(doors: Doors) -> dict[str, Any] | None:
 
 
 def tracing(doors: Doors) -> dict[str, Any] | None:
-    """Return how spans are made, or None when there is nowhere to send them."""
+    """Return how spans are made, or None when there is nowhere to send them.
+
+    One span per call: the provider's own span hangs below it and tells the rest, and a second span of the
+    same call costs Envoy a tenth of its work.
+    """
     provider = _provider(doors)
     if provider is None:
         return None
@@ -53,7 +57,6 @@ def tracing(doors: Doors) -> dict[str, Any] | None:
         # A path may hold a personal ID: one character of it, the first slash, goes into a span.
         "max_path_tag_length": 1,
         "custom_tags": [{"tag": tag, "value": value} for tag, value in tags.items()],
-        "spawn_upstream_span": True,
         "provider": provider,
     }
 
@@ -73,7 +76,7 @@ def access_log(doors: Doors) -> list[dict[str, Any]]:
         "flags": "%RESPONSE_FLAGS%",
         "tls_failure": "%DOWNSTREAM_TRANSPORT_FAILURE_REASON%",
         "duration_ms": "%DURATION%",
-        "upstream_ms": "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%",
+        "upstream_ms": "%COMMON_DURATION(US_TX_END:US_RX_BEG:ms)%",
         "bytes_in": "%BYTES_RECEIVED%",
         "bytes_out": "%BYTES_SENT%",
         "request_id": f"%REQ({headers.REQUEST_ID.upper()})%",
