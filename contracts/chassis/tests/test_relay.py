@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import asyncpg
 import pytest
 from ndx_chassis import relay
 from ndx_chassis.app import Runtime
@@ -80,3 +81,30 @@ async def test_a_disclosure_arrives_at_its_reader_as_it_was_written(
     (record,) = seen
     assert (record.service, record.agency, record.agreement_version) == ("insurance", "H79.001", 3)
     assert (message.topic, message.key.decode()) == ("insurance.disclosure.v1", str(record.id))
+
+
+@pytest.mark.parametrize("lookahead", ["read", "hidden"])
+async def test_looking_for_new_rows_never_reads_through_the_old_ones(
+    runtime: Runtime, database_url: str, lookahead: str
+) -> None:
+    async with runtime.sessions() as session, session.begin():
+        await session.execute(text("CREATE TABLE disclosures_all PARTITION OF disclosures DEFAULT"))
+        await session.execute(
+            text(
+                "INSERT INTO outbox (id, aggregatetype, aggregateid, type, topic, payload)"
+                " SELECT gen_random_uuid(), 'person', n::text, 't', 't', '{}'"
+                " FROM generate_series(1, 20000) n"
+            )
+        )
+    last = (2**60, relay._ZERO)
+    connection = await asyncpg.connect(database_url, server_settings=relay._SESSION)
+    try:
+        if lookahead == "read":
+            asked, values = relay._READ.format(source="outbox"), (*last, relay.BATCH)
+        else:
+            asked, values = relay._HIDDEN, (*last, *last)
+        plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {asked}", *values))
+    finally:
+        await connection.close()
+    assert "Seq Scan" not in plan
+    assert "pk_outbox" in plan

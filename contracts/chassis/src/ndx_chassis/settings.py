@@ -21,7 +21,7 @@ class ServiceSettings(BaseSettings):
     service: ClassVar[str] = "service"
 
     database_url: SecretStr = SecretStr("postgresql://localhost/none")
-    database_pool_size: int = Field(default=10, ge=1, le=200)
+    database_pool_size: int = Field(default=20, ge=1, le=200)
     host: str = "127.0.0.1"
     port: int = 8000
     workers_roles: str = "http,relay,consumers,jobs"
