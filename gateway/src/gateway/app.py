@@ -19,6 +19,7 @@ from gateway.rotation import jobs as rotation_jobs
 from gateway.rotation.endpoints import router as rotation
 from gateway.settings import Settings
 from gateway.xds import service as xds
+from gateway.xds.endpoints import router as configuration
 
 
 async def _read_catalogue(runtime: Runtime) -> None:
@@ -32,7 +33,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             name="gateway",
             title="ndx gateway: control plane",
             settings=settings or Settings(),
-            routers=[agencies, certificates, rotation, agreements, catalogue, ledger],
+            routers=[agencies, certificates, rotation, agreements, catalogue, ledger, configuration],
             subscriptions=ledger_subscriptions(),
             jobs=[
                 Job("agreement_calendar", 30.0, agreement_jobs.follow_calendar),

@@ -14,6 +14,7 @@ from gateway.catalogue.operations import operations_of, read_documents
 from gateway.xds import protos
 from gateway.xds.compile import compile_resources, compile_stops
 from gateway.xds.resources import Resource
+from gateway.xds.service import configuration_of
 from ndx_contracts.agreements import AgreementState
 from ndx_testing.bus import AGENCIES, AGREEMENTS, NO_HANDSHAKE, PERSON, PING_SECONDS, Bus, agreement
 from ndx_testing.envoy import until
@@ -147,12 +148,17 @@ class TestControlPlane:
             live.server.publish({protos.LDS: {**good[protos.LDS], "agencies": broken}})
             await live.server.wait_settled()
             assert list(live.server.refused) == [protos.LDS]
+            seen = configuration_of(live.server)
+            assert not seen.in_order
+            assert [(r.type, bool(r.reason)) for r in seen.envoys[0].refused] == [("Listener", True)]
             async with live.caller(G03) as client:
                 assert (await client.get(PERSON, headers=PURPOSE)).status_code == 200
         finally:
             live.server.publish(good)
             await live.server.wait_settled()
         assert live.server.refused == {}
+        seen = configuration_of(live.server)
+        assert (seen.in_order, [e.node for e in seen.envoys]) == (True, ["envoy-1"])
 
     async def test_envoy_takes_every_committed_operation(self, live: Bus) -> None:
         folder = Path(__file__).parents[3] / "contracts" / "openapi"

@@ -215,6 +215,16 @@ class TestSource:
         assert heard == ["agency H79.001", f"agreement {NUMBER}"]
 
 
+class TestConfiguration:
+    async def test_an_operator_sees_whether_the_data_plane_has_taken_it(
+        self, runtime: Runtime, read: Post, active: None
+    ):
+        await until(lambda: SAN.encode() in agency_filter(runtime), what="the system")
+        seen = await read("NDX:an", "/v1/configuration")
+        assert seen["published_at"] is not None
+        assert (seen["in_order"], seen["envoys"]) == (False, [])
+
+
 class TestSnapshot:
     async def test_the_revocation_list_is_made_anew_each_day_and_not_each_time(
         self, runtime: Runtime, platform: FastAPI

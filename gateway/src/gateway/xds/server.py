@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ ENVOY_URI = "urn:ndx:internal:envoy"
 """The name in the certificate of an Envoy; nobody else gets the configuration, which holds keys."""
 
 
+def _versions(resources: Resources) -> dict[str, dict[str, str]]:
+    return {kind: {name: r.version for name, r in found.items()} for kind, found in resources.items()}
+
+
 class ConfigServer(protos.ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ignore[misc]  # untyped stubs
     """Holds the current resources and pushes changes to every connected Envoy."""
 
@@ -24,6 +29,8 @@ class ConfigServer(protos.ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # t
         self._resources: Resources | None = None
         self._streams: dict[Stream, asyncio.Event] = {}
         self._progress = asyncio.Condition()
+        self.published_at: datetime | None = None
+        """When the current resources last became others than before."""
 
     def publish(self, resources: Resources) -> None:
         """Make these the current resources; types that they leave out stay as they are.
@@ -33,7 +40,10 @@ class ConfigServer(protos.ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # t
         before = self._resources or {}
         filters = {**before.get(protos.ECDS, {}), **resources.get(protos.ECDS, {})}
         self._resources = {**before, **resources, protos.ECDS: filters}
-        for changed in self._streams.values():
+        if _versions(before) != _versions(self._resources):
+            self.published_at = datetime.now(UTC)
+        for stream, changed in self._streams.items():
+            stream.look(self._resources)
             changed.set()
 
     @property
@@ -56,6 +66,11 @@ class ConfigServer(protos.ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # t
         """Tell whether every connected Envoy has answered to the current resources."""
         resources = self._resources
         return resources is not None and not any(s.behind(resources) for s in self._streams)
+
+    @property
+    def streams(self) -> list[Stream]:
+        """What each connected Envoy has, has been sent and has refused."""
+        return sorted(self._streams, key=lambda stream: stream.node)
 
     @property
     def envoys(self) -> list[str]:
@@ -106,6 +121,7 @@ class ConfigServer(protos.ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # t
                 if self._resources is not None:
                     for answer in stream.answers(self._resources):
                         yield answer
+                    stream.look(self._resources)
                 await self._tell()
         finally:
             reader.cancel()

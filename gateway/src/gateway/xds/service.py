@@ -13,6 +13,7 @@ from ndx_chassis.telemetry import log
 
 from gateway.notices import CHANNEL
 from gateway.xds.compile import Compiler
+from gateway.xds.schemas import ConfigurationOut, EnvoyOut, RefusalOut
 from gateway.xds.server import ConfigServer, serve
 from gateway.xds.snapshot import Snapshot
 from gateway.xds.source import EVERYTHING, Source, settings_of
@@ -118,6 +119,29 @@ class Follower:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         return self.noticed.is_set()
+
+
+def configuration(runtime: Runtime) -> ConfigurationOut:
+    return configuration_of(runtime.extras.get("xds_server") or ConfigServer())
+
+
+def configuration_of(server: ConfigServer) -> ConfigurationOut:
+    """Return who has taken what of the current configuration."""
+    envoys = [
+        EnvoyOut(
+            node=stream.node,
+            connected_at=stream.connected_at,
+            up_to_date_since=stream.settled_at,
+            refused=[
+                RefusalOut(type=kind.rpartition(".")[2], reason=s.refused, refused_at=s.refused_at)
+                for kind, s in sorted(stream.subscriptions.items())
+                if s.refused_at is not None and s.refused
+            ],
+        )
+        for stream in server.streams
+    ]
+    good = all(e.up_to_date_since is not None and not e.refused for e in envoys)
+    return ConfigurationOut(in_order=good and bool(envoys), published_at=server.published_at, envoys=envoys)
 
 
 async def start(runtime: Runtime) -> None:

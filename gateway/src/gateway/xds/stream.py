@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from ndx_chassis.telemetry import log
@@ -30,6 +31,7 @@ class Subscription:
     open_nonces: set[str] = field(default_factory=set)
     refused: str = ""
     """Why Envoy refused the latest answer; empty when it took it."""
+    refused_at: datetime | None = None
 
     def wants(self, current: dict[str, Any]) -> set[str]:
         return set(current) if self.wildcard else self.names
@@ -47,6 +49,9 @@ class Stream:
 
     def __init__(self) -> None:
         self.node = ""
+        self.connected_at = datetime.now(UTC)
+        self.settled_at: datetime | None = None
+        """When it had answered to all that was published; None while it has not."""
         self.subscriptions: dict[str, Subscription] = {}
         self._nonces = itertools.count(1)
 
@@ -82,6 +87,7 @@ class Stream:
         subscription.open_nonces.discard(request.response_nonce)
         if request.HasField("error_detail"):
             subscription.refused = request.error_detail.message[:_LONGEST_REASON]
+            subscription.refused_at = datetime.now(UTC)
             log.error(
                 "envoy_refused_configuration",
                 node=self.node,
@@ -137,6 +143,13 @@ class Stream:
             ],
             removed_resources=removed,
         )
+
+    def look(self, resources: Resources) -> None:
+        """Note whether this Envoy has answered to everything, and since when."""
+        if self.behind(resources):
+            self.settled_at = None
+        elif self.settled_at is None:
+            self.settled_at = datetime.now(UTC)
 
     def behind(self, resources: Resources) -> bool:
         """Tell whether this Envoy has yet to ask for, get or acknowledge something."""
