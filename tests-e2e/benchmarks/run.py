@@ -35,6 +35,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "lookup-chain": Benchmark("lookup_chain"),
     "birth-chain": Benchmark("birth_chain"),
     "event-to-effect": Benchmark("event_to_effect"),
+    "configuration": Benchmark("configuration", on_stack=False),
 }
 
 
