@@ -193,6 +193,24 @@ class System:
 
         return asyncio.run(read())
 
+    @contextmanager
+    def unchanged(self, child: str = "") -> Iterator[None]:
+        """Check that what happens inside registers nobody, and discloses nothing about a child."""
+        before = self._census(child)
+        yield
+        assert self._census(child) == before
+
+    def _census(self, child: str) -> dict[str, int]:
+        told = "outcome = 'DISCLOSED' AND $1 = ANY(subjects)"
+        return {
+            "births": self.count("civil-registry", "births"),
+            "announced": self.count("civil-registry", "outbox", "topic = 'civil-registry.birth.v1'"),
+            "persons": self.count("population", "persons"),
+            "numbers": self.count("population", "personal_id_requests"),
+            "told": self.count("population", "disclosures", told, child),
+            "told by the registry": self.count("civil-registry", "disclosures", told, child),
+        }
+
     # The main walk
 
     def walk_again(self, seconds: float = 60.0) -> tuple[walk.WalkResult, list[str]]:

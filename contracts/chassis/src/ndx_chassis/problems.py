@@ -88,6 +88,17 @@ def _safe_location(location: tuple[Any, ...]) -> str:
     return ".".join(parts) or "body"
 
 
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
+    if error.status_code == STATUS[MalformedJson.kind]:
+        # FastAPI's word for bytes that are no text, or nested too deep; no service raises it.
+        return problem_response(request, MalformedJson())
+    code = _HTTP_CODES.get(error.status_code, "invalid-request")
+    return _response(
+        request, status=error.status_code, code=code, title=str(error.detail), detail=str(error.detail)
+    )
+
+
 def install(app: FastAPI) -> None:
     """Attach the handlers that turn every exception into a problem document."""
 
@@ -109,13 +120,6 @@ def install(app: FastAPI) -> None:
         )
         return problem_response(request, InvalidInput(errors=fields))
 
-    async def on_http(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
-        code = _HTTP_CODES.get(error.status_code, "invalid-request")
-        return _response(
-            request, status=error.status_code, code=code, title=str(error.detail), detail=str(error.detail)
-        )
-
     async def on_database(request: Request, error: Exception) -> Response:
         if not is_connection_trouble(error):
             return await on_unknown(request, error)
@@ -136,7 +140,7 @@ def install(app: FastAPI) -> None:
 
     app.add_exception_handler(DomainError, on_domain_error)
     app.add_exception_handler(RequestValidationError, on_invalid)
-    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(HTTPException, _on_http)
     for kind in (DBAPIError, PoolTimeout, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         app.add_exception_handler(kind, on_database)
     app.add_exception_handler(Exception, on_unknown)

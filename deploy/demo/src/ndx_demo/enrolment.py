@@ -92,7 +92,8 @@ def enrol_system(operator: Door, public: httpx.Client, pki: Path, agency: str, s
     return found
 
 
-def _agree(doors: dict[str, Door], terms: dict[str, Any], known: list[dict[str, Any]]) -> str:
+def agree(doors: dict[str, Door], terms: dict[str, Any], known: list[dict[str, Any]]) -> str:
+    """Have an agreement drafted, submitted and approved by a second person; one that exists is reused."""
     approver = terms.pop("approver")
     wanted = {"valid_from": FIRST_DAY, **terms}
     for agreement in known:
@@ -135,7 +136,7 @@ def enrol(gateway_url: str, citizen_url: str, pki: Path, document: dict[str, Any
     known = _expect(an.get("/v1/agreements"), "listing agreements")["items"]
     agreements: dict[str, list[str]] = {}
     for terms in document["agreements"]:
-        number = _agree(doors, dict(terms), known)
+        number = agree(doors, dict(terms), known)
         agreements.setdefault(terms["consumer_agency"], []).append(number)
     for door in doors.values():
         door.close()
