@@ -128,10 +128,6 @@ class Relay:
                 await asyncio.sleep(delay)
 
     async def _session(self) -> None:
-        # Only positions are written here, and one that a crash loses means no more than a repetition.
-        connection = await asyncpg.connect(
-            self._dsn, timeout=5, server_settings={"synchronous_commit": "off"}
-        )
         connection = await asyncpg.connect(self._dsn, timeout=5, server_settings=_SESSION)
         producer = AIOKafkaProducer(
             bootstrap_servers=self._servers,
