@@ -15,10 +15,13 @@ help: ## this list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: ## toolchain, packages and Java parts, all inside the checkout
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "ndx: Python 3.11 or newer is needed, and $(PYTHON) is $$($(PYTHON) --version 2>&1 | head -n 1):" \
+	    "install one, or name it: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) deploy/local/bootstrap.py
 
 demo: setup ## everything on this machine: stack, synthetic people, agencies, the main walk
-	@$(PY) -m ndx_demo.main
+	@$(PY) -m ndx_demo.main --stack $(STACK)
 
 test: check ## linters, types, unit, integration and end-to-end tests on a stack of their own
 

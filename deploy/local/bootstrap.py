@@ -6,12 +6,16 @@ Needs nothing but Python's standard library; a second run finds everything done 
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,6 +25,8 @@ PYTHON = VENV / "bin" / "python"
 NEWEST_REFUSED = (3, 10)
 UV_VERSION = "0.13.9"
 NEEDED_GB = 4
+FULL_BYTES = 50_000_000
+WORDS = 200
 TOLD = ("Downloading", "Prepared", "Installed", "  ")
 """Starts of the lines of a tool's output that show progress; the log has all of them."""
 
@@ -51,12 +57,21 @@ def run(command: list[str], *, what: str, log: Path, stdin: str = "") -> None:
             raise SetUpError(f"{what} failed: no pipe to {command[0]}")
         process.stdin.write(stdin)
         process.stdin.close()
+        last = ""
         for line in process.stdout:
             sink.write(line)
+            last = line.strip() or last
             if line.startswith(TOLD):
                 say("  " + line.strip())
     if process.returncode != 0:
-        raise SetUpError(f"{what} failed (is there a network, and a package index?); the log is {log}")
+        raise SetUpError(f"{what} failed ({cause(last)}); the log is {log}")
+
+
+def cause(last: str) -> str:
+    """Say what a tool most likely failed of: a full disk, else the network; its last words are shown too."""
+    if "No space left" in last or shutil.disk_usage(ROOT).free < FULL_BYTES:
+        return "the disk is full: make room and start again"
+    return f"is there a network, and a package index? It says: {last[:WORDS]}"
 
 
 def check_machine() -> None:
@@ -66,6 +81,23 @@ def check_machine() -> None:
         raise SetUpError(f"Python 3.11 or newer is needed, this is {found}: try make PYTHON=python3.12 …")
     if not VENV.exists() and shutil.disk_usage(ROOT).free < NEEDED_GB * 10**9:
         raise SetUpError(f"less than {NEEDED_GB} GB are free where {ROOT} lies: make room and start again")
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Work on this checkout alone; a second set-up waits, and says for whom."""
+    CACHE.mkdir(exist_ok=True)
+    with (CACHE / "setup.lock").open("a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            say(f"another set-up of this checkout is running (pid {lock.read().strip()}): waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
 
 
 def uv() -> Path:
@@ -165,11 +197,16 @@ def main() -> int:
     os.chdir(ROOT)
     try:
         check_machine()
-        if sys.argv[1:] == ["lock"]:
-            lock()
-        else:
-            install_packages()
-            install_java_parts()
+        with alone():
+            if sys.argv[1:] == ["lock"]:
+                lock()
+            else:
+                install_packages()
+                install_java_parts()
+    except OSError as error:
+        words = "the disk is full: make room and start again" if error.errno == errno.ENOSPC else str(error)
+        sys.stderr.write(f"ndx: set-up stopped: {words}; logs are in {CACHE / 'logs'}\n")
+        return 1
     except SetUpError as error:
         sys.stderr.write(f"ndx: {error}\n")
         return 1

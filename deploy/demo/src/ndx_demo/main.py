@@ -2,6 +2,7 @@
 
 import json
 import sys
+import traceback
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -9,9 +10,9 @@ import asyncpg
 import httpx
 import typer
 from ndx_client.citizen import LoginRefused
+from ndx_local.config import log_folder
 from ndx_local.errors import StackError
-from ndx_local.paths import ROOT
-from ndx_local.stack import Stack
+from ndx_local.stack import Stack, alone
 from rich.console import Console
 from svc_population.imports.errors import ImportRefused
 
@@ -20,6 +21,8 @@ from ndx_demo.door import StepFailed
 from ndx_demo.enrolment import Credentials, Enrolment, enrol
 from ndx_demo.loading import load_population
 
+_SAID = (StackError, StepFailed, LoginRefused, ImportRefused, asyncpg.PostgresError, httpx.HTTPError, OSError)
+"""Failures whose own words say what went wrong."""
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -55,45 +58,34 @@ def summary(description: dict[str, Any], enrolment: Enrolment, result: walk.Walk
     }
 
 
-def main(
-    stack_name: Annotated[str, typer.Option("--stack", help="Name of the stack.")] = "demo",
-    persons: Annotated[int, typer.Option(help="Synthetic people to load.")] = 100_000,
-) -> None:
-    """Run the demo; the stack stays up. Every failed step ends it with one clear sentence."""
-    stack = Stack.open(stack_name)
-    try:
-        console.print("[bold]Starting the stack[/bold] (make status, make logs S=population)")
-        stack.up(report=lambda words: console.print(f"  {words}"))
-        description = stack.description
-        _load(stack, persons)
-        console.print("[bold]Enrolling agencies and their agreements[/bold]")
-        enrolment = enrol(description["gateway_url"], description["citizen_url"], stack.paths.pki)
-        console.print(
-            f"  {len(enrolment.systems)} systems, {sum(map(len, enrolment.agreements.values()))} agreements"
+def _busy(name: str, pid: str) -> None:
+    raise StackError(
+        f"another demo is running on stack {name} (pid {pid}):"
+        " wait for it, or take another stack: make demo STACK=two"
+    )
+
+
+def _run(stack: Stack, persons: int) -> None:
+    console.print("[bold]Starting the stack[/bold] (make status, make logs S=population)")
+    stack.up(report=lambda words: console.print(f"  {words}"))
+    description = stack.description
+    _load(stack, persons)
+    console.print("[bold]Enrolling agencies and their agreements[/bold]")
+    enrolment = enrol(description["gateway_url"], description["citizen_url"], stack.paths.pki)
+    console.print(
+        f"  {len(enrolment.systems)} systems, {sum(map(len, enrolment.agreements.values()))} agreements"
+    )
+    result = walk.run(
+        walk.Context(
+            gateway_url=description["gateway_url"],
+            citizen_url=description["citizen_url"],
+            trace_url=description["trace_url"],
+            home=stack.paths.home,
+            enrolment=enrolment,
+            report=_print,
         )
-        result = walk.run(
-            walk.Context(
-                gateway_url=description["gateway_url"],
-                citizen_url=description["citizen_url"],
-                trace_url=description["trace_url"],
-                home=stack.paths.home,
-                enrolment=enrolment,
-                report=_print,
-            )
-        )
-    except (
-        StackError,
-        StepFailed,
-        LoginRefused,
-        ImportRefused,
-        asyncpg.PostgresError,
-        httpx.HTTPError,
-        OSError,
-    ) as error:
-        sys.stderr.write(f"ndx: the demo stopped: {error}\n  logs: {stack.paths.logs}\n")
-        raise typer.Exit(1) from None
-    target = ROOT / ".local" / "demo" / "summary.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
+    )
+    target = stack.paths.home / "summary.json"
     target.write_text(json.dumps(summary(description, enrolment, result), indent=1, ensure_ascii=False))
     clinic = enrolment.systems["H79.001/his"]
     console.print("\n[bold]Go on with curl[/bold]")
@@ -104,6 +96,34 @@ def main(
     console.print(f"  trace of the birth: {description['trace_url']}traces/{result.trace_id}")
     console.print(f"  everything above as data: {target}")
     console.print("  stop with: make down")
+
+
+def main(
+    stack_name: Annotated[str, typer.Option("--stack", help="Name of the stack.")] = "demo",
+    persons: Annotated[int, typer.Option(help="Synthetic people to load.")] = 100_000,
+) -> None:
+    """Run the demo; the stack stays up. Every failed step ends it with one clear sentence."""
+    stack = Stack.open(stack_name)
+    try:
+        with alone(stack.paths.home / "demo.lock", lambda pid: _busy(stack_name, pid)):
+            _run(stack, persons)
+    except KeyboardInterrupt:
+        left = "stays up (make down stops it)" if stack.status() else "is down"
+        sys.stderr.write(f"ndx: interrupted; the stack {left}; make demo goes on\n")
+        raise typer.Exit(130) from None
+    except _SAID as error:
+        sys.stderr.write(
+            f"ndx: the demo stopped: {str(error) or type(error).__name__}\n  logs: {stack.paths.logs}\n"
+        )
+        raise typer.Exit(1) from None
+    except Exception as error:  # noqa: BLE001 - nobody at a keyboard is left alone with a stack trace
+        log = log_folder(stack.paths) / "demo.log"
+        log.write_text(traceback.format_exc())
+        sys.stderr.write(
+            f"ndx: the demo stopped at an unexpected {type(error).__name__}; where is in {log}\n"
+            f"  logs of the parts: {stack.paths.logs}\n"
+        )
+        raise typer.Exit(1) from None
 
 
 if __name__ == "__main__":

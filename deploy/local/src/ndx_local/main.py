@@ -37,8 +37,11 @@ def up(
             only=[p for p in only.split(",") if p] or None,
             report=lambda words: console.print(f"  {words}"),
         )
-    except StackError as error:
+    except (StackError, OSError) as error:
         raise _fail(error) from None
+    except KeyboardInterrupt:
+        sys.stderr.write(f"ndx: interrupted, and stack {stack} is down; start again to go on\n")
+        raise typer.Exit(130) from None
     found = Stack.open(stack).description
     console.print(
         f"gateway {found['gateway_url']}  citizens {found['citizen_url']}  traces {found['trace_url']}"

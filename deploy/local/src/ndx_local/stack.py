@@ -10,7 +10,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -52,6 +54,23 @@ def _with_needs(parts: list[Part], only: Iterable[str] | None) -> list[Part]:
             wanted.add(name)
             pending.extend(n for n in by_name[name].after if n in by_name)
     return [part for part in parts if part.name in wanted]
+
+
+@contextmanager
+def alone(file: Path, when_busy: Callable[[str], None]) -> Iterator[None]:
+    """Hold a file alone; if somebody does, `when_busy` is told their pid, and unless it raises, wait."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            when_busy(lock.read().strip())
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
 
 
 class Stack:
@@ -131,7 +150,24 @@ class Stack:
         extra_env: dict[str, str] | None = None,
         report: Report = lambda _: None,
     ) -> None:
-        """Start the stack and return when every part is ready; a start that fails is undone."""
+        """Start the stack and return when every part is ready; a start that fails is undone.
+
+        Of two starts at one time the second waits, and finds what the first has started.
+        """
+        with alone(self.paths.home / "up.lock", lambda pid: self._wait_for(pid, report)):
+            self._up(only=only, durable=durable, extra_env=extra_env, report=report)
+
+    def _wait_for(self, pid: str, report: Report) -> None:
+        report(f"stack {self.paths.name} is being started already (pid {pid}): waiting for that")
+
+    def _up(
+        self,
+        *,
+        only: Iterable[str] | None,
+        durable: bool,
+        extra_env: dict[str, str] | None,
+        report: Report,
+    ) -> None:
         running = {part["name"]: part for part in self.status()}
         if running:
             self._add(only, running, durable=durable)
