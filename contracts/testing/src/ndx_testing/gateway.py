@@ -65,9 +65,9 @@ class RecordingGateway:
         status, body = self._answers[method, template]
         if callable(body):
             body = body(call)
-        if status >= 500:  # noqa: PLR2004 - server errors
+        if status >= 500:
             raise ProviderUnavailable(f"The gateway answered {status} provider-unavailable.")
-        if status >= 300:  # noqa: PLR2004 - refusals
+        if status >= 300:
             raise ProviderRefused(status, str((body or {}).get("code", "unknown")))
         return Reply(status, orjson.dumps(body))
 

@@ -36,6 +36,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ndx_testing import postgres
 from ndx_testing.gateway import RecordingGateway
+from ndx_testing.house_report import OBSERVATIONS
+from ndx_testing.observation import Observer, RowCounter
+
+pytest_plugins = ["ndx_testing.house_report"]
 
 # Tests are imported by path: without this, their folder `gateway/` would take the name of the package.
 with contextlib.suppress(ImportError):
@@ -98,15 +102,21 @@ def gateway() -> RecordingGateway:
 
 @pytest_asyncio.fixture
 async def app(
-    service_package: str, settings: ServiceSettings, gateway: RecordingGateway
+    service_package: str,
+    settings: ServiceSettings,
+    gateway: RecordingGateway,
+    pytestconfig: pytest.Config,
 ) -> AsyncIterator[FastAPI]:
     """Give the real application on a real database; Kafka is replaced by `deliver` and `emitted`."""
     application: FastAPI = importlib.import_module(f"{service_package}.app").create_app(settings)
     runtime: Runtime = application.state.runtime
     runtime.gateway = gateway  # type: ignore[assignment]  # the double has the client's shape
+    rows = RowCounter(settings.asyncpg_dsn)
+    application.add_middleware(Observer, rows=rows, observations=pytestconfig.stash[OBSERVATIONS])
     for start in application.state.spec.on_start:
         await start(runtime)
     yield application
+    rows.close()
     for stop in application.state.spec.on_stop:
         await stop(runtime)
     await runtime.engine.dispose()
