@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from ndx_chassis.app import operation
-from ndx_chassis.caller import OperatorDep
+from ndx_chassis.caller import KNOWN_CALLER
 from ndx_chassis.db import SessionDep
 
 from gateway.agencies import service
@@ -17,6 +17,7 @@ from gateway.agencies.schemas import (
     ReasonIn,
     SystemIn,
 )
+from gateway.doors import OperatorDep
 
 router = APIRouter(prefix="/v1/agencies", tags=["agencies"])
 
@@ -26,7 +27,7 @@ async def register_agency(body: AgencyIn, session: SessionDep, operator: Operato
     return await service.register_agency(session, operator, wanted=body)
 
 
-@router.get("", openapi_extra=operation(door="agency_metadata"))
+@router.get("", openapi_extra=operation(door="agency_metadata"), dependencies=[KNOWN_CALLER])
 async def list_agencies(
     session: SessionDep,
     cursor: Annotated[str, Query(max_length=40)] = "",

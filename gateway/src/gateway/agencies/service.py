@@ -76,9 +76,21 @@ async def require_role(session: AsyncSession, operator: Operator, role: Role) ->
     Raises:
         RoleMissing: unknown, inactive, or without the role.
     """
-    row = await repository.find_operator(session, operator.agency, operator.login)
-    if row is None or row.state != "ACTIVE" or role.value not in row.roles:
+    row = await require_operator(session, operator)
+    if role.value not in row.roles:
         raise RoleMissing(f"This needs the role {role.value}.")
+    return row
+
+
+async def require_operator(session: AsyncSession, operator: Operator) -> BusOperator:
+    """Return the operator's row, whatever their roles.
+
+    Raises:
+        RoleMissing: unknown or inactive.
+    """
+    row = await repository.find_operator(session, operator.agency, operator.login)
+    if row is None or row.state != "ACTIVE":
+        raise RoleMissing("The operator is not known or not active.")
     return row
 
 

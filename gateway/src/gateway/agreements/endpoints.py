@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 from ndx_chassis.app import RuntimeDep, operation
-from ndx_chassis.caller import CallerDep, OperatorDep
+from ndx_chassis.caller import CallerDep
 from ndx_chassis.db import SessionDep
 from ndx_contracts.agreements import Agreement, AgreementState, AgreementTerms
 
@@ -20,6 +20,7 @@ from gateway.agreements.schemas import (
     VersionList,
 )
 from gateway.agreements.terms import Offer
+from gateway.doors import OperatorDep
 
 router = APIRouter(prefix="/v1/agreements", tags=["agreements"])
 _OPERATOR = operation(door="operator")

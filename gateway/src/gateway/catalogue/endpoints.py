@@ -4,13 +4,13 @@ from typing import Any
 
 from fastapi import APIRouter
 from ndx_chassis.app import RuntimeDep, operation
-from ndx_chassis.caller import CallerDep
+from ndx_chassis.caller import KNOWN_CALLER, CallerDep
 from ndx_chassis.db import SessionDep
 
 from gateway.catalogue import service
 from gateway.catalogue.schemas import AllowedOperations, OperationList, ServiceList
 
-router = APIRouter(prefix="/v1", tags=["catalogue"])
+router = APIRouter(prefix="/v1", tags=["catalogue"], dependencies=[KNOWN_CALLER])
 _METADATA = operation(door="agency_metadata")
 
 

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from ndx_chassis.app import RuntimeDep, operation, public
-from ndx_chassis.caller import OperatorDep
 from ndx_chassis.db import SessionDep
 from ndx_chassis.errors import CallerUnknown
 from ndx_contracts import headers
@@ -22,6 +21,7 @@ from gateway.certificates.schemas import (
     RevocationIn,
     Serial,
 )
+from gateway.doors import OperatorDep
 
 router = APIRouter(prefix="/v1/certificates", tags=["certificates"])
 

@@ -4,16 +4,19 @@ from uuid import UUID
 
 from fastapi import APIRouter
 from ndx_chassis.app import RuntimeDep, operation
-from ndx_chassis.caller import OperatorDep
+from ndx_chassis.caller import KNOWN_CALLER
 from ndx_chassis.db import SessionDep
 
+from gateway.doors import OperatorDep
 from gateway.ledger import service
 from gateway.ledger.schemas import CheckpointOut, EntryOut, StatusOut
 
 router = APIRouter(prefix="/v1/ledger", tags=["ledger"])
 
 
-@router.get("/checkpoints/latest", openapi_extra=operation(door="agency_metadata"))
+@router.get(
+    "/checkpoints/latest", openapi_extra=operation(door="agency_metadata"), dependencies=[KNOWN_CALLER]
+)
 async def show_latest_checkpoint(session: SessionDep, runtime: RuntimeDep) -> CheckpointOut:
     return await service.latest_checkpoint(session, runtime)
 
