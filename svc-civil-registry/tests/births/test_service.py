@@ -158,7 +158,14 @@ class TestDeclareBirth:
 
 class TestDuplicates:
     async def test_a_suspected_birth_is_kept_and_registered_after_review(
-        self, client: Any, office: Any, birth: Any, population: Any, emitted: Any, days_ago: Any
+        self,
+        client: Any,
+        office: Any,
+        birth: Any,
+        population: Any,
+        emitted: Any,
+        disclosed: Any,
+        days_ago: Any,
     ) -> None:
         mother = birth()["mother"]
         first = await client.post(BIRTHS, json=birth(mother=mother), headers=office())
@@ -169,6 +176,8 @@ class TestDuplicates:
         assert [(e["code"], e["detail"]) for e in problem["errors"]] == [
             ("implausible-spacing", first.json()["birth_id"])
         ]
+        told = (await disclosed())[-1]
+        assert (mother["personal_id"] in told["subjects"], told["outcome"]) == (True, "MATCHED")
         listed = await client.get(BIRTHS, params={"flag": "potential-duplicate"}, headers=office())
         (kept,) = listed.json()["items"]
         decided = await client.post(

@@ -28,7 +28,7 @@ def death(days_ago: Any) -> dict[str, Any]:
 
 class TestRegisterDeath:
     async def test_a_death_is_registered_and_announced(
-        self, client: Any, office: Any, death: dict[str, Any], emitted: Any, count: Any
+        self, client: Any, office: Any, death: dict[str, Any], emitted: Any, count: Any, disclosed: Any
     ) -> None:
         answer = await client.post(DEATHS, json=death, headers=office())
         body = answer.json()
@@ -40,6 +40,16 @@ class TestRegisterDeath:
         assert event["data"]["personal_id"] == "079040001234"
         assert event["data"]["died_on"] == death["died_on"]
         assert await count("audit_entries WHERE action = 'death_registered'") == 1
+        assert [(r["subjects"], r["outcome"]) for r in await disclosed()] == [(["079040001234"], "DISCLOSED")]
+
+    async def test_who_hears_that_a_death_is_known_already_leaves_a_record(
+        self, client: Any, office: Any, death: dict[str, Any], disclosed: Any
+    ) -> None:
+        await client.post(DEATHS, json=death, headers=office())
+        again = await client.post(DEATHS, json=death | {"office": "X00070"}, headers=office("X00070"))
+        assert again.json()["code"] == "death-already-registered"
+        last = (await disclosed())[-1]
+        assert (last["agency"], last["subjects"], last["outcome"]) == ("X00070", ["079040001234"], "MATCHED")
 
     async def test_a_person_dies_once_even_when_declared_at_one_instant(
         self, client: Any, office: Any, death: dict[str, Any], emitted: Any, count: Any
@@ -80,7 +90,7 @@ class TestRegisterDeath:
         url = f"{DEATHS}/{made['death_id']}"
         body = (await client.get(url, headers=office())).json()
         assert body["declaration"]["deceased"]["name"] == "Lê Văn Tâm"
-        (record,) = await disclosed()
+        record = (await disclosed())[-1]
         assert set(record["subjects"]) == {"079040001234", "079170000007"}
         hidden = await client.get(url, headers=office("X00070"))
         assert (hidden.status_code, hidden.json()["code"]) == (404, "death-not-found")

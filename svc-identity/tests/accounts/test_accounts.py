@@ -162,10 +162,18 @@ class TestActivationCode:
 
 
 class TestShowAccount:
-    async def test_the_holder_sees_the_own_account(self, open_account, client, as_citizen):
+    async def test_the_holder_sees_the_own_account_and_the_look_is_noted(
+        self, open_account, client, as_citizen, session, disclosed
+    ):
         opened = (await open_account()).json()
+        before = len(await disclosed())
         mine = await client.get("/identity/v1/me/account", headers=as_citizen(opened["account_id"], acr=1))
         assert mine.json()["level"] == 2
+        found = await session.execute(
+            text("SELECT actor FROM audit_entries WHERE action = 'own_account_viewed'")
+        )
+        assert found.scalars().all() == [f"citizen/{opened['account_id']}"]
+        assert len(await disclosed()) == before
         assert (await client.get("/identity/v1/me/account")).status_code == 401
 
     async def test_an_unknown_account(self, client, office):

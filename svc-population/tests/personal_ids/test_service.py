@@ -94,7 +94,7 @@ class TestCreatePersonalIdRequest:
         assert again.json()["reasons"] == ["same-name-same-day-same-place"]
 
     async def test_wrong_parents_are_rejected_with_reasons(
-        self, client, registry, birth, add_person, emitted
+        self, client, registry, birth, add_person, emitted, disclosed
     ):
         await add_person(MOTHER)
         reply = await client.post(
@@ -108,6 +108,8 @@ class TestCreatePersonalIdRequest:
         assert reply.json()["state"] == "REJECTED"
         assert reply.json()["reasons"] == ["mother-name-differs", "father-not-found"]
         assert await emitted() == []
+        learnt = [(r["subjects"], r["outcome"]) for r in await disclosed()]
+        assert learnt == [([MOTHER], "NOT_MATCHED"), (["079088999999"], "NOT_FOUND")]
 
     async def test_a_future_birth_and_a_foreign_commune_are_rejected(self, client, registry, birth):
         alone: dict[str, Any] = {"mother": None, "father": None}

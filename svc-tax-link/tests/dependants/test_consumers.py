@@ -28,7 +28,8 @@ async def rows(session: AsyncSession, table: str) -> list[dict[str, Any]]:
 
 
 async def payers(emitted: Make) -> list[tuple[str | None, str]]:
-    return [(e["data"]["taxpayer_personal_id"], e["data"]["from_month"]) for e in await emitted()]
+    counted = [e["data"] for e in await emitted() if e["type"] == "tax.dependant-registered.v1"]
+    return [(d["taxpayer_personal_id"], d["from_month"]) for d in counted]
 
 
 class TestBirth:

@@ -21,7 +21,12 @@ Make = Callable[..., Any]
 
 class TestRegisterTaxpayer:
     async def test_name_and_birth_date_come_from_the_population_database(
-        self, register: Make, gateway: RecordingGateway, disclosed: Make, session: AsyncSession
+        self,
+        register: Make,
+        gateway: RecordingGateway,
+        disclosed: Make,
+        emitted: Make,
+        session: AsyncSession,
     ) -> None:
         body = await register(MOTHER)
         assert (body["state"], body["name"], body["birth_date"]) == ("MATCHED", "Trần Thị Lan", "1995-03-08")
@@ -34,6 +39,9 @@ class TestRegisterTaxpayer:
         assert (record["operation"], record["subjects"]) == ("tax.register_taxpayer", [MOTHER])
         actions = await session.execute(text("SELECT action FROM audit_entries"))
         assert [row[0] for row in actions] == ["taxpayer_registered"]
+        await register(MOTHER)
+        (event,) = await emitted()
+        assert (event["type"], event["key"]) == ("tax.taxpayer-registered.v1", body["taxpayer_id"])
 
     async def test_a_legacy_code_is_linked_to_the_personal_id(self, register: Make) -> None:
         body = await register(MOTHER, legacy_tax_code=CODE, name="TRẦN THỊ LAN", birth_date="1995-03-08")

@@ -29,6 +29,7 @@ from ndx_chassis.settings import ServiceSettings
 from ndx_chassis.telemetry import log
 
 _DOORS = frozenset({"agency", "citizen", "public", "operator", "agency_metadata"})
+_CHANGES = frozenset({"ANNOUNCED", "UNANNOUNCED", "NOTHING"})
 
 
 def operation(
@@ -38,28 +39,34 @@ def operation(
     field_groups: Sequence[FieldGroup] = (),
     cost: int = 1,
     acr: int = 1,
+    changes: str | None = None,
 ) -> dict[str, Any]:
     """Declare a route to the catalogue: goes into its `openapi_extra`.
 
     `door` says who may come in; `field_groups` are the groups that it can disclose; `cost` is in quota
-    units; `acr` is the least authentication level of a citizen.
+    units; `acr` is the least authentication level of a citizen. A GET changes NOTHING; another method
+    changes something, ANNOUNCED by an event at the agencies' door and UNANNOUNCED at the others. `changes`
+    says so where it is otherwise, such as NOTHING for a POST that only asks.
     """
     if door not in _DOORS:
         raise ValueError(f"unknown door {door}")
-    return {
-        "x-ndx-operation": {
-            "door": door,
-            "personal_data": personal_data,
-            "field_groups": [g.value for g in field_groups],
-            "cost": cost,
-            "acr": acr,
-        }
+    declared: dict[str, Any] = {
+        "door": door,
+        "personal_data": personal_data,
+        "field_groups": [g.value for g in field_groups],
+        "cost": cost,
+        "acr": acr,
     }
+    if changes is not None:
+        if changes not in _CHANGES:
+            raise ValueError(f"unknown kind of change {changes}")
+        declared["changes"] = changes
+    return {"x-ndx-operation": declared}
 
 
-def public() -> dict[str, Any]:
+def public(*, changes: str | None = None) -> dict[str, Any]:
     """Declare a route that needs no caller."""
-    return operation(door="public")
+    return operation(door="public", changes=changes)
 
 
 @dataclass(slots=True)
@@ -226,7 +233,7 @@ def _job_task(runtime: Runtime, job: Job) -> Callable[[], Awaitable[None]]:
 
 async def _follow_agreements(runtime: Runtime, servers: str) -> None:
     async def take(value: bytes) -> None:
-        agreement = AgreementChanged.model_validate_json(value)
+        agreement = AgreementChanged.model_validate_json(value, extra="ignore")
         runtime.agreements.put(agreement)
         async with runtime.sessions() as session, session.begin():
             await runtime.agreements.store(session, agreement)

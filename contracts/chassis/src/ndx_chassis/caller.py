@@ -152,6 +152,13 @@ async def _operator(request: Request) -> Operator:
     )
 
 
+async def _known_caller(request: Request) -> None:
+    if not request.headers.get(headers.AGENCY) and not request.headers.get(headers.OPERATOR):
+        raise CallerUnknown
+
+
+KNOWN_CALLER = Depends(_known_caller)
+"""Lets in whom the gateway named, be it an agency's system or an operator: the door `agency_metadata`."""
 CallerDep = Annotated[Caller, Depends(_caller)]
 CitizenDep = Annotated[Citizen, Depends(_citizen)]
 OperatorDep = Annotated[Operator, Depends(_operator)]

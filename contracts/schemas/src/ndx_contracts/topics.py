@@ -40,6 +40,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("population.personal-id.v1"),
     Topic("identity.account.v1"),
     Topic("insurance.entitlement.v1"),
+    Topic("tax.taxpayer.v1"),
     Topic("tax.dependant.v1"),
     Topic("gateway.agreement.v1", partitions=1, retention_ms=None, compacted=True),
     Topic("gateway.certificate.v1", partitions=1),

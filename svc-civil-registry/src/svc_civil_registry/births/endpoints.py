@@ -30,6 +30,8 @@ _AWAITS: dict[int | str, dict[str, Any]] = {
     202: {"model": BirthOut, "description": "Kept; the number is still to come, see Location"}
 }
 _DATA = operation(door="agency", personal_data=True, field_groups=service.GROUPS)
+# A birth without a number was never announced, so nobody outside has to hear of its end.
+_QUIET = operation(door="agency", personal_data=True, field_groups=service.GROUPS, changes="UNANNOUNCED")
 
 
 def _answer(birth: BirthOut, response: Response, *, done: int) -> BirthOut:
@@ -117,7 +119,7 @@ async def mark_birth_not_duplicate(
     return _answer(birth, response, done=status.HTTP_200_OK)
 
 
-@router.post("/{birth_id}/mark-duplicate", openapi_extra=_DATA)
+@router.post("/{birth_id}/mark-duplicate", openapi_extra=_QUIET)
 async def mark_birth_duplicate(
     *,
     birth_id: UUID,

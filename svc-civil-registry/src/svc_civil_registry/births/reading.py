@@ -1,6 +1,5 @@
 """Use cases that read births: one, a list, the queue of those that wait for a number."""
 
-from typing import Any
 from uuid import UUID
 
 from ndx_chassis.agreements import Grant
@@ -9,24 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_civil_registry.births import repository
 from svc_civil_registry.births.answers import awaiting_birth, birth_record_out, birth_summary
-from svc_civil_registry.births.schemas import AwaitingPage, BirthIn, BirthPage, BirthRecordOut
-from svc_civil_registry.births.service import GROUPS, disclose_birth, load
+from svc_civil_registry.births.schemas import AwaitingPage, BirthPage, BirthRecordOut
+from svc_civil_registry.births.service import GROUPS, disclose_birth, load, subjects_of
 from svc_civil_registry.books import service as books
 from svc_civil_registry.events import service as events
 from svc_civil_registry.events.lifecycle import Action, check
 from svc_civil_registry.events.vocabulary import ActionType, Flag, Status
-
-
-def subjects_of(birth: Any, declaration: BirthIn) -> list[str]:
-    """Return the numbers of the people whom a birth record tells about."""
-    mother, father = declaration.mother, declaration.father
-    people = (
-        birth.personal_id,
-        mother.personal_id if mother else None,
-        father.personal_id if father else None,
-        declaration.declarant.personal_id,
-    )
-    return list(dict.fromkeys(p for p in people if p))
 
 
 async def read_birth(
@@ -48,7 +35,7 @@ async def read_birth(
     if meaning is not None:
         check(record.state, Action(meaning, {}))
     answer = birth_record_out(record, birth, await books.find(session, birth_id))
-    await disclose_birth(session, caller, grant, subjects_of(birth, answer.declaration))
+    await disclose_birth(session, caller, grant, subjects_of(answer.declaration, birth.personal_id))
     return answer
 
 

@@ -16,7 +16,14 @@ from svc_civil_registry.births.answers import birth_out
 from svc_civil_registry.births.errors import DuplicateTargetInvalid
 from svc_civil_registry.births.numbering import Waiting
 from svc_civil_registry.births.schemas import BirthIn, BirthOut, DuplicateIn, ReviewIn
-from svc_civil_registry.births.service import GROUPS, commit_and_obtain, load, still_waiting
+from svc_civil_registry.births.service import (
+    GROUPS,
+    commit_and_obtain,
+    disclose_birth,
+    load,
+    still_waiting,
+    subjects_of,
+)
 from svc_civil_registry.events import service as events
 from svc_civil_registry.events.lifecycle import Action
 from svc_civil_registry.events.service import Record
@@ -104,7 +111,7 @@ async def mark_duplicate(
     grant.require_field_groups(GROUPS)
 
     async def act() -> BirthOut:
-        record, _birth = await load(session, caller, grant, birth_id, for_update=True)
+        record, birth = await load(session, caller, grant, birth_id, for_update=True)
         original = await events.find_record(session, decision.duplicate_of, RecordKind.BIRTH)
         if original is None or original.id == birth_id or original.state.status is Status.ARCHIVED:
             raise DuplicateTargetInvalid
@@ -118,6 +125,8 @@ async def mark_duplicate(
         )
         await repository.drop_natural_key(session, birth_id)
         await _audit_review(session, caller, "birth_marked_duplicate", birth_id)
+        people = subjects_of(BirthIn.model_validate(birth.declaration))
+        await disclose_birth(session, caller, grant, people)
         return birth_out(record)
 
     request = Decision(birth_id=birth_id, body=decision)

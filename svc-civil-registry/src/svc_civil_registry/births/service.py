@@ -245,16 +245,45 @@ async def still_waiting(session: AsyncSession, runtime: Runtime, birth_id: UUID)
 async def _current(runtime: Runtime, caller: Caller, grant: Grant, birth_id: UUID) -> BirthOut:
     async with runtime.sessions() as session, session.begin():
         record, birth = await load(session, caller, grant, birth_id)
-        if record.state.status is Status.DECLARED and Flag.AWAITING_PERSONAL_ID not in record.state.flags:
-            if Flag.POTENTIAL_DUPLICATE in record.state.flags:
-                raise PotentialDuplicate(birth_id, _recorded_hits(record), record.state.reasons)
-            raise NumberRefused(birth_id, record.state.reasons)
-        if birth.personal_id is not None:
+        refusal = _refusal(record)
+        if refusal is not None:
+            # A suspicion or a refusal tells something about the parents: it is recorded before it is told.
+            parents = subjects_of(BirthIn.model_validate(birth.declaration))
+            suspected = isinstance(refusal, PotentialDuplicate)
+            await disclose_birth(
+                session,
+                caller,
+                grant,
+                parents,
+                outcome=Outcome.MATCHED if suspected else Outcome.NOT_MATCHED,
+            )
+        elif birth.personal_id is not None:
             await disclose_birth(session, caller, grant, [birth.personal_id])
         number = await books.find(session, birth_id)
-        return birth_out(
-            record, personal_id=birth.personal_id, registered_at=birth.registered_at, number=number
-        )
+    if refusal is not None:
+        raise refusal
+    return birth_out(record, personal_id=birth.personal_id, registered_at=birth.registered_at, number=number)
+
+
+def _refusal(record: Record) -> PotentialDuplicate | NumberRefused | None:
+    state = record.state
+    if state.status is not Status.DECLARED or Flag.AWAITING_PERSONAL_ID in state.flags:
+        return None
+    if Flag.POTENTIAL_DUPLICATE in state.flags:
+        return PotentialDuplicate(record.id, _recorded_hits(record), state.reasons)
+    return NumberRefused(record.id, state.reasons)
+
+
+def subjects_of(declaration: BirthIn, personal_id: str | None = None) -> list[str]:
+    """Return the numbers of the people whom a birth record tells about, the child's first."""
+    mother, father = declaration.mother, declaration.father
+    people = (
+        personal_id,
+        mother.personal_id if mother else None,
+        father.personal_id if father else None,
+        declaration.declarant.personal_id,
+    )
+    return list(dict.fromkeys(p for p in people if p))
 
 
 def _recorded_hits(record: Record) -> list[Hit]:
@@ -278,9 +307,12 @@ async def load(
 
 
 async def disclose_birth(
-    session: AsyncSession, caller: Caller, grant: Grant, subjects: Sequence[str]
+    session: AsyncSession,
+    caller: Caller,
+    grant: Grant,
+    subjects: Sequence[str],
+    *,
+    outcome: Outcome = Outcome.DISCLOSED,
 ) -> None:
     """Note who learnt about these people, in the transaction that reads."""
-    await disclose(
-        session, caller, grant=grant, subjects=subjects, field_groups=GROUPS, outcome=Outcome.DISCLOSED
-    )
+    await disclose(session, caller, grant=grant, subjects=subjects, field_groups=GROUPS, outcome=outcome)

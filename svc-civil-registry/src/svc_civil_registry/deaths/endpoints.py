@@ -4,7 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, status
 from ndx_chassis.agreements import GrantDep
-from ndx_chassis.app import operation
+from ndx_chassis.app import RuntimeDep, operation
 from ndx_chassis.caller import CallerDep
 from ndx_chassis.db import SessionDep
 from ndx_chassis.idempotency import IdempotencyKey
@@ -19,14 +19,18 @@ _DATA = operation(door="agency", personal_data=True, field_groups=service.GROUPS
 
 @router.post("", status_code=status.HTTP_201_CREATED, openapi_extra=_DATA)
 async def register_death(
+    *,
     declaration: DeathIn,
     session: SessionDep,
+    runtime: RuntimeDep,
     caller: CallerDep,
     grant: GrantDep,
     idempotency_key: IdempotencyKey = None,
 ) -> DeathOut:
     """Declare and register a death."""
-    return await service.register_death(session, caller, grant, declaration, key=idempotency_key)
+    return await service.register_death(
+        session, caller, grant, declaration, key=idempotency_key, sessions=runtime.sessions
+    )
 
 
 @router.get("/{death_id}", openapi_extra=_DATA)

@@ -1,5 +1,6 @@
 """Use cases of deaths: register, read."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from ndx_chassis.agreements import Grant
@@ -11,7 +12,7 @@ from ndx_chassis.ids import new_id
 from ndx_chassis.outbox import publish
 from ndx_contracts.disclosure import Outcome
 from ndx_contracts.field_groups import FieldGroup
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from svc_civil_registry.books import service as books
 from svc_civil_registry.deadlines.service import is_late, today
@@ -28,7 +29,13 @@ GROUPS = (FieldGroup.CIVIL_STATUS_RECORD,)
 
 
 async def register_death(
-    session: AsyncSession, caller: Caller, grant: Grant, declaration: DeathIn, *, key: str | None
+    session: AsyncSession,
+    caller: Caller,
+    grant: Grant,
+    declaration: DeathIn,
+    *,
+    key: str | None,
+    sessions: async_sessionmaker[AsyncSession],
 ) -> DeathOut:
     """Declare and register a death in one step.
 
@@ -38,18 +45,36 @@ async def register_death(
     """
     grant.require_field_groups(GROUPS)
     place = events.place_of(caller, grant, declaration.office)
-    return await once(
-        session,
-        caller,
-        key=key,
-        request=declaration,
-        response_type=DeathOut,
-        act=lambda: _register(session, caller, place, declaration, key=key),
-    )
+    try:
+        return await once(
+            session,
+            caller,
+            key=key,
+            request=declaration,
+            response_type=DeathOut,
+            act=lambda: _register(session, caller, grant, place, declaration, key=key),
+        )
+    except DeathAlreadyRegistered:
+        # The refusal rolls the request's transaction back; that the asker learnt of a death is kept apart.
+        async with sessions() as own, own.begin():
+            await _disclosed(own, caller, grant, [declaration.deceased.personal_id], Outcome.MATCHED)
+        raise
+
+
+async def _disclosed(
+    session: AsyncSession, caller: Caller, grant: Grant, subjects: Sequence[str], outcome: Outcome
+) -> None:
+    await disclose(session, caller, grant=grant, subjects=subjects, field_groups=GROUPS, outcome=outcome)
 
 
 async def _register(
-    session: AsyncSession, caller: Caller, place: Place, declaration: DeathIn, *, key: str | None
+    session: AsyncSession,
+    caller: Caller,
+    grant: Grant,
+    place: Place,
+    declaration: DeathIn,
+    *,
+    key: str | None,
 ) -> DeathOut:
     day, death_id = today(), new_id()
     late = is_late("DEATH", occurred_on=declaration.died_on, declared_on=day)
@@ -93,6 +118,7 @@ async def _register(
     number = await books.enter(
         session, office=place.office, book=RecordKind.DEATH, day=day, record_id=death_id
     )
+    await _disclosed(session, caller, grant, [declaration.deceased.personal_id], Outcome.DISCLOSED)
     return DeathOut(
         death_id=death_id,
         office=record.office,
@@ -117,14 +143,7 @@ async def read_death(session: AsyncSession, caller: Caller, grant: Grant, death_
         raise DeathNotFound
     declaration = DeathIn.model_validate(death.declaration)
     people = (death.personal_id, declaration.declarant.personal_id)
-    await disclose(
-        session,
-        caller,
-        grant=grant,
-        subjects=[p for p in people if p],
-        field_groups=GROUPS,
-        outcome=Outcome.DISCLOSED,
-    )
+    await _disclosed(session, caller, grant, [p for p in people if p], Outcome.DISCLOSED)
     return DeathRecordOut(
         death_id=death_id,
         office=record.office,

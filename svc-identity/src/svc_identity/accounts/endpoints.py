@@ -73,6 +73,6 @@ async def issue_activation_code(
     return await service.issue_activation_code(session, caller=caller, grant=grant, account_id=account_id)
 
 
-@router.get("/me/account", openapi_extra=operation(door="citizen", acr=1))
+@router.get("/me/account", openapi_extra=operation(door="citizen", personal_data=True, acr=1))
 async def show_my_account(session: SessionDep, citizen: CitizenDep) -> AccountOut:
-    return await service.show_own_account(session, citizen.account_id)
+    return await service.show_own_account(session, citizen)

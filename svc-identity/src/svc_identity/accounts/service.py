@@ -7,7 +7,7 @@ from uuid import UUID
 from ndx_chassis.agreements import Grant
 from ndx_chassis.app import Runtime
 from ndx_chassis.audit import Actor, record_audit
-from ndx_chassis.caller import Caller
+from ndx_chassis.caller import Caller, Citizen
 from ndx_chassis.disclosure import disclose
 from ndx_chassis.idempotency import once
 from ndx_chassis.ids import new_id
@@ -208,9 +208,21 @@ async def show_account(
     return await _shown(session, account)
 
 
-async def show_own_account(session: AsyncSession, account_id: UUID) -> AccountOut:
+async def show_own_account(session: AsyncSession, citizen: Citizen) -> AccountOut:
     """Show the holder their own account."""
-    return await _shown(session, await _required(session, account_id))
+    account = await record_own_look(session, citizen, action="own_account_viewed")
+    return await _shown(session, account)
+
+
+async def record_own_look(session: AsyncSession, citizen: Citizen, *, action: str) -> Account:
+    """Note that a holder looks at what is theirs: an audit entry, for nothing is disclosed to an agency.
+
+    Raises:
+        AccountNotFound: the token's subject has no account here.
+    """
+    account = await _required(session, citizen.account_id)
+    await record_audit(session, citizen, action=action, entity_type="account", entity_id=account.id)
+    return account
 
 
 async def lock_account(

@@ -11,6 +11,6 @@ from svc_identity.dependants.schemas import DependantList
 router = APIRouter(prefix="/identity/v1", tags=["dependants"])
 
 
-@router.get("/me/dependants", openapi_extra=operation(door="citizen", acr=2))
+@router.get("/me/dependants", openapi_extra=operation(door="citizen", personal_data=True, acr=2))
 async def list_my_dependants(session: SessionDep, citizen: CitizenDep) -> DependantList:
-    return await service.list_dependants(session, citizen.account_id)
+    return await service.list_dependants(session, citizen)

@@ -7,12 +7,13 @@ from uuid import UUID
 
 from ndx_chassis.app import Runtime
 from ndx_chassis.audit import Actor, record_audit
+from ndx_chassis.caller import Citizen
 from ndx_chassis.ids import new_id
 from ndx_chassis.outbox import publish
 from ndx_chassis.telemetry import log
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from svc_identity.accounts.service import usable_account_of
+from svc_identity.accounts.service import record_own_look, usable_account_of
 from svc_identity.dependants import events, repository
 from svc_identity.dependants.errors import ChildNotKnownYet
 from svc_identity.dependants.models import Dependant, EndCause, Relation
@@ -132,9 +133,14 @@ async def _announce(
         )
 
 
-async def list_dependants(session: AsyncSession, account_id: UUID) -> DependantList:
-    """List the children attached to an account, youngest first."""
-    found = await repository.current_of(session, account_id, day=today())
+async def list_dependants(session: AsyncSession, citizen: Citizen) -> DependantList:
+    """List the children attached to the citizen's account, youngest first.
+
+    Raises:
+        AccountNotFound: the token's subject has no account here.
+    """
+    await record_own_look(session, citizen, action="own_dependants_viewed")
+    found = await repository.current_of(session, citizen.account_id, day=today())
     return DependantList(
         items=tuple(
             DependantOut(

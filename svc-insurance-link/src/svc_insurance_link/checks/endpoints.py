@@ -24,7 +24,9 @@ async def _settings(runtime: RuntimeDep) -> Settings:
 
 @router.post(
     "/entitlement-checks",
-    openapi_extra=operation(personal_data=True, field_groups=[FieldGroup.INSURANCE_ENTITLEMENT]),
+    openapi_extra=operation(
+        personal_data=True, field_groups=[FieldGroup.INSURANCE_ENTITLEMENT], changes="NOTHING"
+    ),
 )
 async def create_entitlement_check(
     *,

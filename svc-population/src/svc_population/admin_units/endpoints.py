@@ -3,24 +3,16 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query
 from ndx_chassis.app import operation
+from ndx_chassis.caller import KNOWN_CALLER
 from ndx_chassis.db import SessionDep
-from ndx_chassis.errors import CallerUnknown
-from ndx_contracts import headers
 from ndx_contracts.agreements import ProvinceCode
 
 from svc_population.admin_units import service
 from svc_population.admin_units.schemas import AdminUnitsOut, SuccessorsOut
 
-
-async def _known_caller(request: Request) -> None:
-    """Let in whom the gateway named: an agency's system or an operator."""
-    if not request.headers.get(headers.AGENCY) and not request.headers.get(headers.OPERATOR):
-        raise CallerUnknown
-
-
-router = APIRouter(prefix="/population/v1", tags=["admin-units"], dependencies=[Depends(_known_caller)])
+router = APIRouter(prefix="/population/v1", tags=["admin-units"], dependencies=[KNOWN_CALLER])
 _REFERENCE = operation(door="agency_metadata")
 Day = Annotated[date | None, Query(description="The list of this day; today when left out.")]
 

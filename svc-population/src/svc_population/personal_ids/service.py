@@ -1,6 +1,7 @@
 """Use cases of numbers: give one to a newborn, and replace one for a lawful cause."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -120,16 +121,31 @@ async def _record(
     body: PersonalIdRequestIn,
     answer: PersonalIdRequestOut,
 ) -> None:
-    """Record what the caller learnt: a number, or that a mother has a child like this."""
-    mother = body.mother.personal_id if body.mother else None
+    """Record what was learnt: a number, that a mother has such a child, or what of a parent is wrong."""
     if answer.personal_id is not None:
-        subjects, outcome = [answer.personal_id], Outcome.DISCLOSED
-    elif mother is not None and answer.state is PersonalIdRequestState.DUPLICATE_SUSPECTED:
-        subjects, outcome = [mother], Outcome.MATCHED
+        learnt = [(answer.personal_id, FieldGroup.PERSONAL_ID, Outcome.DISCLOSED)]
+    elif answer.state is PersonalIdRequestState.DUPLICATE_SUSPECTED:
+        mother = body.mother.personal_id if body.mother else None
+        learnt = [(mother, FieldGroup.FAMILY_RELATIONS, Outcome.MATCHED)] if mother else []
     else:
-        return
-    groups = [FieldGroup.PERSONAL_ID if answer.personal_id else FieldGroup.FAMILY_RELATIONS]
-    await disclose(session, caller, grant=grant, subjects=subjects, field_groups=groups, outcome=outcome)
+        learnt = _refused_parents(body, answer.reasons)
+    for subject, group, outcome in learnt:
+        await disclose(
+            session, caller, grant=grant, subjects=[subject], field_groups=[group], outcome=outcome
+        )
+
+
+def _refused_parents(
+    body: PersonalIdRequestIn, reasons: Sequence[str]
+) -> list[tuple[str, FieldGroup, Outcome]]:
+    found = []
+    for role, parent in (("mother", body.mother), ("father", body.father)):
+        about = [r for r in reasons if r.startswith(f"{role}-")]
+        if parent is not None and parent.personal_id is not None and about:
+            missing = f"{role}-not-found" in about
+            outcome = Outcome.NOT_FOUND if missing else Outcome.NOT_MATCHED
+            found.append((parent.personal_id, FieldGroup.BIRTH_NAME, outcome))
+    return found
 
 
 def _full_name(body: PersonalIdRequestIn) -> str:

@@ -18,7 +18,7 @@ _CLAIMED = sorted({*GROUP_OF_CLAIM.values(), FieldGroup.DEATH_OR_MISSING_DATE})
 
 @router.post(
     "/persons/{personal_id}/verify",
-    openapi_extra=operation(door="agency", personal_data=True, field_groups=_CLAIMED),
+    openapi_extra=operation(door="agency", personal_data=True, field_groups=_CLAIMED, changes="NOTHING"),
 )
 async def verify_person(
     *,

@@ -10,6 +10,7 @@ from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Caller
 from ndx_chassis.disclosure import disclose
 from ndx_chassis.gateway_client import GatewayClient
+from ndx_chassis.outbox import publish
 from ndx_contracts.disclosure import Outcome
 from ndx_contracts.field_groups import FieldGroup
 from ndx_contracts.names import same_name
@@ -17,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from svc_tax_link.taxpayers import repository
 from svc_tax_link.taxpayers.errors import TaxCodeHeldByAnother, TaxpayerMismatch, TaxpayerNotFound
+from svc_tax_link.taxpayers.events import taxpayer_registered
 from svc_tax_link.taxpayers.models import Taxpayer, TaxpayerState
 from svc_tax_link.taxpayers.schemas import TaxpayerIn, TaxpayerOut
 from svc_tax_link.taxpayers.source import TaxedPerson, fetch_person, find_person
@@ -87,6 +89,7 @@ async def register_taxpayer(
     if taxpayer is None:
         taxpayer = Taxpayer(personal_id=request.personal_id, state=TaxpayerState.PENDING_ID_UPDATE.value)
         await repository.add(session, taxpayer)
+        await publish(session, taxpayer_registered(taxpayer))
     if request.legacy_tax_code is not None:
         holder = await repository.add_code(session, request.legacy_tax_code, taxpayer.id)
         if holder != taxpayer.id:

@@ -18,7 +18,7 @@ from ndx_contracts.events.population import (
     PersonDeceased,
     PersonRegistered,
 )
-from ndx_contracts.events.tax import DependantRegistered
+from ndx_contracts.events.tax import DependantRegistered, TaxpayerRegistered
 
 EVENTS: tuple[type[EventData], ...] = (
     BirthRegistered,
@@ -36,6 +36,7 @@ EVENTS: tuple[type[EventData], ...] = (
     EntitlementOpened,
     EntitlementEnded,
     DependantRegistered,
+    TaxpayerRegistered,
     AgreementChanged,
     CertificateExpiring,
     RevocationListEnding,
@@ -65,4 +66,5 @@ __all__ = [
     "PersonRegistered",
     "PersonalIdCancelled",
     "RevocationListEnding",
+    "TaxpayerRegistered",
 ]

@@ -7,6 +7,21 @@ from ndx_contracts.events.envelope import EventData
 from ndx_contracts.personal_ids import PersonalId
 
 
+class TaxpayerRegistered(EventData):
+    """A person was registered as a taxpayer; said once."""
+
+    TYPE: ClassVar[str] = "tax.taxpayer-registered.v1"
+    TOPIC: ClassVar[str] = "tax.taxpayer.v1"
+    ENTITY: ClassVar[str] = "taxpayer"
+
+    taxpayer_id: UUID
+    personal_id: PersonalId
+
+    @property
+    def key(self) -> str:
+        return str(self.taxpayer_id)
+
+
 class DependantRegistered(EventData):
     """A tax dependant was put on a taxpayer from a month (`2026-11`) on; None = not claimed yet."""
 
