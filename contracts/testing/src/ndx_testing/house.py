@@ -94,6 +94,7 @@ async def _digest(dsn: str) -> dict[str, tuple[int, int]]:
             row = await connection.fetchrow(
                 f"SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) FROM {table} t"  # noqa: S608 - names from the catalogue
             )
+            assert row is not None
             found[table] = (row[0], int(row[1]))
         return found
     finally:

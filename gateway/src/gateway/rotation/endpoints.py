@@ -4,12 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Response
 from ndx_chassis.app import RuntimeDep, operation, public
-from ndx_chassis.caller import OperatorDep
 from ndx_chassis.db import SessionDep
 from pydantic import StringConstraints
 
 from gateway.authorities import service as authorities
 from gateway.authorities.schemas import AnchorIn, AuthorityOut, RevocationListIn, RevocationListPage
+from gateway.doors import OperatorDep
 from gateway.rotation import service
 from gateway.rotation.schemas import AuthorityList, RetirementIn, RotationIn
 
