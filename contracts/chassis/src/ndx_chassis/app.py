@@ -22,6 +22,8 @@ from ndx_chassis.db import make_engine, make_sessions
 from ndx_chassis.gateway_client import GatewayClient
 from ndx_chassis.inbox import retry_due
 from ndx_chassis.jobs import Job, lead, run_job
+from ndx_chassis.metrics import Metrics
+from ndx_chassis.metrics import router as metrics_router
 from ndx_chassis.middleware import RequestFrame
 from ndx_chassis.reader import Reader, by_group, follow
 from ndx_chassis.relay import Relay
@@ -79,6 +81,7 @@ class Runtime:
     sessions: async_sessionmaker[AsyncSession]
     gateway: GatewayClient
     agreements: AgreementBook
+    metrics: Metrics = field(default_factory=Metrics)
     relay: Relay | None = None
     extras: dict[str, Any] = field(default_factory=dict)
     on_nudge: list[Callable[[], None]] = field(default_factory=list)
@@ -170,10 +173,11 @@ def build_app(spec: ServiceSpec) -> FastAPI:
     app.state.runtime = runtime
     app.state.spec = spec
     problems.install(app)
-    app.add_middleware(RequestFrame, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(RequestFrame, max_body_bytes=settings.max_body_bytes, metrics=runtime.metrics)
     for plain in spec.plain_routes:
         app.router.routes.append(plain.route)
     app.include_router(health.router)
+    app.include_router(metrics_router)
     for router in spec.routers:
         app.include_router(router)
     if spec.plain_routes:
@@ -212,7 +216,7 @@ async def _start(spec: ServiceSpec, runtime: Runtime) -> list[asyncio.Task[None]
         await start(runtime)
     leading: list[Callable[[], Awaitable[None]]] = []
     if servers and "relay" in settings.roles:
-        runtime.relay = relay = Relay(spec.name, settings.asyncpg_dsn, servers)
+        runtime.relay = relay = Relay(spec.name, settings.asyncpg_dsn, servers, runtime.metrics)
         leading.append(relay.run)
     subscriptions = list(spec.subscriptions)
     if servers and "consumers" in settings.roles:

@@ -66,6 +66,7 @@ def _response(
     errors: tuple[FieldProblem, ...] = (),
     retry_after: int | None = None,
 ) -> Response:
+    request.app.state.runtime.metrics.refused(code)
     request_id = request_id_of(request)
     body = Problem(
         type=problem_type(code),

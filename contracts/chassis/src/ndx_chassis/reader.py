@@ -44,9 +44,12 @@ class _Offsets(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         """Note that everything up to `offset` had its effect."""
         self._handled[partition] = offset + 1
 
-    async def commit_if_due(self) -> None:
-        if self._handled and time.monotonic() - self._committed_at >= COMMIT_SECONDS:
+    async def commit_if_due(self) -> bool:
+        """Commit when it is time to; tell whether it was."""
+        due = time.monotonic() - self._committed_at >= COMMIT_SECONDS
+        if due:
             await self.commit()
+        return due
 
     async def commit(self) -> None:
         """Tell Kafka how far this group is."""
@@ -122,7 +125,8 @@ class Reader:
                     await asyncio.gather(
                         *(self._partition(offsets, tp, records) for tp, records in batches.items())
                     )
-                await offsets.commit_if_due()
+                if await offsets.commit_if_due():
+                    self._runtime.metrics.lags(self._group, await _lags(consumer))
         finally:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(offsets.commit(), 2)
@@ -140,6 +144,16 @@ class Reader:
         for record in records:
             await handle_or_park(self._runtime, subscription, parcel_of(record))
             offsets.handled(partition, record.offset)
+
+
+async def _lags(consumer: AIOKafkaConsumer) -> dict[tuple[str, int], int]:
+    """Return how far behind its end each assigned partition is, by what the last fetch said of the end."""
+    behind = {}
+    for partition in consumer.assignment():
+        end = consumer.highwater(partition)
+        if end is not None:
+            behind[partition.topic, partition.partition] = max(end - await consumer.position(partition), 0)
+    return behind
 
 
 async def follow(

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 from ndx_contracts.events import envelope as ce
 from ndx_contracts.topics import disclosure_topic
 
+from ndx_chassis.metrics import Metrics
 from ndx_chassis.problems import is_connection_trouble, where
 from ndx_chassis.tables import disclosures
 from ndx_chassis.telemetry import log
@@ -101,10 +102,13 @@ _SOURCES = {"outbox": _event_message, "disclosures": _disclosure_message}
 class Relay:
     """Publishes the rows of `outbox` and `disclosures`; runs in the service's leading process only."""
 
-    def __init__(self, service: str, dsn: str, bootstrap_servers: str) -> None:
+    def __init__(
+        self, service: str, dsn: str, bootstrap_servers: str, metrics: Metrics | None = None
+    ) -> None:
         self._service = service
         self._dsn = dsn
         self._servers = bootstrap_servers
+        self._metrics = metrics or Metrics()
         self._woken = asyncio.Event()
 
     def nudge(self) -> None:
@@ -190,6 +194,8 @@ class Relay:
             rows[-1]["xid"],
             rows[-1]["id"],
         )
+        if source == "disclosures":
+            self._metrics.disclosed((row["operation"], row["outcome"]) for row in rows)
         return len(rows), (rows[-1]["xid"], rows[-1]["id"])
 
 

@@ -24,8 +24,8 @@ from ndx_contracts.field_groups import FieldGroup
 from ndx_contracts.problems import MEDIA_TYPE
 from starlette.routing import BaseRoute
 
-UNDOCUMENTED = frozenset({"/health/live", "/health/ready"})
-"""What the supervisor asks of the process itself; every other route is in the OpenAPI document."""
+UNDOCUMENTED = frozenset({"/health/live", "/health/ready", "/metrics"})
+"""What supervisor and monitoring ask of the process; every other route is in the OpenAPI document."""
 _AGENCY, _OTHER_AGENCY = "T99.001", "T99.002"
 _TABLES = (
     "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
