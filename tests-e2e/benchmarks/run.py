@@ -36,6 +36,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "birth-chain": Benchmark("birth_chain"),
     "event-to-effect": Benchmark("event_to_effect"),
     "configuration": Benchmark("configuration", on_stack=False),
+    "revocation": Benchmark("revocation"),
 }
 
 
