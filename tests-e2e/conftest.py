@@ -19,10 +19,13 @@ from ndx_client.citizen import LoginRefused
 from ndx_demo import walk
 from ndx_demo.door import Door, StepFailed
 from ndx_demo.enrolment import Enrolment, enrol
+from ndx_demo.loading import load_population
 from ndx_local.stack import Stack
 
 BIRTHS = "/civil-registry/v1/births"
 COMMUNE = "X26740/one-stop"
+PEOPLE = 10_000
+"""Of whom a hundred couples and fifty old people can walk."""
 FoundT = TypeVar("FoundT")
 
 
@@ -48,14 +51,13 @@ class System:
         found = self.enrolment.systems.get(name) or self.enrolment.operators[name]
         return Door(self.description["gateway_url"], found.certificate, found.key, found.ca)
 
-    def context(self, family: str = "") -> walk.Context:
+    def context(self) -> walk.Context:
         return walk.Context(
             gateway_url=self.description["gateway_url"],
             citizen_url=self.description["citizen_url"],
             trace_url=self.description["trace_url"],
             home=self.stack.paths.home,
             enrolment=self.enrolment,
-            family=family,
         )
 
     @staticmethod
@@ -216,10 +218,8 @@ class System:
     def walk_again(self, seconds: float = 60.0) -> tuple[walk.WalkResult, list[str]]:
         """Walk the whole main walk until it passes; return the result and why earlier tries failed.
 
-        With a family of its own, whose mother gets an e-ID account: a one-time password works but once in
-        half a minute, and so the accounts' whole road is walked too.
+        Each try has another family, whose mother gets an e-ID account: so the accounts' road is walked too.
         """
-        family = self.letters().capitalize()
         deadline = time.monotonic() + seconds
         failures: list[str] = []
         while True:
@@ -229,7 +229,7 @@ class System:
                     enrol(
                         self.description["gateway_url"], self.description["citizen_url"], self.stack.paths.pki
                     )
-                return walk.run(self.context(family)), failures
+                return walk.run(self.context()), failures
             except (StepFailed, LoginRefused, httpx.HTTPError) as error:
                 failures.append(str(error)[:300])
                 if time.monotonic() > deadline:
@@ -245,6 +245,7 @@ def system() -> Iterator[System]:
     stack.up()
     try:
         description = stack.description
+        load_population(stack, PEOPLE)
         yield System(
             stack, description, enrol(description["gateway_url"], description["citizen_url"], stack.paths.pki)
         )

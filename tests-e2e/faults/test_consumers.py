@@ -28,12 +28,12 @@ def child_of_the_demo_mother(system) -> dict:
     born = system.rows(
         "population",
         "SELECT max(birth_date) AS d FROM persons WHERE personal_id = ANY($1)",
-        children_of(system, family["mother"]),
+        children_of(system, family["mother"]["personal_id"]),
     )[0]["d"]
     body["child"]["birth_date"] = born.isoformat()  # a twin by another name, of which there may be any number
     body["mother"] = {
-        "personal_id": family["mother"],
-        "name": "Trần Thị Hoa",
+        "personal_id": family["mother"]["personal_id"],
+        "name": family["mother"]["full_name"],
         "nationality": "VN",
         "ethnicity_code": "01",
     }

@@ -10,9 +10,12 @@ from pathlib import Path
 from ndx_local.stack import Stack
 from svc_population.imports.service import load_persons
 
+from ndx_demo.door import StepFailed
 from ndx_demo.population.rows import lines
 
 SEED = 1
+EDITION = 2
+"""Grows when the same number of people and seed make other people than before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +33,33 @@ class LoadResult:
         return f"{self.inserted:,} synthetic people made and loaded in {self.seconds:.1f} s"
 
 
-def marker(home: Path) -> Path:
-    """Return the file that says which population a stack has."""
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Which population a stack has."""
+
+    people: int
+    seed: int
+
+
+def _marker(home: Path) -> Path:
     return home / "demo-population.json"
+
+
+def loaded(home: Path) -> Loaded | None:
+    """Return which population was loaded into the stack of that folder.
+
+    Raises:
+        StepFailed: it was made in another way than people are made now, so nobody in it would be found.
+    """
+    file = _marker(home)
+    if not file.exists():
+        return None
+    found = json.loads(file.read_text())
+    if found.get("edition") != EDITION:
+        raise StepFailed(
+            f"the stack holds synthetic people of another edition; stop it (make down) and remove {home}"
+        )
+    return Loaded(found["people"], found["seed"])
 
 
 def load_population(
@@ -43,18 +70,17 @@ def load_population(
     Raises:
         svc_population.imports.errors.ImportRefused: the service does not take the file.
     """
-    file = marker(stack.paths.home)
-    wanted = {"people": persons, "seed": seed}
-    if file.exists():
+    known = loaded(stack.paths.home)
+    if known is not None:
         # Another population beside it would share numbers with it: what is there stays and is used.
-        found = json.loads(file.read_text())
-        return LoadResult(found["people"], found["seed"], 0, 0.0)
+        return LoadResult(known.people, known.seed, 0, 0.0)
     url = stack.env("population")["POPULATION_DATABASE_URL"]
     began = time.monotonic()
 
     def tell(done: int) -> None:
         report(f"  population: {done:,} of {persons:,}, {done / (time.monotonic() - began):,.0f}/s")
 
-    loaded = asyncio.run(load_persons(url, lines(persons, seed=seed), source="import:synthetic", report=tell))
-    file.write_text(json.dumps(wanted))
-    return LoadResult(persons, seed, loaded.inserted, time.monotonic() - began)
+    done = asyncio.run(load_persons(url, lines(persons, seed=seed), source="import:synthetic", report=tell))
+    marked = {"people": persons, "seed": seed, "edition": EDITION}
+    _marker(stack.paths.home).write_text(json.dumps(marked))
+    return LoadResult(persons, seed, done.inserted, time.monotonic() - began)

@@ -1,9 +1,11 @@
 """`make demo`: starts everything, loads synthetic people, enrols the agencies and runs the main walk."""
 
 import json
+import shlex
 import sys
 import traceback
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import asyncpg
@@ -55,7 +57,43 @@ def summary(description: dict[str, Any], enrolment: Enrolment, result: walk.Walk
         "agencies": _files(enrolment.systems),
         "operators": _files(enrolment.operators),
         "agreements": enrolment.agreements,
+        "ledger": {"bundle": str(result.ledger_bundle), "verifier_key": result.ledger_key},
     }
+
+
+def shell_settings(stack: Stack, description: dict[str, Any], ca: Path, result: walk.WalkResult) -> str:
+    """Return settings for a shell: what `ndx` reads, and what the README's curl lines need."""
+    values = {
+        "NDX_GATEWAY_URL": description["gateway_url"],
+        "NDX_CITIZEN_URL": description["citizen_url"],
+        "NDX_CA": ca,
+        "NDX_LEDGER_KEY": result.ledger_key,
+        "DEMO_PKI": stack.paths.pki,
+        "DEMO_CHILD": result.child_personal_id,
+    }
+    return "".join(f"export {name}={shlex.quote(str(value))}\n" for name, value in values.items())
+
+
+def _leave(stack: Stack, description: dict[str, Any], enrolment: Enrolment, result: walk.WalkResult) -> None:
+    ca = enrolment.operators["NDX-an"].ca
+    target, settings = stack.paths.home / "summary.json", stack.paths.home / "env"
+    target.write_text(
+        json.dumps(summary(description, enrolment, result), indent=1, ensure_ascii=False), encoding="utf-8"
+    )
+    # The child's number is in it: nobody real, but treated as if.
+    settings.touch(mode=0o600)
+    settings.write_text(shell_settings(stack, description, ca, result), encoding="utf-8")
+    console.print("\n[bold]Go on with curl[/bold], as the hospital and as an operator")
+    for who, path in (
+        (enrolment.systems["H79.001/his"], "/v1/allowed-operations"),
+        (enrolment.operators["NDX-an"], "/v1/agreements"),
+    ):
+        files = f"--cacert {ca} --cert {who.certificate} --key {who.key}"
+        console.print(f"  curl {files} {description['gateway_url']}{path}")
+    console.print(f"  trace of the birth: {description['trace_url']}traces/{result.trace_id}")
+    console.print(f"  the ledger, offline: .venv/bin/ndx ledger verify {result.ledger_bundle}")
+    console.print(f"  everything above as data: {target}; as settings of a shell: . {settings}")
+    console.print("  stop with: make down")
 
 
 def _busy(name: str, pid: str) -> None:
@@ -85,17 +123,7 @@ def _run(stack: Stack, persons: int) -> None:
             report=_print,
         )
     )
-    target = stack.paths.home / "summary.json"
-    target.write_text(json.dumps(summary(description, enrolment, result), indent=1, ensure_ascii=False))
-    clinic = enrolment.systems["H79.001/his"]
-    console.print("\n[bold]Go on with curl[/bold]")
-    console.print(
-        f"  curl --cacert {clinic.ca} --cert {clinic.certificate} --key {clinic.key} "
-        f"{description['gateway_url']}/v1/allowed-operations"
-    )
-    console.print(f"  trace of the birth: {description['trace_url']}traces/{result.trace_id}")
-    console.print(f"  everything above as data: {target}")
-    console.print("  stop with: make down")
+    _leave(stack, description, enrolment, result)
 
 
 def main(

@@ -6,7 +6,7 @@ from datetime import date
 import numpy as np
 import pytest
 from ndx_contracts.population import Sex
-from ndx_demo.population.couples import couples
+from ndx_demo.population.cast import couples, elders
 from ndx_demo.population.households import CHILD, NOBODY, SPOUSE, YEAR
 from ndx_demo.population.mix import count_by_age
 from ndx_demo.population.numbers import PER_PREFIX, permuted
@@ -41,6 +41,11 @@ def block(two_blocks) -> Block:
 def table():
     text = "".join(lines(3_000, seed=5)).splitlines()
     return list(csv.DictReader(text))
+
+
+@pytest.fixture(scope="module")
+def known(table):
+    return {row["personal_id"]: row for row in table}
 
 
 class TestFile:
@@ -167,10 +172,42 @@ class TestHouseholds:
         assert (block.people.household[wives] == block.people.household[block.people.spouse[wives]]).all()
 
 
-class TestCouples:
-    def test_the_first_couples_live_in_the_demos_commune_and_are_in_the_file(self, table):
-        known = {row["personal_id"] for row in table}
-        found = couples(3_000, seed=5)
-        first = [next(found) for _ in range(25)]
-        assert {c.commune_code for c in first} == {CAST_COMMUNE}
-        assert all(p.personal_id in known for c in first for p in (c.mother, c.father))
+class TestCast:
+    """Who can be sent on the walk: people of the file who live in the demo's commune."""
+
+    def test_couples_are_in_the_file_married_to_each_other_and_live_in_the_commune(self, known):
+        found = list(couples(3_000, seed=5))
+        assert len(found) >= 25
+        for couple in found:
+            for who, other in ((couple.mother, couple.father), (couple.father, couple.mother)):
+                row = known[who.personal_id]
+                assert row["spouse_personal_id"] == other.personal_id
+                assert row["permanent_commune_code"] == CAST_COMMUNE
+                assert row["marital_status"] == "MARRIED"
+                parts = (row["surname"], row["middle_name"], row["given_name"])
+                assert who.full_name == " ".join(p for p in parts if p)
+                assert who.birth_date == date.fromisoformat(row["birth_date"])
+            assert known[couple.mother.personal_id]["sex"] == "FEMALE"
+
+    def test_a_couple_has_no_child_so_young_that_another_would_be_suspected(self, known):
+        mothers = {couple.mother.personal_id for couple in couples(3_000, seed=5)}
+        for row in known.values():
+            if row["mother_personal_id"] in mothers:
+                assert (AS_OF - date.fromisoformat(row["birth_date"])).days >= 2 * 365
+
+    def test_nobody_walks_twice(self):
+        found = list(couples(3_000, seed=5))
+        assert len({c.mother.personal_id for c in found} | {c.father.personal_id for c in found}) == 2 * len(
+            found
+        )
+
+    def test_old_people_of_the_commune_live_alone(self, known):
+        found = list(elders(3_000, seed=5))
+        assert len(found) >= 10
+        living = Counter(r["household_number"] for r in known.values() if r["life_status"] == "ALIVE")
+        for elder in found:
+            row = known[elder.personal_id]
+            assert row["permanent_commune_code"] == CAST_COMMUNE
+            assert row["life_status"] == "ALIVE"
+            assert living[row["household_number"]] == 1
+            assert AS_OF.year - elder.birth_date.year >= 75

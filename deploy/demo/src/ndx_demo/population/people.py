@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from ndx_demo.population.households import CHILD, NOBODY, SPOUSE, People
+from ndx_demo.population.households import CHILD, HEAD, NOBODY, SPOUSE, YEAR, People
 from ndx_demo.population.mix import members, mix
 from ndx_demo.population.names import FullNames, full_names
 from ndx_demo.population.numbers import Allocation, prefix
@@ -25,6 +25,9 @@ SMALLEST = 1_000
 CAST_COMMUNE = "26740"
 CAST_MOST = 400
 """Young couples with one small child, put first and in one commune: the parents of the demo's births."""
+CAST_ELDERS = 0.5
+"""Old people who live alone, for each couple of the cast: in the same commune, wherever they stand."""
+OLD_FROM = 75
 MIXED_MARRIAGES = 0.06
 BORN_AT_HOME = (0.62, 0.85)
 CHILD_BORN_AT_HOME = (0.86, 0.95)
@@ -107,12 +110,23 @@ def _groups(rng: Rng, people: People, commune: Ints, table: Places) -> Ints:
     return found
 
 
+def old_and_alone(people: People) -> NDArray[np.bool_]:
+    """Tell who is old and lives alone."""
+    living = people.died == NOBODY
+    alone = np.bincount(people.household, weights=living)[people.household] == 1
+    old: NDArray[np.bool_] = people.born <= day_number(AS_OF) - int(OLD_FROM * YEAR)
+    found: NDArray[np.bool_] = living & alone & old & (people.relation == HEAD)
+    return found
+
+
 def _block(rng: Rng, people: People, cast: int, first_household: int, numbers: Allocation) -> Block:
     table = places()
     count = len(people)
     homes = int(people.household[-1]) + 1
     home_at = table.anywhere(rng, homes)
     home_at[:cast] = table.codes.index(CAST_COMMUNE)
+    elders = np.flatnonzero(old_and_alone(people))[: int(cast * CAST_ELDERS)]
+    home_at[people.household[elders]] = table.codes.index(CAST_COMMUNE)
     commune = home_at[people.household]
     group = _groups(rng, people, commune, table)
     if cast:
