@@ -45,12 +45,14 @@ class TestRegisterAgency:
 
 
 class TestList:
-    async def test_pages_hold_everything_once(self, post: Do, client: httpx.AsyncClient):
+    async def test_pages_hold_everything_once(self, post: Do, client: httpx.AsyncClient, as_operator: Do):
         await post("NDX:an", "/v1/agencies", AGENCY, 201)
         found: list[str] = []
         cursor = ""
         while cursor is not None:
-            page = (await client.get("/v1/agencies", params={"limit": 2, "cursor": cursor})).json()
+            asked = {"limit": 2, "cursor": cursor}
+            reply = await client.get("/v1/agencies", params=asked, headers=as_operator("NDX", "an"))
+            page = reply.json()
             found += [item["code"] for item in page["items"]]
             cursor = page["next_cursor"]
         assert found == ["B77", "G01", "G02", "G03", "G04", "NDX"]

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 from ndx_chassis.app import RuntimeDep, operation
-from ndx_chassis.caller import OperatorDep
 
+from gateway.doors import OperatorDep
 from gateway.xds import service
 from gateway.xds.schemas import ConfigurationOut
 
