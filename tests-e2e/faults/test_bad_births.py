@@ -179,7 +179,7 @@ def at_one_instant(calls: list[tuple[Door, dict, str]]) -> list[httpx.Response]:
 def second_counter(system) -> str:
     """Give the commune another system, with an agreement of its own."""
     pki = system.stack.paths.pki
-    context = ssl.create_default_context(cafile=str(pki / "agency-ca.crt"))
+    context = ssl.create_default_context(cafile=str(system.enrolment.operators["NDX-an"].ca))
     doors = {name: system.door(name) for name in ("NDX-an", "G02-dung")}
     url = system.description["citizen_url"]
     with doors["NDX-an"] as an, doors["G02-dung"], httpx.Client(base_url=url, verify=context) as public:

@@ -119,7 +119,7 @@ class TestRotation:
             refused = operator("ca", "retire", former, "--reason", "all renewed", exit_code=1)
             assert "authority-in-use" in refused, "this test's own system has not renewed"
             operator("ca", "retire", former, "--reason", "one is left, by decision", "--cut-off")
-            wait_for(lambda: answer(old) == "certificate-issuer-refused", 5)
+            wait_for(lambda: answer(old) == "certificate-revoked", 5)
         with door_of(system, folder) as again, pytest.raises(httpx.HTTPError):
             again.get("/v1/services")
         for name in system.enrolment.systems:
