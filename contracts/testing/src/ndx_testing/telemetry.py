@@ -114,7 +114,8 @@ def traced(root: Path) -> list[Said]:
                 and isinstance(c.args[0], ast.Constant)
             }
             for call in spans:
-                kind = next((k.value.attr for k in call.keywords if _is_kind(k)), "INTERNAL")
+                kinds = [k.value for k in call.keywords if _is_kind(k)]
+                kind = next((v.attr for v in kinds if isinstance(v, ast.Attribute)), "INTERNAL")
                 given = {
                     k.arg.replace("__", ".")
                     for k in call.keywords
