@@ -23,6 +23,8 @@ FRONT = CPUS[:1]
 """The core of what is measured, where a benchmark gives it one core."""
 BACK = CPUS[1:] or CPUS
 """The cores of everything else."""
+OTHER_LOAD = os.getloadavg()[1]
+"""How many others wanted the processor in the five minutes before the run."""
 
 
 class CannotMeasure(Exception):
@@ -261,7 +263,7 @@ def result(
         rounds=rounds,
         machine=machine(),
         commit=commit(),
-        conditions=conditions,
+        conditions=f"{conditions}; load average before the run {OTHER_LOAD:.1f}",
     )
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / f"{name}.json").write_text(json.dumps(asdict(made), indent=1, ensure_ascii=False) + "\n")

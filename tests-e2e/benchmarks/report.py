@@ -10,14 +10,29 @@ body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 78re
   color: #1c2430 }
 table { border-collapse: collapse; width: 100% }
 th, td { padding: .4rem .7rem; text-align: left; border-bottom: 1px solid #d8dee6; vertical-align: top }
+td:first-child { white-space: nowrap }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 figure { margin: 1.5rem 0; page-break-inside: avoid }
 figcaption { margin-bottom: .3rem }
 svg text { font: 12px system-ui, sans-serif; fill: #1c2430 }
+td.n .quiet { white-space: normal; display: inline-block; max-width: 11rem }
 .quiet { color: #5a6675; font-size: .88em }
 """
 _VALUE, _CEILING = "#1f7a5c", "#c3ccd6"
 _CPU_HEADS = ("CPU µs per request", "of the ceiling")
+GOALS = {
+    "gateway-proxy": "≥ 0.7",
+    "gateway-proxy-added": "p99 ≤ 1 ms",
+    "relay": "≥ 0.5",
+    "relay-latency": "p99 < 200 ms",
+    "import": "≥ 0.6",
+    "lookup": "≥ 1.2, p99 < 15 ms",
+    "lookup-chain": "≥ 0.8",
+    "birth-chain": "≥ 200/s, p95 < 300 ms",
+    "birth-links": "p95 < 2 s",
+}
+"""What we want to reach."""
+_ORDER = ("gateway-proxy", "gateway-profile", "lookup", "lookup-chain", "relay", "import", "birth", "event")
 _WIDTH, _BAR, _GAP, _LABEL = 760, 16, 4, 230
 
 
@@ -87,14 +102,22 @@ def _row(one: dict[str, Any]) -> str:
         _cpu(one, "cpu_us"),
         _cpu(one, "ceiling_cpu_us"),
         str(one["errors"]),
+        escape(GOALS.get(one["name"], "")),
     )
     cells = "".join(f"<td class=n>{figure}" for figure in figures)
     return f"<tr><td><b>{escape(one['name'])}</b><br><span class=quiet>{escape(one['unit'])}</span>{cells}"
 
 
+def _place(one: dict[str, Any]) -> tuple[int, int, str]:
+    name = str(one["name"])
+    known = max((p for p in _ORDER if name.startswith(p)), key=len, default="")
+    return (_ORDER.index(known) if known else len(_ORDER), len(name), name)
+
+
 def write_report(results: list[dict[str, Any]], target: Path) -> Path:
     """Write the page and return its place."""
-    heads = ("figure", "ceiling", "ratio", "p50 ms", "p95 ms", "p99 ms", *_CPU_HEADS, "errors")
+    results = sorted(results, key=_place)
+    heads = ("figure", "ceiling", "ratio", "p50 ms", "p95 ms", "p99 ms", *_CPU_HEADS, "errors", "goal")
     machine = results[-1]["machine"] if results else {}
     about = ", ".join(str(v) for v in machine.values())
     commits = ", ".join(sorted({r["commit"] for r in results}))
