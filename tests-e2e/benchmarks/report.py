@@ -6,16 +6,16 @@ from statistics import median
 from typing import Any
 
 _STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 78rem; padding: 0 1rem;
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 92rem; padding: 0 1rem;
   color: #1c2430 }
 table { border-collapse: collapse; width: 100% }
-th, td { padding: .4rem .7rem; text-align: left; border-bottom: 1px solid #d8dee6; vertical-align: top }
+th, td { padding: .35rem .5rem; text-align: left; border-bottom: 1px solid #d8dee6; vertical-align: top }
 td:first-child { white-space: nowrap }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 figure { margin: 1.5rem 0; page-break-inside: avoid }
 figcaption { margin-bottom: .3rem }
 svg text { font: 12px system-ui, sans-serif; fill: #1c2430 }
-td.n .quiet { white-space: normal; display: inline-block; max-width: 11rem }
+td.n .quiet { white-space: normal; display: inline-block; width: 9.5rem }
 .quiet { color: #5a6675; font-size: .88em }
 """
 _VALUE, _CEILING = "#1f7a5c", "#c3ccd6"
