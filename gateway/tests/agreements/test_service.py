@@ -286,6 +286,8 @@ class TestAmendment:
         versions = (await read("NDX:an", url("versions")))["items"]
         assert [v["agreement"]["state"] for v in versions] == ["SUPERSEDED", "ACTIVE"]
         assert versions[0]["agreement"]["purposes"] == TERMS["purposes"]
+        first = await read("NDX:an", url("versions/1"))
+        assert (first["state"], first["purposes"]) == ("SUPERSEDED", TERMS["purposes"])
 
     async def test_it_is_announced_once_with_its_new_terms(
         self, post: Do, active: Any, emitted: Callable[[], Awaitable[list[dict[str, Any]]]]
