@@ -111,7 +111,9 @@ class TestCreatePersonalIdRequest:
         learnt = [(r["subjects"], r["outcome"]) for r in await disclosed()]
         assert learnt == [([MOTHER], "NOT_MATCHED"), (["079088999999"], "NOT_FOUND")]
 
-    async def test_a_future_birth_and_a_foreign_commune_are_rejected(self, client, registry, birth):
+    async def test_a_future_birth_and_a_foreign_commune_are_rejected(
+        self, client, registry, birth, says_nothing
+    ):
         alone: dict[str, Any] = {"mother": None, "father": None}
         future = await client.post(URL, json=birth(birth_date="2999-01-01", **alone), headers=registry)
         assert future.json()["reasons"] == ["birth-date-in-future"]

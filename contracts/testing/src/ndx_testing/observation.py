@@ -20,6 +20,10 @@ _COUNTS = (
 _AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
+says_nothing = False
+"""Set by the fixture `says_nothing` while a test runs whose successful answers say nothing about anybody."""
+
+
 @dataclass(slots=True)
 class Seen:
     """What one operation did over all tests: how often it succeeded, and how often each trace was left."""
@@ -143,6 +147,6 @@ class Observer:
                 int(now > then) for then, now in zip(before, after, strict=True)
             )
             repeatable = Headers(scope=scope).get(IDEMPOTENCY_KEY) is not None
-            if gives and not seen.disclosed and not repeatable:
+            if gives and not seen.disclosed and not repeatable and not says_nothing:
                 seen.silent_in = os.environ.get("PYTEST_CURRENT_TEST", "?").partition(" ")[0]
         self._observations.note(operation_of(Request(scope)), seen)

@@ -34,7 +34,7 @@ from ndx_contracts.field_groups import FieldGroup
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ndx_testing import postgres
+from ndx_testing import observation, postgres
 from ndx_testing.gateway import RecordingGateway
 from ndx_testing.house_report import OBSERVATIONS
 from ndx_testing.observation import Observer, RowCounter
@@ -92,6 +92,12 @@ def settings(service_package: str, database_url: str, service_settings: dict[str
     module = importlib.import_module(f"{service_package}.settings")
     made: ServiceSettings = module.Settings(database_url=database_url, **service_settings)
     return made
+
+
+@pytest.fixture
+def says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a test whose successful answers say nothing about anybody, such as "this place does not exist"."""
+    monkeypatch.setattr(observation, "says_nothing", True)
 
 
 @pytest.fixture

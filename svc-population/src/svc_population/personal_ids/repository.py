@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Row, Table, bindparam, select, text, update
+from sqlalchemy import Table, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -23,7 +23,7 @@ _SETTLE = (
 )
 _SERIALISE = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 20))")
 _ISSUED_LIKE = (
-    select(_requests.c.request_id)
+    select(_requests.c.personal_id)
     .where(
         (_requests.c.state == "ISSUED")
         & (_requests.c.birth_date == bindparam("birth_date"))
@@ -73,7 +73,8 @@ async def serialise(session: AsyncSession, key: str) -> None:
 
 async def issued_like(
     session: AsyncSession, *, birth_date: date, folded_name: str, commune: str
-) -> Row[Any] | None:
-    """Return a request that got a number for the same name and day in the same commune."""
+) -> str | None:
+    """Return the number that was given for the same name and day in the same commune."""
     values = {"birth_date": birth_date, "folded_name": folded_name, "commune": commune}
-    return (await session.execute(_ISSUED_LIKE, values)).first()
+    number: str | None = await session.scalar(_ISSUED_LIKE, values)
+    return number

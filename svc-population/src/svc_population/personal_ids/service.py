@@ -126,7 +126,11 @@ async def _record(
         learnt = [(answer.personal_id, FieldGroup.PERSONAL_ID, Outcome.DISCLOSED)]
     elif answer.state is PersonalIdRequestState.DUPLICATE_SUSPECTED:
         mother = body.mother.personal_id if body.mother else None
-        learnt = [(mother, FieldGroup.FAMILY_RELATIONS, Outcome.MATCHED)] if mother else []
+        if mother is not None:
+            learnt = [(mother, FieldGroup.FAMILY_RELATIONS, Outcome.MATCHED)]
+        else:
+            like = await _issued_like(session, body, _full_name(body))
+            learnt = [] if like is None else [(like, FieldGroup.BIRTH_NAME, Outcome.MATCHED)]
     else:
         learnt = _refused_parents(body, answer.reasons)
     for subject, group, outcome in learnt:
@@ -212,13 +216,17 @@ async def _suspicions(
     if mother is not None:
         siblings = await relationships.children_of(session, mother)
         return rules.duplicate_reasons(siblings, full_name=name, birth_date=body.birth_date)
-    same = await repository.issued_like(
+    same = await _issued_like(session, body, name)
+    return ["same-name-same-day-same-place"] if same is not None else []
+
+
+async def _issued_like(session: AsyncSession, body: PersonalIdRequestIn, name: str) -> str | None:
+    return await repository.issued_like(
         session,
         birth_date=body.birth_date,
         folded_name=tone_key(name),
         commune=body.birth_registration_commune_code,
     )
-    return ["same-name-same-day-same-place"] if same is not None else []
 
 
 async def _issue(
