@@ -25,6 +25,12 @@ from ndx_demo.loading import load_population
 
 _SAID = (StackError, StepFailed, LoginRefused, ImportRefused, asyncpg.PostgresError, httpx.HTTPError, OSError)
 """Failures whose own words say what went wrong."""
+_DEMO = """\
+demo() {  # demo agencies/H79.001-his /v1/allowed-operations [more of curl's options]
+  who=$1; url=$NDX_GATEWAY_URL$2; shift 2
+  curl -sS --cacert "$NDX_CA" --cert "$DEMO_PKI/$who.crt" --key "$DEMO_PKI/$who.key" "$url" "$@"; echo
+}
+"""
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -62,7 +68,7 @@ def summary(description: dict[str, Any], enrolment: Enrolment, result: walk.Walk
 
 
 def shell_settings(stack: Stack, description: dict[str, Any], ca: Path, result: walk.WalkResult) -> str:
-    """Return settings for a shell: what `ndx` reads, and what the README's curl lines need."""
+    """Return settings for a shell: what `ndx` reads, and `demo <who> <path>`, a curl under a certificate."""
     values = {
         "NDX_GATEWAY_URL": description["gateway_url"],
         "NDX_CITIZEN_URL": description["citizen_url"],
@@ -71,7 +77,7 @@ def shell_settings(stack: Stack, description: dict[str, Any], ca: Path, result: 
         "DEMO_PKI": stack.paths.pki,
         "DEMO_CHILD": result.child_personal_id,
     }
-    return "".join(f"export {name}={shlex.quote(str(value))}\n" for name, value in values.items())
+    return "".join(f"export {name}={shlex.quote(str(value))}\n" for name, value in values.items()) + _DEMO
 
 
 def _leave(stack: Stack, description: dict[str, Any], enrolment: Enrolment, result: walk.WalkResult) -> None:

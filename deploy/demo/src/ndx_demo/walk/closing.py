@@ -55,7 +55,7 @@ def register_death(walk: Walk, elder: Person) -> None:
             DEATHS, declaration, purpose="CIVIL_REGISTRATION", key=f"death-{walk.run_id}"
         ),
         expect=201,
-        outcome=lambda b: f"{b['status']}, register number {b['register_number']}",
+        outcome=lambda b: f"{b['status']}, number {b['register_number']['text']} in the register",
     )
     walk.step(
         "The e-ID account is locked for ever",

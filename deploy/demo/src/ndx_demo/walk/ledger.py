@@ -32,7 +32,7 @@ def prove(walk: Walk, disclosure_ids: Sequence[str]) -> None:
                 partial(auditor.get, url),
                 expect=200,
                 outcome=partial(_proven, VerifierKey.parse(key)),
-                look=url,
+                look=f"{walk.context.gateway_url}{url}",
                 until=lambda b: "leaf" in b,
             )
         )

@@ -1,0 +1,51 @@
+"""A death closes what hangs on the person: a newborn's insurance at the next clinic."""
+
+from typing import Any
+from uuid import uuid4
+
+COVERED, DECEASED = "000", "120"
+"""Result codes of a check: covered; the entitlement ended with the participant's death."""
+
+
+def answer(system: Any, body: dict[str, Any], number: str) -> str:
+    child = body["child"]
+    name = f"{child['surname']} {child['middle_name']} {child['given_name']}"
+    question = {
+        "personal_id": number,
+        "name": name,
+        "birth_date": child["birth_date"],
+        "clerk_name": "Phạm Thị Quầy",
+        "clerk_id": "NV-001",
+    }
+    with system.door("H79.001/his") as clinic:
+        reply = clinic.post("/insurance/v1/entitlement-checks", question, purpose="HEALTH_ENTITLEMENT")
+    return str(reply.json().get("result_code"))
+
+
+class TestDeathOfANewborn:
+    def test_the_entitlement_ends_by_itself(self, system, walked) -> None:
+        del walked
+        body = system.declaration()
+        with system.door("X26740/one-stop") as commune:
+            number = system.declare(commune, body).json()["personal_id"]
+            system.wait_for(lambda: answer(system, body, number) == COVERED)
+            declaration = {
+                "office": "X26740",
+                "deceased": {
+                    "personal_id": number,
+                    "name": f"Nguyễn Minh {body['child']['given_name']}",
+                    "sex": body["child"]["sex"],
+                    "birth_date": body["child"]["birth_date"],
+                    "last_residence": "Phường Sài Gòn, Thành phố Hồ Chí Minh",
+                },
+                "died_on": body["child"]["birth_date"],
+                "death_place": "Bệnh viện Đa khoa Minh Họa",
+                "notice_number": f"GBT-{uuid4().hex[:8]}",
+                "declarant": {"name": "Người khai minh họa", "relation": "RELATIVE"},
+            }
+            reply = commune.post(
+                "/civil-registry/v1/deaths", declaration, purpose="CIVIL_REGISTRATION", key=uuid4().hex
+            )
+            assert reply.status_code == 201, reply.text
+        system.wait_for(lambda: answer(system, body, number) == DECEASED)
+        assert system.count("insurance", "entitlements", "end_cause = 'DEATH'") >= 1
