@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +192,7 @@ class Supervisor:
         self.paths.socket.chmod(0o600)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.finish.set)
+            loop.add_signal_handler(number, self._end, f"signal {number}")
         rotation = asyncio.create_task(self._rotate())
         self._add()
         await self.finish.wait()
@@ -199,6 +200,10 @@ class Supervisor:
         await self._down()
         server.close()
         self.paths.socket.unlink(missing_ok=True)
+
+    def _end(self, by: str) -> None:
+        print(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} going down by {by}", flush=True)
+        self.finish.set()
 
     def _add(self) -> None:
         """Begin with the parts of the plan that are new."""
@@ -249,7 +254,7 @@ class Supervisor:
     async def _obey(self, command: dict[str, Any]) -> dict[str, Any]:
         verb = command["do"]
         if verb == "down":
-            self.finish.set()
+            self._end("a command")
         elif verb == "add":
             self._add()
         elif verb in {"stop", "start", "kill"}:
