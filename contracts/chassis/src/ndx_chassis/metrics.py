@@ -65,7 +65,7 @@ class Metrics:
     """The counters of one process."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library left it without types
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._durations = Histogram(

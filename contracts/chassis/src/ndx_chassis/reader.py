@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ndx_chassis.app import Runtime
 
 FETCH_WAIT_MS = 2_500
+"""An idle fetch waits this long at the broker; it answers at once when something comes."""
 COMMIT_SECONDS = 1.0
 """Offsets are committed at most this often: what a crash repeats, the inbox knows already."""
 
@@ -108,7 +109,6 @@ class Reader:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_poll_records=500,
-            # An idle fetch waits this long at the broker; it answers at once when something comes.
             fetch_max_wait_ms=FETCH_WAIT_MS,
             retry_backoff_ms=RETRY_MS,
             session_timeout_ms=10_000,

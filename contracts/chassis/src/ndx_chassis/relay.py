@@ -155,7 +155,8 @@ class Relay:
                     )
                     moved += number
                 if moved:
-                    await asyncio.sleep(GATHER_SECONDS)
+                    # A full batch means that more rows wait: there is nothing to gather.
+                    await asyncio.sleep(0 if moved >= BATCH else GATHER_SECONDS)
                 elif await connection.fetchval(_HIDDEN, *positions["outbox"], *positions["disclosures"]):
                     await asyncio.sleep(hidden)
                     hidden = min(2 * hidden, IDLE_SECONDS)
