@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from ndx_chassis.contracts import PACKAGES, event_schemas, openapi_of, rendered
 from ndx_chassis.errors import DomainError
+from ndx_chassis.problems import STATUS
 from ndx_contracts.events import EVENTS
+from ndx_contracts.refusals import BY_CODE, REFUSALS, Layer, page
 from ndx_contracts.topics import TOPICS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -58,6 +60,24 @@ class TestPromises:
         page = (ROOT / "docs" / "problems.md").read_text(encoding="utf-8")
         missing = sorted({e.code for e in all_errors() if f"`{e.code}`" not in page})
         assert not missing, f"not in docs/problems.md: {missing}"
+
+    def test_every_refusal_of_the_exchange_has_a_page_of_its_own(self) -> None:
+        folder = ROOT / "docs" / "problems"
+        assert {p.stem for p in folder.glob("*.md")} == {r.code for r in REFUSALS}
+        table = (ROOT / "docs" / "problems.md").read_text(encoding="utf-8")
+        for refusal in REFUSALS:
+            committed = (folder / f"{refusal.code}.md").read_text(encoding="utf-8")
+            assert committed == page(refusal), "run: make contracts"
+            for part in ("## Cause", "## Remedy", "## Who can help"):
+                assert len(committed.split(part)[1].split("##")[0].strip()) > 20, (refusal.code, part)
+            assert f"[`{refusal.code}`](problems/{refusal.code}.md)" in table
+
+    def test_services_say_the_exchanges_refusals_as_its_list_does(self) -> None:
+        for error in all_errors():
+            listed = BY_CODE.get(error.code)
+            if listed is not None and listed.layer is Layer.SERVICE:
+                assert STATUS[error.kind] == listed.status, error
+                assert error.title_vi == listed.title_vi, error
 
     def test_titles_exist_in_both_languages(self) -> None:
         for error in all_errors():

@@ -12,6 +12,7 @@ from gateway.catalogue.endpoints import router as catalogue
 from gateway.certificates import jobs as certificate_jobs
 from gateway.certificates import usage as certificate_usage
 from gateway.certificates.endpoints import router as certificates
+from gateway.decisions.endpoints import router as decisions
 from gateway.ledger import service as ledger_service
 from gateway.ledger.consumers import subscriptions as ledger_subscriptions
 from gateway.ledger.endpoints import router as ledger
@@ -33,7 +34,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             name="gateway",
             title="ndx gateway: control plane",
             settings=settings or Settings(),
-            routers=[agencies, certificates, rotation, agreements, catalogue, ledger, configuration],
+            routers=[
+                agencies,
+                certificates,
+                rotation,
+                agreements,
+                catalogue,
+                decisions,
+                ledger,
+                configuration,
+            ],
             subscriptions=ledger_subscriptions(),
             jobs=[
                 Job("agreement_calendar", 30.0, agreement_jobs.follow_calendar),

@@ -149,7 +149,7 @@ class TestRefusedCall:
             (G03, PERSON, {}, 400, "purpose-missing"),
             (G03, PERSON, {"NDX-Purpose": ""}, 400, "purpose-missing"),
             (G03, PERSON, {"NDX-Purpose": "STATISTICS"}, 403, "purpose-not-covered"),
-            (G03, PERSON, {"NDX-Purpose": "anything"}, 403, "purpose-not-covered"),
+            (G03, PERSON, {"NDX-Purpose": "anything"}, 400, "purpose-unknown"),
             ("T01:core", PERSON, PURPOSE, 403, "agreement-suspended"),
             ("T01:core", PERSON, {"NDX-Purpose": "STATISTICS"}, 403, "purpose-not-covered"),
             ("T01:core", "/population/v1/admin-units", {}, 403, "no-agreement"),

@@ -294,7 +294,7 @@ class TestHeaders:
     async def test_a_purpose_is_written_as_it_is_or_it_is_another(self, bus: Bus, purpose: str) -> None:
         request = get().replace(b"SOCIAL_INSURANCE", purpose.encode())
         found = await answers(bus, request)
-        assert [(status, body["code"]) for status, body in found] == [(403, "purpose-not-covered")]
+        assert [(status, body["code"]) for status, body in found] == [(400, "purpose-unknown")]
         assert bus.provider.received == []
 
     @pytest.mark.parametrize(

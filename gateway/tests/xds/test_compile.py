@@ -10,7 +10,7 @@ from gateway.agencies.service import AgencyEntry, SystemEntry
 from gateway.xds import names, protos
 from gateway.xds.bootstrap import bootstrap
 from gateway.xds.compile import compile_resources, compile_stops, documents
-from gateway.xds.replies import REFUSALS
+from gateway.xds.replies import REPLIES
 from gateway.xds.resources import Resources
 from gateway.xds.snapshot import Doors, Material, Snapshot
 from ndx_contracts import headers
@@ -130,9 +130,10 @@ class TestDoors:
             assert word not in text
 
     def test_refusals_have_distinct_codes_and_words(self) -> None:
-        codes = [r.code for r in REFUSALS]
+        codes = [r.code for r in REPLIES]
         assert len(codes) == len(set(codes))
-        assert all(r.title and r.detail.endswith(".") and 400 <= r.status < 600 for r in REFUSALS)
+        found = [r.refusal for r in REPLIES]
+        assert all(r.title and r.detail.endswith(".") and 400 <= r.status < 600 for r in found)
 
 
 class TestBootstrap:

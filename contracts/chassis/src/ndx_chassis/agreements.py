@@ -83,6 +83,13 @@ class OutsideAdminScope(DomainError):
     title_vi = "Địa bàn nằm ngoài phạm vi của thỏa thuận"
 
 
+class OutsideAgreedHours(DomainError):
+    kind = Kind.FORBIDDEN
+    code = "outside-agreed-hours"
+    title = "The agreement does not cover this time of day"
+    title_vi = "Thỏa thuận không bao gồm khung giờ này"
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """What one caller may get from one operation under one agreement."""
@@ -109,6 +116,15 @@ class Grant:
         if not scope.provinces and not scope.communes:
             return True
         return province_code in scope.provinces or commune_code in scope.communes
+
+    def require_scope(self, province_code: str | None, commune_code: str | None) -> None:
+        """Refuse a place outside the administrative scope.
+
+        Raises:
+            OutsideAdminScope: the agreement covers other places.
+        """
+        if not self.covers(province_code, commune_code):
+            raise OutsideAdminScope
 
 
 class AgreementBook:
@@ -153,7 +169,7 @@ class AgreementBook:
         Raises:
             AgreementNotSynchronised: the agreement is new and its event has not arrived.
             NoAgreement, AgreementSuspended, AgreementExpired, PurposeNotCovered,
-            OfficerMissing, CaseMissing: as their codes say.
+            OfficerMissing, CaseMissing, OutsideAgreedHours: as their codes say.
         """
         agreement = self._by_id.get(caller.agreement)
         if agreement is None:
@@ -167,17 +183,18 @@ class AgreementBook:
             if terms is None:
                 raise NoAgreement
             grant = self._grants[key] = Grant(agreement, caller.operation, frozenset(terms.field_groups))
-        _check(agreement, caller, purpose_needed=purpose_needed)
+        check(agreement, caller, purpose_needed=purpose_needed, now=datetime.now(UTC))
         return grant
 
 
-def _check(agreement: Agreement, caller: Caller, *, purpose_needed: bool) -> None:
+def check(agreement: Agreement, caller: Caller, *, purpose_needed: bool, now: datetime) -> None:
+    """Refuse a call that the agreement does not cover at that moment; raises as `grant` does."""
     if not agreement.binds(caller.agency, caller.agency_class, caller.system):
         raise NoAgreement
     if agreement.state is AgreementState.SUSPENDED:
         raise AgreementSuspended
-    now = datetime.now(UTC).astimezone(VIETNAM)
-    if not agreement.in_force(now.date()):
+    local = now.astimezone(VIETNAM)
+    if not agreement.in_force(local.date()):
         raise AgreementExpired
     if (purpose_needed or caller.purpose) and caller.purpose not in agreement.purposes:
         raise PurposeNotCovered
@@ -186,6 +203,15 @@ def _check(agreement: Agreement, caller: Caller, *, purpose_needed: bool) -> Non
         raise OfficerMissing
     if conditions.case_required and not caller.case_id:
         raise CaseMissing
+    hours = conditions.time_of_day
+    # Here and not at the gateway: a clock needs no control plane that switches it.
+    if hours is not None and not hours.covers(local.time()):
+        begins = local.replace(hour=hours.start.hour, minute=hours.start.minute, second=hours.start.second)
+        wait = (begins - local).total_seconds() % 86_400
+        raise OutsideAgreedHours(
+            f"Calls run from {hours.start:%H:%M} to {hours.end:%H:%M}, Vietnam's time.",
+            retry_after=int(wait) + 1,
+        )
 
 
 async def _grant(request: Request, caller: CallerDep) -> Grant:

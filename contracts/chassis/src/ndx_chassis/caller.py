@@ -6,14 +6,29 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 from ndx_contracts import headers
+from ndx_contracts.purposes import Purpose
 
 from ndx_chassis.errors import CallerUnknown, DomainError, Kind
 
+_PURPOSES = frozenset(p.value for p in Purpose)
 
-class CaseIdInvalid(DomainError):
+
+class HeaderInvalid(DomainError):
     code = "header-invalid"
     title = "A header of the call is not valid"
     title_vi = "Tiêu đề của yêu cầu không hợp lệ"
+
+
+class HeaderRepeated(DomainError):
+    code = "header-repeated"
+    title = "A header that is sent once came more than once"
+    title_vi = "Tiêu đề bị lặp lại"
+
+
+class PurposeUnknown(DomainError):
+    code = "purpose-unknown"
+    title = "NDX-Purpose holds none of the exchange's purpose codes"
+    title_vi = "Mục đích không có trong danh mục"
 
 
 class AcrInsufficient(DomainError):
@@ -84,12 +99,25 @@ def operation_of(request: Request) -> str:
 
 
 def _short(request: Request, name: str, limit: int = 128) -> str | None:
-    value = request.headers.get(name)
-    if value is None:
+    values = request.headers.getlist(name)
+    if not values:
         return None
+    if len(values) > 1:
+        raise HeaderRepeated(f"Header {name} comes more than once.")
+    (value,) = values
     if not 0 < len(value) <= limit or not value.isprintable():
-        raise CaseIdInvalid(f"Header {name} must hold 1 to {limit} printable characters.")
+        raise HeaderInvalid(f"Header {name} must hold 1 to {limit} printable characters.")
     return value
+
+
+def _purpose(request: Request) -> str:
+    values = request.headers.getlist(headers.PURPOSE)
+    if len(values) > 1:
+        raise HeaderRepeated(f"Header {headers.PURPOSE} comes more than once.")
+    purpose = values[0] if values else ""
+    if purpose and purpose not in _PURPOSES:
+        raise PurposeUnknown
+    return purpose
 
 
 def caller_of(request: Request, operation: str | None = None) -> Caller:
@@ -97,6 +125,7 @@ def caller_of(request: Request, operation: str | None = None) -> Caller:
 
     Raises:
         CallerUnknown: the request did not come through the gateway.
+        HeaderRepeated, PurposeUnknown, HeaderInvalid: what the caller says about the call is not clear.
     """
     agency = request.headers.get(headers.AGENCY)
     system = request.headers.get(headers.SYSTEM)
@@ -107,7 +136,7 @@ def caller_of(request: Request, operation: str | None = None) -> Caller:
         # The gateway sends the certificate's URN; its last part is the system.
         system=system.rsplit(":", 1)[-1],
         agreement=request.headers.get(headers.AGREEMENT, ""),
-        purpose=request.headers.get(headers.PURPOSE, ""),
+        purpose=_purpose(request),
         case_id=_short(request, headers.CASE_ID),
         officer=_short(request, headers.OFFICER),
         request_id=request.headers.get(headers.REQUEST_ID, "-")[:64],

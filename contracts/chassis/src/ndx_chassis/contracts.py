@@ -1,4 +1,4 @@
-"""Command `python -m ndx_chassis.contracts`: write the OpenAPI documents and event schemas promised."""
+"""Command `python -m ndx_chassis.contracts`: write the OpenAPI documents, event schemas and problem pages."""
 
 import argparse
 import importlib
@@ -9,6 +9,7 @@ from typing import Any
 
 from ndx_contracts.disclosure import DisclosureRecord
 from ndx_contracts.events import EVENTS
+from ndx_contracts.refusals import REFUSALS, page
 
 PACKAGES: dict[str, str] = {
     "gateway": "gateway",
@@ -51,6 +52,10 @@ def write(root: Path, services: list[str]) -> None:
         target = root / "events" / f"{name}.json"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(rendered(schema), encoding="utf-8")
+    pages = root.parent / "docs" / "problems"
+    pages.mkdir(parents=True, exist_ok=True)
+    for refusal in REFUSALS:
+        (pages / f"{refusal.code}.md").write_text(page(refusal), encoding="utf-8")
 
 
 def main() -> int:

@@ -70,7 +70,7 @@ def agreement(identifier: str, operations: list[str], **further: Any) -> Agreeme
         "agreement_id": identifier,
         "version": 1,
         "state": AgreementState.ACTIVE,
-        "consumer_agency": identifier.split("-")[1],
+        "consumer_agency": None if "consumer_class" in further else identifier.split("-")[1],
         "provider_agency": "G01",
         "operations": tuple(OperationGrant(operation=o) for o in operations),
         "purposes": (Purpose.SOCIAL_INSURANCE,),

@@ -18,9 +18,9 @@ async def page_of_agencies(session: AsyncSession, after: str, limit: int) -> Seq
     return (await session.scalars(statement)).all()
 
 
-async def states_of_agencies(session: AsyncSession, code: str | None = None) -> Sequence[Row[str, str]]:
-    """Return code and state of every agency, or of one."""
-    statement = select(Agency.code, Agency.state).order_by(Agency.code)
+async def states_of_agencies(session: AsyncSession, code: str | None = None) -> Sequence[Row[str, str, str]]:
+    """Return code, state and class of every agency, or of one."""
+    statement = select(Agency.code, Agency.state, Agency.agency_class).order_by(Agency.code)
     if code is not None:
         statement = statement.where(Agency.code == code)
     return (await session.execute(statement)).all()

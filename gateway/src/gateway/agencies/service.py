@@ -19,7 +19,7 @@ from gateway.agencies.errors import (
     SystemExists,
     TransitionRefused,
 )
-from gateway.agencies.models import Agency, BusOperator, System
+from gateway.agencies.models import TRANSITIONS, Agency, AgencyState, BusOperator, Role, System
 from gateway.agencies.schemas import (
     AgencyIn,
     AgencyOut,
@@ -28,7 +28,6 @@ from gateway.agencies.schemas import (
     OpenEnrolment,
     OpenEnrolmentList,
 )
-from gateway.agencies.vocabulary import TRANSITIONS, AgencyState, Role
 from gateway.notices import announce
 
 ENROLMENT_LIFE = timedelta(days=7)
@@ -48,6 +47,7 @@ class AgencyEntry:
     code: str
     state: str
     systems: list[SystemEntry]
+    agency_class: str = "OTHER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,8 +284,8 @@ async def registry(session: AsyncSession, code: str | None = None) -> list[Agenc
     for agency, system, state in await repository.states_of_systems(session, code):
         systems.setdefault(agency, []).append(SystemEntry(system, state))
     return [
-        AgencyEntry(agency, state, systems.get(agency, []))
-        for agency, state in await repository.states_of_agencies(session, code)
+        AgencyEntry(agency, state, systems.get(agency, []), agency_class)
+        for agency, state, agency_class in await repository.states_of_agencies(session, code)
     ]
 
 

@@ -93,6 +93,13 @@ async def consumed_by(session: AsyncSession, agency: str) -> list[Agreement]:
     return [document(row) for row in await repository.in_states(session, STANDING, mine)]
 
 
+async def enforced_on(session: AsyncSession, agency: str, ended_since: date) -> list[Agreement]:
+    """Return what the data plane knows of the agreements that bind an agency."""
+    known = await agencies.agency_named(session, agency)
+    mine = repository.consumed_by(agency, known.agency_class)
+    return [document(row) for row in await repository.enforced_on(session, ended_since, mine)]
+
+
 async def agreements_of(session: AsyncSession, agency: str) -> AgreementList:
     return AgreementList(items=await consumed_by(session, agency))
 

@@ -104,6 +104,14 @@ async def enforced(
     return (await session.execute(statement)).all()
 
 
+async def enforced_on(
+    session: AsyncSession, ended_since: date, consumer: ColumnElement[bool]
+) -> Sequence[AgreementRow]:
+    """Return what the data plane must know of one consumer's agreements."""
+    statement = select(AgreementRow).where(_enforced(ended_since), consumer)
+    return (await session.scalars(statement.order_by(AgreementRow.agreement_id))).all()
+
+
 async def named_versions(session: AsyncSession, keys: Collection[tuple[str, int]]) -> Sequence[AgreementRow]:
     place = tuple_(AgreementRow.agreement_id, AgreementRow.version)
     return (await session.scalars(select(AgreementRow).where(place.in_(keys)))).all()

@@ -11,6 +11,8 @@ from gateway.xds import matchers, names, wire
 from gateway.xds.protos import LocalRateLimit, RateEntry, RateLimitDescriptor, Rbac, TokenBucket
 from gateway.xds.wire import Wire
 
+MOST_MEMBERS = 65_536
+"""Agencies whose buckets under templates are kept; beyond, the one idle for longest starts afresh."""
 # Field 19 of LocalRateLimit, enable_retry_after_header, is newer than the published stubs.
 RETRY_AFTER_ON = Wire(b"\x98\x01\x01")
 
@@ -77,12 +79,13 @@ def agency_filter(
 
 
 def _bucket(entries: dict[str, str], *, rate: int, burst: int) -> Wire:
+    """Return a token bucket for calls with these values; an empty one stands for each value on its own."""
     bucket = {"max_tokens": max(rate, burst), "tokens_per_fill": rate, "fill_interval": "1s"}
     found = [
         wire.put(
             RateLimitDescriptor,
             "entries",
-            wire.put(RateEntry, "key", key) + wire.put(RateEntry, "value", value),
+            wire.put(RateEntry, "key", key) + (wire.put(RateEntry, "value", value) if value else b""),
         )
         for key, value in entries.items()
     ]
@@ -99,6 +102,13 @@ def agreement_bucket(agreement: Agreement) -> Wire:
     """
     quotas = agreement.quotas
     return _bucket({"agreement": agreement.agreement_id}, rate=quotas.per_second, burst=quotas.burst)
+
+
+def members_bucket(template: Agreement) -> Wire:
+    """Return the buckets of a template: one for each agency that it binds, made when it first calls."""
+    quotas = template.quotas
+    entries = {"template": "yes", "agreement": template.agreement_id, "agency": ""}
+    return _bucket(entries, rate=quotas.per_second, burst=quotas.burst)
 
 
 def agency_bucket(agency: str, rate: int) -> Wire:
@@ -134,15 +144,10 @@ def rate_limit(descriptors: list[dict[str, Any]], actions: list[list[dict[str, A
 
 def burst_filter(buckets: Wire) -> Wire:
     """Return the filter with one token bucket per agreement, and one per agency for the control plane."""
-    rbac = "envoy.filters.http.rbac"
-    limit = rate_limit(
-        [],
-        [
-            [from_metadata("agreement", "DYNAMIC", rbac, names.AGREEMENT_KEY)],
-            [
-                from_metadata("door", "ROUTE_ENTRY", names.ROUTE_METADATA, "door"),
-                from_metadata("agency", "DYNAMIC", rbac, names.AGENCY_KEY),
-            ],
-        ],
-    )
+    agreement = from_metadata("agreement", "DYNAMIC", names.POLICIES, names.AGREEMENT_KEY)
+    agency = from_metadata("agency", "DYNAMIC", names.POLICIES, names.AGENCY_KEY)
+    door = from_metadata("door", "ROUTE_ENTRY", names.ROUTE_METADATA, "door")
+    template = from_metadata("template", "ROUTE_ENTRY", names.ROUTE_METADATA, "template")
+    limit = rate_limit([], [[agreement], [door, agency], [template, agreement, agency]])
+    limit["max_dynamic_descriptors"] = MOST_MEMBERS
     return wire.join([wire.encode(LocalRateLimit, limit), buckets, RETRY_AFTER_ON])

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from gateway.agencies.service import AgencyEntry
 from gateway.authorities.service import Issuer
 from gateway.catalogue.operations import Operation
-from gateway.xds import names, protos, wire
+from gateway.xds import matchers, names, protos, wire
 from gateway.xds.agency_filter import OutsideCases, agency_filter, burst_filter, may_certify
 from gateway.xds.clusters import clusters, secrets
 from gateway.xds.coverage import Verdict, ranked
@@ -34,6 +34,7 @@ from gateway.xds.routes import (
 )
 from gateway.xds.snapshot import Snapshot
 from gateway.xds.stop_filter import stop, stop_filter
+from gateway.xds.templates import class_filter, template_buckets, template_decisions
 from gateway.xds.wire import Wire
 
 _Made = TypeVar("_Made")
@@ -62,6 +63,13 @@ class Compiler:
         self._operators = NO_PART
         self._stops, self._admissions, self._systems, self._buckets = Table(), Table(), Table(), Table()
         self._decisions: dict[str, dict[str, Table]] = {}
+        self._classes: dict[str, Table] = {}
+        """Agency class → certificates of its members."""
+        self._templates: dict[str, list[Verdict]] = {}
+        """Agency class → the templates that bind it, as ranked."""
+        self._by_class: dict[str, matchers.Node] = {}
+        """Operation name → what templates decide."""
+        self._template_buckets: dict[str, Wire] = {}
         self._made: dict[tuple[str, str], tuple[Any, Any]] = {}
 
     def compile(self, snapshot: Snapshot) -> Resources:
@@ -121,15 +129,23 @@ class Compiler:
             self._operations = {o.name: o for o in snapshot.operations if o.door == "agency"}
         agencies = {a.code: a for a in snapshot.agencies}
         agreements: dict[str, list[Any]] = {code: [] for code in agencies}
+        templates: dict[str, list[Any]] = {}
         for agreement in snapshot.agreements:
-            agreements.setdefault(agreement.consumer_agency or "", []).append(agreement)
+            if agreement.consumer_class is not None:
+                templates.setdefault(agreement.consumer_class, []).append(agreement)
+            else:
+                agreements.setdefault(agreement.consumer_agency or "", []).append(agreement)
+        self._take_templates(templates, snapshot.today)
         revoked: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
         for san, prints in sorted(snapshot.revoked.items()):
             revoked.setdefault(san.split(":")[3], []).append((san, tuple(sorted(prints))))
         for code in self._kept.keys() - agencies.keys():
             self._replace(self._kept.pop(code).part, NO_PART)
         for code, agency in agencies.items():
-            given = (agency, tuple(agreements[code]), tuple(revoked.get(code, ())))
+            own = agreements[code]
+            # Whoever has no agreement but templates is not touched when these change.
+            held = (*own, *templates.get(agency.agency_class, ())) if own else ()
+            given = (agency, held, tuple(revoked.get(code, ())))
             kept = self._kept.get(code)
             if kept is None or kept.today != snapshot.today or kept.given != given:
                 self._kept[code] = self._renewed(kept, given, snapshot)
@@ -154,9 +170,23 @@ class Compiler:
             name, purpose = key
             table = self._decisions.setdefault(name, {}).setdefault(purpose, Table())
             table.replace(before.decisions.get(key, {}), after.decisions.get(key, {}))
+        for members in before.classes.keys() | after.classes.keys():
+            table = self._classes.setdefault(members, Table())
+            table.replace(before.classes.get(members, {}), after.classes.get(members, {}))
+
+    def _take_templates(self, templates: Mapping[str, list[Any]], today: date) -> None:
+        wins = {members: ranked(found, today) for members, found in sorted(templates.items())}
+        if wins == self._templates:
+            return
+        self._templates = wins
+        every = [verdict for found in wins.values() for verdict in found]
+        self._by_class = template_decisions(every, self._operations)
+        after = template_buckets(every)
+        self._buckets.replace(self._template_buckets, after)
+        self._template_buckets = after
 
     def _take_operators(self, snapshot: Snapshot, agencies: Mapping[str, AgencyEntry]) -> None:
-        after = AgencyPart({}, {}, {}, {}, {})
+        after = AgencyPart({}, {}, {}, {}, {}, {})
         for operator in snapshot.operators:
             agency = agencies.get(operator.agency)
             if operator.state == "ACTIVE" and agency is not None and agency.state != "REGISTERED":
@@ -192,10 +222,17 @@ class Compiler:
                 names.BURST_FILTER, protos.LocalRateLimit, burst_filter(self._buckets.joined())
             )
 
+        def classes() -> Resource:
+            members = wire.join(self._classes[name].joined() for name in bound)
+            return from_filter(names.CLASS_FILTER, protos.Rbac, class_filter(Entries(members)))
+
+        bound = [name for name in sorted(self._templates) if name in self._classes]
         versions = (self._admissions.version, self._systems.version, issuers)
+        members = tuple((name, self._classes[name].version) for name in bound)
         return {
             names.STOP_FILTER: self._stop_filter(),
             names.AGENCY_FILTER: self._once(("filter", names.AGENCY_FILTER), versions, agencies),
+            names.CLASS_FILTER: self._once(("filter", names.CLASS_FILTER), members, classes),
             names.BURST_FILTER: self._once(("filter", names.BURST_FILTER), self._buckets.version, burst),
         }
 
@@ -214,14 +251,16 @@ class Compiler:
         def make() -> Wire:
             if operation.door == "agency":
                 covered = {purpose: Entries(table.joined()) for purpose, table in tables.items()}
-                decision = agreement_decision(operation, covered, covered.pop(HOLDERS, NONE))
+                holders = covered.pop(HOLDERS, NONE)
+                decision = agreement_decision(operation, covered, holders, by_class)
             else:
                 decision = control_decision(operation, snapshot.operators)
-            return agency_route(operation, snapshot.doors, decision)
+            return agency_route(operation, snapshot.doors, decision, template=by_class is not None)
 
+        by_class = self._by_class.get(operation.name)
         given: tuple[Any, ...] = tuple(snapshot.operators)
         if operation.door == "agency":
-            given = tuple((purpose, table.version) for purpose, table in tables.items())
+            given = (by_class, *((purpose, table.version) for purpose, table in tables.items()))
         return self._once(("route", operation.name), (operation, given), make)
 
 

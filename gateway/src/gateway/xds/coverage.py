@@ -58,31 +58,45 @@ def ranked(agreements: Iterable[Agreement], today: date) -> list[Verdict]:
     """Return those that say anything about a call, the one that wins first.
 
     Where several agreements cover one call, one in force wins over a suspended one, that over an expired
-    one, and among equals the lowest number.
+    one, among equals the agency's own over a template, and then the lowest number.
     """
     found = [Verdict(standing(a, today), a) for a in agreements]
     found = [verdict for verdict in found if verdict.standing in _STRENGTH]
-    found.sort(key=lambda v: (_STRENGTH.index(v.standing), _number(v.agreement), v.agreement.agreement_id))
-    return found
+    return sorted(found, key=_rank)
+
+
+def _rank(verdict: Verdict) -> tuple[int, bool, int, str]:
+    agreement = verdict.agreement
+    template = agreement.consumer_class is not None
+    return _STRENGTH.index(verdict.standing), template, _number(agreement), agreement.agreement_id
 
 
 def verdicts_of(
     agency: AgencyEntry, wins: Iterable[Verdict], operations: Mapping[str, Operation]
 ) -> Verdicts:
-    """Return all verdicts about one agency's systems; `wins` are its agreements as ranked."""
+    """Return the verdicts about one agency's systems; `wins` are its agreements and templates as ranked.
+
+    An operation that only templates grant is left to its route, which decides by class.
+    """
     systems = [s.code for s in agency.systems]
     found: Verdicts = {agency_san(agency.code, s): {} for s in systems}
+    own: set[tuple[str, str]] = set()
     for verdict in wins:
         agreement = verdict.agreement
         purposes = [p.value for p in agreement.purposes]
         wanted = [s for s in agreement.consumer_systems or systems if s in systems]
         granted = [operations[g.operation] for g in agreement.operations if g.operation in operations]
-        for mine in (found[agency_san(agency.code, s)] for s in wanted):
+        for san in (agency_san(agency.code, s) for s in wanted):
             for operation in granted:
-                cases = mine.setdefault(operation.name, {})
+                cases = found[san].setdefault(operation.name, {})
                 for purpose in purposes if operation.personal_data else (ANY_PURPOSE,):
                     cases.setdefault(purpose, verdict)
-    return found
+                if agreement.consumer_class is None:
+                    own.add((san, operation.name))
+    return {
+        san: {name: cases for name, cases in mine.items() if (san, name) in own}
+        for san, mine in found.items()
+    }
 
 
 def suspended(mine: Mapping[str, Mapping[str, Verdict]]) -> list[tuple[str, list[str]]]:

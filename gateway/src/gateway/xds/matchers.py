@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import NewType
 
-from gateway.xds import protos, wire
+from gateway.xds import names, protos, wire
 from gateway.xds.protos import (
+    DynamicMetadataInput,
     FieldMatcher,
     FilterStateInput,
     HeaderInput,
@@ -13,6 +14,8 @@ from gateway.xds.protos import (
     MatcherList,
     MatcherTree,
     MatchMap,
+    MetadataMatcher,
+    MetadataSegment,
     OnMatch,
     Predicate,
     PredicateList,
@@ -23,6 +26,8 @@ from gateway.xds.protos import (
     StringMatcher,
     TypedExtension,
     UriSanInput,
+    ValueMatcher,
+    ValueText,
 )
 from gateway.xds.wire import Wire, put
 
@@ -74,6 +79,16 @@ def _san_input() -> Wire:
 def _kept_input(key: str) -> Wire:
     """Return what the connection has kept under a key since its handshake."""
     return _extension("i", FilterStateInput, put(FilterStateInput, "key", key))
+
+
+@lru_cache(maxsize=8)
+def _policy_input(key: str) -> Wire:
+    path = put(MetadataSegment, "key", key)
+    return _extension(
+        "i",
+        DynamicMetadataInput,
+        Wire(put(DynamicMetadataInput, "filter", names.POLICIES) + put(DynamicMetadataInput, "path", path)),
+    )
 
 
 def entry(value: str, then: Node) -> Entries:
@@ -209,6 +224,20 @@ def tree_of_first(cases: list[tuple[Test, Node]], otherwise: Node) -> Tree:
 def first_of(cases: list[tuple[Test, Node]], otherwise: Node) -> Node:
     """Return the same as what follows a match."""
     return nested(tree_of_first(cases, otherwise)) if cases else otherwise
+
+
+@lru_cache(maxsize=1024)
+def _policy_is(key: str, name: str) -> Test:
+    # Metadata is no text to Envoy: a map would never match it.
+    text = put(ValueMatcher, "string_match", put(ValueText, "exact", name))
+    custom = _extension("m", MetadataMatcher, put(MetadataMatcher, "value", text))
+    single = put(SinglePredicate, "input", _policy_input(key)) + put(SinglePredicate, "custom_match", custom)
+    return Test(put(Predicate, "single_predicate", single))
+
+
+def by_policy(key: str, cases: Mapping[str, Node], otherwise: Node) -> Node:
+    """Return a matcher on the name that an earlier filter left; where it left none, nothing matches."""
+    return first_of([(_policy_is(key, name), then) for name, then in sorted(cases.items())], otherwise)
 
 
 def if_present(header: str, then: Node, otherwise: Node) -> Node:

@@ -6,6 +6,7 @@ STOP_FILTER = "ndx.stop"
 AGENCY_FILTER = "ndx.agency"
 AGREEMENT_FILTER = "ndx.agreement"
 BURST_FILTER = "ndx.burst"
+CLASS_FILTER = "ndx.class"
 JWT_FILTER = "ndx.jwt"
 ACR_FILTER = "ndx.acr"
 TRACE_HEADER = "x-ndx-trace"
@@ -20,16 +21,21 @@ ADS: dict[str, Any] = {"ads": {}, "resource_api_version": "V3"}
 """Where every resource comes from."""
 
 # The RBAC filters leave the names of the actions that won in dynamic metadata, under these prefixes.
+POLICIES = "envoy.filters.http.rbac"
+"""Namespace of that metadata."""
 _POLICY = "%DYNAMIC_METADATA(envoy.filters.http.rbac:{}_effective_policy_id)%"
 AGENCY_KEY = "agency_enforced_effective_policy_id"
+SYSTEM_KEY = "system_shadow_effective_policy_id"
+CLASS_KEY = "class_shadow_effective_policy_id"
 AGREEMENT_KEY = "agr_enforced_effective_policy_id"
 AGENCY_VALUE = _POLICY.format("agency_enforced")
 SYSTEM_VALUE = _POLICY.format("system_shadow")
+CLASS_VALUE = _POLICY.format("class_shadow")
 AGREEMENT_VALUE = _POLICY.format("agr_enforced")
 OPERATOR_VALUE = _POLICY.format("operator_shadow")
 
 ROUTE_METADATA = "ndx"
-"""Namespace of the route metadata `door`, by which the burst filter tells the control plane's own calls."""
+"""Namespace of the route metadata by which the burst filter tells calls apart: `door`, `template`."""
 
 
 def agency_san(agency: str, system: str) -> str:

@@ -33,6 +33,8 @@ class AgencyPart:
     """Operation name and purpose → certificate URI → entry of the operation's agreement filter."""
     buckets: dict[str, Wire]
     """Agreement or agency → token bucket."""
+    classes: dict[str, dict[str, Wire]]
+    """The agency's class → certificate URI → entry that names the class."""
 
     def add_stop(self, san: str, barrier: matchers.Node | None) -> None:
         """Keep what stops a certificate's name, if anything does."""
@@ -40,7 +42,7 @@ class AgencyPart:
             self.stops[san] = matchers.entry(san, barrier)
 
 
-NO_PART = AgencyPart({}, {}, {}, {}, {})
+NO_PART = AgencyPart({}, {}, {}, {}, {}, {})
 
 
 def part_of(
@@ -51,7 +53,7 @@ def part_of(
     metadata_per_second: int,
 ) -> AgencyPart:
     """Return the part of one agency; `wins` are its agreements as ranked, `revoked` its certificates."""
-    part = AgencyPart({}, {}, {}, {}, {})
+    part = AgencyPart({}, {}, {}, {}, {}, {})
     # All operations of one agreement come to the same outcome, which is encoded once.
     outcomes = {id(verdict): agreement_outcome(verdict) for verdict in wins}
     states = {system.code: system.state for system in agency.systems}
@@ -62,6 +64,8 @@ def part_of(
             barrier = stop(agency, sorted(revoked.get(san, ())), suspended(mine), operations)
             part.add_stop(san, barrier if states[system] == "ACTIVE" else matchers.deny("agency-suspended"))
         part.systems[san] = matchers.entry(san, matchers.allow(system))
+        members = part.classes.setdefault(agency.agency_class, {})
+        members[san] = matchers.entry(san, matchers.allow(agency.agency_class))
         entries = {key: matchers.entry(san, outcome) for key, outcome in outcomes.items()}
         uncovered = matchers.entry(san, matchers.deny("purpose-not-covered"))
         for name, cases in mine.items():
@@ -71,7 +75,8 @@ def part_of(
                 part.decisions.setdefault((name, HOLDERS), {})[san] = uncovered
     for verdict in wins:
         agreement = verdict.agreement
-        if verdict.standing is not Standing.EXPIRED and agreement.state in _STILL_KNOWN:
+        own = agreement.consumer_class is None
+        if own and verdict.standing is not Standing.EXPIRED and agreement.state in _STILL_KNOWN:
             part.buckets[f"agreement {agreement.agreement_id}"] = agreement_bucket(agreement)
     if agency.state != "CLOSED":
         part.buckets[f"door {agency.code}"] = agency_bucket(agency.code, metadata_per_second)

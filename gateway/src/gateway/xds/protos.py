@@ -4,7 +4,7 @@ from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
 from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.config.rbac.v3.rbac_pb2 import Action as RbacAction
-from envoy.config.route.v3.route_components_pb2 import Route, RouteList, VirtualHost
+from envoy.config.route.v3.route_components_pb2 import FilterConfig, Route, RouteList, VirtualHost
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.config.route.v3.scoped_route_pb2 import ScopedRouteConfiguration
 from envoy.config.trace.v3 import opentelemetry_pb2 as _otel
@@ -27,14 +27,20 @@ from envoy.extensions.filters.network.http_connection_manager.v3.http_connection
 )
 from envoy.extensions.filters.network.set_filter_state.v3.set_filter_state_pb2 import Config as FilterState
 from envoy.extensions.http.early_header_mutation.header_mutation.v3 import header_mutation_pb2 as _early
-from envoy.extensions.matching.common_inputs.network.v3.network_inputs_pb2 import FilterStateInput
+from envoy.extensions.matching.common_inputs.network.v3.network_inputs_pb2 import (
+    DynamicMetadataInput,
+    FilterStateInput,
+)
 from envoy.extensions.matching.common_inputs.ssl.v3.ssl_inputs_pb2 import UriSanInput
+from envoy.extensions.matching.input_matchers.metadata.v3.metadata_pb2 import Metadata as MetadataMatcher
 from envoy.extensions.path.match.uri_template.v3 import uri_template_match_pb2 as _template
 from envoy.extensions.transport_sockets.tls.v3 import tls_pb2 as _tls
 from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2 as _options
 from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
 from envoy.type.matcher.v3.http_inputs_pb2 import HttpRequestHeaderMatchInput as HeaderInput
+from envoy.type.matcher.v3.string_pb2 import StringMatcher as ValueText
+from envoy.type.matcher.v3.value_pb2 import ValueMatcher
 from envoy.type.v3.token_bucket_pb2 import TokenBucket
 from google.protobuf.message import Message
 from xds.core.v3.extension_pb2 import TypedExtensionConfig as TypedExtension
@@ -50,6 +56,7 @@ Predicate = Matcher.MatcherList.Predicate
 PredicateList = Matcher.MatcherList.Predicate.PredicateList
 SinglePredicate = Matcher.MatcherList.Predicate.SinglePredicate
 OnMatch = Matcher.OnMatch
+MetadataSegment = DynamicMetadataInput.PathSegment
 RateEntry = _Descriptor.Entry
 
 _REGISTERED = (
@@ -89,7 +96,9 @@ __all__ = [
     "SDS",
     "SRDS",
     "Cluster",
+    "DynamicMetadataInput",
     "FieldMatcher",
+    "FilterConfig",
     "FilterState",
     "FilterStateInput",
     "HeaderInput",
@@ -101,6 +110,8 @@ __all__ = [
     "MatcherList",
     "MatcherTree",
     "Message",
+    "MetadataMatcher",
+    "MetadataSegment",
     "OnMatch",
     "Predicate",
     "PredicateList",
@@ -121,6 +132,8 @@ __all__ = [
     "TypedExtension",
     "TypedExtensionConfig",
     "UriSanInput",
+    "ValueMatcher",
+    "ValueText",
     "VirtualHost",
     "ads_pb2_grpc",
     "discovery_pb2",

@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ndx_contracts import headers
+from ndx_contracts.purposes import Purpose
 
 from gateway.agencies.service import OperatorEntry
 from gateway.catalogue.operations import Operation
 from gateway.xds import matchers, names, wire
 from gateway.xds.coverage import ANY_PURPOSE, Standing, Verdict
-from gateway.xds.protos import Rbac, RbacPerRoute, Route, RouteConfiguration, VirtualHost
+from gateway.xds.protos import FilterConfig, Rbac, RbacPerRoute, Route, RouteConfiguration, VirtualHost
 from gateway.xds.route_tree import Routes, route_tree
 from gateway.xds.snapshot import Doors, Snapshot
 from gateway.xds.wire import Wire
@@ -17,6 +18,7 @@ from gateway.xds.wire import Wire
 _TEMPLATE = names.EXTENSION + "path.match.uri_template.v3.UriTemplateMatchConfig"
 _JWT_PER_ROUTE = names.EXTENSION + "filters.http.jwt_authn.v3.PerRouteConfig"
 _HIGHEST_ACR = 4
+_ANY_OF_THE_LIST = "|".join(p.value for p in Purpose)
 AGENCY_DOORS = frozenset({"agency", "operator", "agency_metadata"})
 CITIZEN_DOORS = frozenset({"citizen", "public"})
 CITIZENS = "routes-citizens"
@@ -62,9 +64,14 @@ def agreement_decision(
     if operation.personal_data:
         purpose = headers.PURPOSE.lower()
         # A certificate that a purpose's map does not know falls through to what follows here.
-        uncovered = matchers.if_present(
-            purpose,
-            matchers.nested(matchers.by_san(holders, no_agreement)),
+        uncovered = matchers.first_of(
+            [
+                (
+                    matchers.header_fits(purpose, _ANY_OF_THE_LIST),
+                    matchers.nested(matchers.by_san(holders, no_agreement)),
+                ),
+                (matchers.header_fits(purpose, ".+"), matchers.deny("purpose-unknown")),
+            ],
             matchers.deny("purpose-missing"),
         )
         cases = {p: matchers.nested(matchers.by_san(known, None)) for p, known in covered.items() if known}
@@ -115,8 +122,8 @@ def _route(operation: Operation, doors: Doors) -> dict[str, Any]:
     }
 
 
-def agency_route(operation: Operation, doors: Doors, decision: Wire) -> Wire:
-    """Return the route of one operation with its agreement filter."""
+def agency_route(operation: Operation, doors: Doors, decision: Wire, *, template: bool = False) -> Wire:
+    """Return the route of one operation with its agreement filter; `template` when one covers it."""
     route = _route(operation, doors)
     if operation.door == "agency":
         route["request_headers_to_add"] = [names.header_to_add(headers.AGREEMENT, names.AGREEMENT_VALUE)]
@@ -126,11 +133,18 @@ def agency_route(operation: Operation, doors: Doors, decision: Wire) -> Wire:
             names.header_to_add(headers.CERTIFICATE, "%DOWNSTREAM_PEER_FINGERPRINT_256%"),
         ]
         route["metadata"] = {"filter_metadata": {names.ROUTE_METADATA: {"door": "control"}}}
-    policy = wire.any_of(RbacPerRoute, wire.put(RbacPerRoute, "rbac", decision))
+    filters = {
+        names.AGREEMENT_FILTER: wire.any_of(RbacPerRoute, wire.put(RbacPerRoute, "rbac", decision)),
+    }
+    if template:
+        route["request_headers_to_add"].append(names.header_to_add(headers.AGENCY_CLASS, names.CLASS_VALUE))
+        route["metadata"] = {"filter_metadata": {names.ROUTE_METADATA: {"template": "yes"}}}
+        switched_on = wire.put(FilterConfig, "config", wire.NOTHING)
+        filters[names.CLASS_FILTER] = wire.any_of(FilterConfig, switched_on)
     return wire.join(
         [
             wire.encode(Route, route),
-            wire.put_entry(Route, "typed_per_filter_config", names.AGREEMENT_FILTER, policy),
+            *(wire.put_entry(Route, "typed_per_filter_config", n, f) for n, f in sorted(filters.items())),
         ]
     )
 

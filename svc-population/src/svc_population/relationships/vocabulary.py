@@ -1,9 +1,0 @@
-"""How one person is related to another."""
-
-from enum import StrEnum
-
-
-class Relation(StrEnum):
-    MOTHER = "MOTHER"
-    FATHER = "FATHER"
-    SPOUSE = "SPOUSE"
