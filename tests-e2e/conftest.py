@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -13,7 +13,7 @@ from uuid import uuid4
 import asyncpg
 import httpx
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from ndx_client.citizen import LoginRefused
 from ndx_demo import walk
@@ -37,6 +37,10 @@ class Message:
     offset: int
     event_id: str
     value: str
+
+
+def _event_of(headers: dict[str, bytes]) -> str:
+    return (headers.get("ndx_original_id") or headers["ce_id"]).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,24 +144,27 @@ class System:
 
     def messages(self, topic: str) -> list[Message]:
         """Read a whole topic."""
+        found = self.records([topic])[topic]
+        return [Message(r.partition, r.offset, _event_of(dict(r.headers)), r.value.decode()) for r in found]
+
+    def records(self, topics: Collection[str] | None = None) -> dict[str, list[ConsumerRecord]]:
+        """Read whole topics; by default all that there are, those of Kafka itself apart."""
         servers = self.description["env"]["KAFKA_BOOTSTRAP_SERVERS"]
 
-        async def read() -> list[Message]:
-            found: list[Message] = []
+        async def read() -> dict[str, list[ConsumerRecord]]:
             consumer = AIOKafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
             await consumer.start()
             try:
-                await consumer._client.add_topic(topic)
-                parts = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic)]
+                wanted = topics or [t for t in await consumer.topics() if not t.startswith("__")]
+                await consumer._client.set_topics(wanted)
+                found: dict[str, list[ConsumerRecord]] = {topic: [] for topic in wanted}
+                parts = [TopicPartition(t, p) for t in wanted for p in consumer.partitions_for_topic(t)]
                 consumer.assign(parts)
                 await consumer.seek_to_beginning(*parts)
                 ends = await consumer.end_offsets(parts)
                 while any([await consumer.position(p) < ends[p] for p in parts]):
                     for part, records in (await consumer.getmany(timeout_ms=500)).items():
-                        for record in records:
-                            headers = dict(record.headers)
-                            event = (headers.get("ndx_original_id") or headers["ce_id"]).decode()
-                            found.append(Message(part.partition, record.offset, event, record.value.decode()))
+                        found[part.topic].extend(records)
             finally:
                 await consumer.stop()
             return found

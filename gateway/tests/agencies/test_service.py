@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from gateway.agencies import service
-from gateway.agencies.models import TRANSITIONS, AgencyState
+from gateway.agencies.vocabulary import TRANSITIONS, AgencyState
 from ndx_chassis.app import Runtime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession

@@ -13,7 +13,7 @@ from gateway.decisions.rules import decide
 from gateway.xds import matchers, names, protos
 from gateway.xds.compile import compile_resources, documents
 from gateway.xds.snapshot import Doors, Material, Snapshot
-from gateway.xds.stop_filter import path_regex
+from gateway.xds.stop_filter import nearer_paths, path_regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ndx_contracts.agreements import Agreement, AgreementState, Conditions
@@ -78,6 +78,8 @@ def value_of(source: dict[str, Any], call: Call) -> str | None:
 def holds(predicate: dict[str, Any], call: Call) -> bool:
     if "and_matcher" in predicate:
         return all(holds(p, call) for p in predicate["and_matcher"]["predicate"])
+    if "not_matcher" in predicate:
+        return not holds(predicate["not_matcher"], call)
     if "or_matcher" in predicate:
         return any(holds(p, call) for p in predicate["or_matcher"]["predicate"])
     single = predicate["single_predicate"]
@@ -87,8 +89,10 @@ def holds(predicate: dict[str, Any], call: Call) -> bool:
     match = single.get("value_match") or single["custom_match"]["typed_config"]["value"]["string_match"]
     if "contains" in match:
         return match["contains"] in value
-    if "exact" in match:
-        return bool(value == match["exact"])
+    return bool(value == match["exact"]) if "exact" in match else _fits(match, value)
+
+
+def _fits(match: dict[str, Any], value: str) -> bool:
     return re.fullmatch(match["safe_regex"]["regex"], value) is not None
 
 
@@ -260,3 +264,9 @@ class TestDecision:
         assert re.fullmatch(fits, path + ("?a=/b" if query else ""))
         assert not re.fullmatch(fits, path + "/more")
         assert not re.fullmatch(fits, "/elsewhere" + path)
+
+    def test_a_suspension_of_reads_by_number_does_not_bar_a_word_in_the_number_s_place(self) -> None:
+        others = ["/persons/verify", "/persons/{id}", "/persons/{id}/parents", "/{x}/verify", "/a/b"]
+        assert nearer_paths("/persons/{id}", others) == ["/persons/verify"]
+        assert nearer_paths("/{x}/verify", others) == ["/persons/verify", "/persons/{id}"]
+        assert nearer_paths("/persons/verify", others) == []

@@ -128,3 +128,20 @@ class TestAccessLog:
         (line,) = await lines_of(live, refused.headers["ndx-request-id"])
         assert "purpose-not-covered" in line["reason"]
         assert PERSONAL_ID not in live.access_log.read_text()
+
+    async def test_what_is_no_purpose_code_is_reported_nowhere(self, live: Bus) -> None:
+        """Somebody fills the wrong header: the call is refused as before, and nobody reads what it was."""
+        async with live.caller(G03) as client:
+            replies = [
+                await client.get(path, headers={"NDX-Purpose": purpose})
+                for path in (PERSON, "/v1/allowed-operations")
+                for purpose in (PERSONAL_ID, "Nguyễn Thị Minh".encode())
+            ]
+        assert {r.json()["code"] for r in replies[:2]} == {"purpose-unknown"}
+        for reply in replies:
+            (line,) = await lines_of(live, reply.headers["ndx-request-id"])
+            assert line["purpose"] == "?"
+            await spans_of(live, line["trace_id"], 1)
+        everything = b"".join(r.body for r in live.collector.received) + live.access_log.read_bytes()
+        assert PERSONAL_ID.encode() not in everything
+        assert b"Nguy" not in everything

@@ -40,6 +40,8 @@ ODD_PURPOSES: tuple[tuple[str, ...], ...] = (
     ("CURIOSITY",),
     ("STATISTICS", "STATISTICS"),
     ("STATISTICS", "SOCIAL_INSURANCE"),
+    ("statistics", "SOCIAL_INSURANCE"),
+    ("079190000017",),
     ("STATISTICS,TAX_ADMINISTRATION",),
 )
 COPIES = 2

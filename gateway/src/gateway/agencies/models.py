@@ -6,34 +6,12 @@ the handle finds the system, only a hash of the whole is kept, tries are counted
 """
 
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import ARRAY, ForeignKey, Text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway.tables import Base
-
-
-class AgencyState(StrEnum):
-    REGISTERED = "REGISTERED"
-    ACTIVE = "ACTIVE"
-    SUSPENDED = "SUSPENDED"
-    CLOSED = "CLOSED"
-
-
-TRANSITIONS: dict[AgencyState, frozenset[AgencyState]] = {
-    AgencyState.REGISTERED: frozenset({AgencyState.ACTIVE, AgencyState.CLOSED}),
-    AgencyState.ACTIVE: frozenset({AgencyState.SUSPENDED, AgencyState.CLOSED}),
-    AgencyState.SUSPENDED: frozenset({AgencyState.ACTIVE, AgencyState.CLOSED}),
-    AgencyState.CLOSED: frozenset(),
-}
-
-
-class Role(StrEnum):
-    OPERATOR = "operator"
-    APPROVER = "approver"
-    AUDITOR = "auditor"
 
 
 class Agency(Base):

@@ -7,7 +7,7 @@ from ndx_contracts.agreements import AgencyClass, AgencyCode, CommuneCode, Provi
 from ndx_contracts.base import Input, Output
 from pydantic import StringConstraints
 
-from gateway.agencies.models import AgencyState
+from gateway.agencies.vocabulary import AgencyState
 
 Name = Annotated[str, StringConstraints(min_length=2, max_length=200)]
 

@@ -19,7 +19,7 @@ from gateway.agencies.errors import (
     SystemExists,
     TransitionRefused,
 )
-from gateway.agencies.models import TRANSITIONS, Agency, AgencyState, BusOperator, Role, System
+from gateway.agencies.models import Agency, BusOperator, System
 from gateway.agencies.schemas import (
     AgencyIn,
     AgencyOut,
@@ -28,6 +28,7 @@ from gateway.agencies.schemas import (
     OpenEnrolment,
     OpenEnrolmentList,
 )
+from gateway.agencies.vocabulary import TRANSITIONS, AgencyState, Role
 from gateway.notices import announce
 
 ENROLMENT_LIFE = timedelta(days=7)

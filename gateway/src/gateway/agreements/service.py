@@ -9,7 +9,7 @@ from ndx_contracts.agreements import AgreementState, AgreementTerms
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies import service as agencies
-from gateway.agencies.models import Role
+from gateway.agencies.vocabulary import Role
 from gateway.agreements import repository
 from gateway.agreements.errors import FourEyes, StepRefused, TermsRefused
 from gateway.agreements.models import REWRITABLE, AgreementRow

@@ -9,26 +9,13 @@ Only certificates that an authority here signed itself are accepted, never those
 """
 
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import ARRAY, ForeignKey, Index, Text, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
+from gateway.authorities.vocabulary import AuthorityState
 from gateway.tables import Base
-
-
-class Kind(StrEnum):
-    EMBEDDED = "EMBEDDED"
-    OUTSIDE = "OUTSIDE"
-
-
-class AuthorityState(StrEnum):
-    REGISTERED = "REGISTERED"
-    ISSUING = "ISSUING"
-    TRUSTED = "TRUSTED"
-    RETIRED = "RETIRED"
-
 
 IN_FORCE = (AuthorityState.ISSUING.value, AuthorityState.TRUSTED.value)
 

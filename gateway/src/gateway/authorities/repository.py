@@ -7,13 +7,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.authorities.models import (
-    IN_FORCE,
-    AuthorityRow,
-    AuthorityState,
-    LateRevocation,
-    RevocationListRow,
-)
+from gateway.authorities.models import IN_FORCE, AuthorityRow, LateRevocation, RevocationListRow
+from gateway.authorities.vocabulary import AuthorityState
 
 
 async def find(session: AsyncSession, name: str, *, lock: bool = False) -> AuthorityRow | None:

@@ -6,7 +6,7 @@ from typing import Annotated
 from ndx_contracts.base import Input, Output
 from pydantic import Field, StringConstraints
 
-from gateway.authorities.models import AuthorityState, Kind
+from gateway.authorities.vocabulary import AuthorityState, Kind
 
 AuthorityName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,39}$")]
 AgencyPattern = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9.]{0,30}(\.\*)?$")]

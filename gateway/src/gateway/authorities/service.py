@@ -10,7 +10,7 @@ from ndx_chassis.caller import Operator
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies import service as agencies
-from gateway.agencies.models import Role
+from gateway.agencies.vocabulary import Role
 from gateway.authorities import anchors, files, repository
 from gateway.authorities.errors import (
     AnchorRefused,
@@ -19,8 +19,9 @@ from gateway.authorities.errors import (
     RevocationListRefused,
     RotationRefused,
 )
-from gateway.authorities.models import AuthorityRow, AuthorityState, Kind, RevocationListRow
+from gateway.authorities.models import AuthorityRow, RevocationListRow
 from gateway.authorities.schemas import AnchorIn, AuthorityOut, RevocationListOut, RevocationListPage
+from gateway.authorities.vocabulary import AuthorityState, Kind
 from gateway.certificates import authority
 from gateway.notices import announce
 from gateway.settings import Settings

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies import service as agencies
 from gateway.agencies.errors import EnrolmentCodeInvalid
-from gateway.agencies.models import AgencyState, Role
+from gateway.agencies.vocabulary import AgencyState, Role
 from gateway.authorities import files
 from gateway.authorities import service as authorities
 from gateway.certificates import authority, repository

@@ -4,6 +4,7 @@ The compiled configuration is made for speed; this is made to be read. Tests run
 the hundred thousand, and they must agree.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -78,7 +79,7 @@ def decide(world: World, call: Call) -> Decision:
 
 def _unclear(call: Call) -> str | None:
     """Say why nobody can tell what the call means, if so."""
-    if any("," in _joined(values) for values in (call.purpose, call.officer, call.case)):
+    if any("," in said for said in (_purpose(call), _joined(call.officer), _joined(call.case))):
         return "header-repeated"
     return "invalid-request" if ";" in call.path else None
 
@@ -86,6 +87,12 @@ def _unclear(call: Call) -> str | None:
 def _joined(values: Iterable[str]) -> str:
     # Several headers of one name are one list (RFC 9110, section 5.3).
     return ",".join(values)
+
+
+def _purpose(call: Call) -> str:
+    """Return the purpose as the filters see it: what no list of codes can be is blanked before them."""
+    said = _joined(call.purpose)
+    return said if re.fullmatch("[A-Z_, ]*", said) else "?"
 
 
 def _admission(world: World, call: Call) -> str | None:  # noqa: PLR0911 - one per rule
@@ -158,7 +165,7 @@ def _rank(agreement: Agreement, today: date) -> tuple[int, bool, int]:
 def _by_agreement(  # noqa: PLR0911 - one per rule
     world: World, call: Call, operation: Operation, agency: str, system: str | None
 ) -> Decision:
-    purpose = _joined(call.purpose)
+    purpose = _purpose(call)
     refusal = _purpose_refusal(purpose) if operation.personal_data else None
     if refusal is not None:
         return Decision(refusal, operation)

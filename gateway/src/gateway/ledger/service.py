@@ -16,7 +16,7 @@ from ndx_contracts.disclosure import DisclosureRecord
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies import service as agencies
-from gateway.agencies.models import Role
+from gateway.agencies.vocabulary import Role
 from gateway.ledger import notes, repository
 from gateway.ledger.errors import EntryNotFound, LedgerEmpty
 from gateway.ledger.leaf import canonical

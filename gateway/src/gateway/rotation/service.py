@@ -8,11 +8,11 @@ from ndx_chassis.caller import Operator
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies import service as agencies
-from gateway.agencies.models import Role
+from gateway.agencies.vocabulary import Role
 from gateway.authorities import files
 from gateway.authorities import service as authorities
 from gateway.authorities.errors import AuthorityInUse, RotationRefused
-from gateway.authorities.models import Kind
+from gateway.authorities.vocabulary import Kind
 from gateway.certificates import service as certificates
 from gateway.rotation.schemas import AuthorityList, AuthorityProgress, RetirementIn, RotationIn
 from gateway.settings import Settings

@@ -14,6 +14,8 @@ from gateway.xds.routes import CITIZENS
 from gateway.xds.snapshot import Doors
 
 _UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+# With the commas by which a repeated header is known.
+_CODES = "[A-Z_, ]*"
 # What a connection keeps of its caller's certificate for the filters of its calls.
 _KEPT = {
     matchers.FINGERPRINT_KEY: "%DOWNSTREAM_PEER_FINGERPRINT_256%",
@@ -57,26 +59,32 @@ def _set(key: str, value: str) -> dict[str, Any]:
     return {"append": names.header_to_add(key, value)}
 
 
-def _request_id() -> list[dict[str, Any]]:
-    """Return the filters that name each call, echo the name, and keep the trace for local replies."""
-    given = [_set(headers.REQUEST_ID, "%REQ(X-REQUEST-ID)%")]
-    own = _filter("ndx.new-request-id", _MUTATION, mutations={"request_mutations": given})
+def _unless_fits(name: str, header: str, regex: str, mutation: dict[str, Any]) -> dict[str, Any]:
+    """Return a filter that changes the request unless the whole value of a header fits the expression."""
     keep = {
         "action": {
             "name": "skip",
             "typed_config": {"@type": names.EXTENSION + "filters.common.matcher.action.v3.SkipFilter"},
         }
     }
-    uuid = wire.decode(Predicate, matchers.header_fits(headers.REQUEST_ID.lower(), _UUID))
-    fits = [{"predicate": uuid, "on_match": keep}]
-    unless_uuid = {
-        "name": "ndx.request-id",
+    fits = wire.decode(Predicate, matchers.header_fits(header.lower(), regex))
+    return {
+        "name": name,
         "typed_config": {
             "@type": names.EXTENSION + "common.matching.v3.ExtensionWithMatcher",
-            "xds_matcher": {"matcher_list": {"matchers": fits}},
-            "extension_config": own,
+            "xds_matcher": {"matcher_list": {"matchers": [{"predicate": fits, "on_match": keep}]}},
+            "extension_config": _filter(
+                f"{name}-new", _MUTATION, mutations={"request_mutations": [mutation]}
+            ),
         },
     }
+
+
+def _request_id() -> list[dict[str, Any]]:
+    """Return the filters that name each call, echo the name, and keep the trace for local replies."""
+    unless_uuid = _unless_fits(
+        "ndx.request-id", headers.REQUEST_ID, _UUID, _set(headers.REQUEST_ID, "%REQ(X-REQUEST-ID)%")
+    )
     echo = _filter(
         "ndx.trace",
         _MUTATION,
@@ -91,12 +99,19 @@ def _request_id() -> list[dict[str, Any]]:
     return [unless_uuid, echo]
 
 
+def _purpose() -> dict[str, Any]:
+    """Return the filter that blanks what is no purpose code: logs and spans show the purpose of each call."""
+    blank = {"header": {"key": headers.PURPOSE, "value": "?"}, "append_action": "OVERWRITE_IF_EXISTS"}
+    return _unless_fits("ndx.purpose", headers.PURPOSE, _CODES, {"append": blank})
+
+
 def _manager(doors: Doors, prefix: str, filters: list[dict[str, Any]]) -> dict[str, Any]:
     manager: dict[str, Any] = {
         "@type": names.EXTENSION + "filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": prefix,
         "http_filters": [
             *_request_id(),
+            _purpose(),
             *filters,
             _filter("ndx.buffer", "filters.http.buffer.v3.Buffer", max_request_bytes=doors.max_body_bytes),
             # Nobody reads Envoy's own headers, and making them costs.

@@ -206,6 +206,11 @@ def any_of(tests: list[Test]) -> Test:
     return Test(put(Predicate, "or_matcher", wire.join(put(PredicateList, "predicate", t) for t in tests)))
 
 
+def none_of(tests: list[Test]) -> Test:
+    """Return what holds when no predicate does."""
+    return Test(put(Predicate, "not_matcher", any_of(tests)))
+
+
 def tree_of_first(cases: list[tuple[Test, Node]], otherwise: Node) -> Tree:
     """Return a matcher that tries predicates in order."""
     if not cases:

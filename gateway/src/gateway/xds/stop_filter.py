@@ -24,6 +24,23 @@ def path_regex(template: str) -> str:
     return "[^/?]+".join(re.escape(part) for part in parts) + r"(\?.*)?"
 
 
+def nearer_paths(template: str, others: Iterable[str]) -> list[str]:
+    """Return the templates that win where they and this one mean the same path: `/persons/verify`."""
+    mine = template.split("/")
+    found = []
+    for other in others:
+        parts = other.split("/")
+        if len(parts) == len(mine) and _is_member(parts) < _is_member(mine):
+            pairs = zip(parts, mine, strict=True)
+            if all(a == b or "{" in {a[:1], b[:1]} for a, b in pairs):
+                found.append(other)
+    return found
+
+
+def _is_member(parts: Sequence[str]) -> list[bool]:
+    return [part.startswith("{") for part in parts]
+
+
 def _barred(
     stopped: Sequence[tuple[str, list[str]]], operations: Mapping[str, Operation]
 ) -> list[tuple[matchers.Test, matchers.Node]]:
@@ -35,6 +52,9 @@ def _barred(
             matchers.header_is(":method", operation.method),
             matchers.header_fits(":path", path_regex(operation.path)),
         ]
+        nearer = nearer_paths(operation.path, sorted({o.path for o in operations.values()}))
+        if nearer:
+            call.append(matchers.none_of([matchers.header_fits(":path", path_regex(p)) for p in nearer]))
         if purposes != [ANY_PURPOSE]:
             call.append(matchers.header_fits("ndx-purpose", "|".join(purposes)))
         cases.append((matchers.every(call), matchers.deny(Standing.SUSPENDED.value)))

@@ -33,8 +33,8 @@ from svc_population.personal_ids.personal_id import place_code_of, prefix
 from svc_population.persons import events
 from svc_population.persons import service as persons
 from svc_population.relationships import service as relationships
-from svc_population.relationships.models import Relation
 from svc_population.relationships.service import Parent
+from svc_population.relationships.vocabulary import Relation
 
 ALLOCATOR = "personal_ids.allocator"
 _TAKEN_IN_A_ROW = 100

@@ -6,7 +6,6 @@ numbers, so that a read needs no second step; re-establishing a number moves its
 """
 
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, Text, text
@@ -17,12 +16,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from svc_population.tables import Base
 
 _NUMBER = Text(collation="C")
-
-
-class Relation(StrEnum):
-    MOTHER = "MOTHER"
-    FATHER = "FATHER"
-    SPOUSE = "SPOUSE"
 
 
 class Relationship(Base):

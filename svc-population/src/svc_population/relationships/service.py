@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.relationships import repository
 from svc_population.relationships.errors import RelationshipCycle
-from svc_population.relationships.models import Relation
+from svc_population.relationships.vocabulary import Relation
 
 
 @dataclass(frozen=True, slots=True)
