@@ -23,7 +23,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 Subscription(
                     topic=BirthRegistered.TOPIC,
                     group="insurance",
-                    handlers={BirthRegistered: consumers.on_birth_registered},
+                    together={BirthRegistered: consumers.on_births_registered},
                 ),
                 Subscription(
                     topic=PersonDeceased.TOPIC,

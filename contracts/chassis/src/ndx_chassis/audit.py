@@ -3,15 +3,12 @@
 from typing import Protocol
 from uuid import UUID
 
-from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ndx_chassis.ids import new_id
+from ndx_chassis.last_writes import write_last
 from ndx_chassis.tables import audit_entries
 from ndx_chassis.telemetry import current_trace_id
-
-# Built once: building a statement costs more than running it.
-_INSERT = insert(audit_entries)
 
 
 class Actor(Protocol):
@@ -37,8 +34,9 @@ async def record_audit(
     details: dict[str, object] | None = None,
 ) -> None:
     """Write one entry; `details` hold names, states and counts, never personal data."""
-    await session.execute(
-        _INSERT,
+    write_last(
+        session,
+        audit_entries,
         {
             "id": new_id(),
             "actor": actor.actor,

@@ -56,6 +56,11 @@ class Event(Generic[DataT_co]):
     subject: str
     time: datetime | None
     data: DataT_co
+    traceparent: str | None = None
+
+    def trace(self) -> contextlib.AbstractContextManager[None]:
+        """Let what is written inside carry the trace of this event, among others handled together."""
+        return inbound(self.traceparent)
 
     @property
     def actor(self) -> str:
@@ -78,8 +83,9 @@ class Event(Generic[DataT_co]):
 class Subscription:
     """A topic, the consumer group's name, and what to do for each event type.
 
-    `together` is for topics of high volume whose events have small, alike effects: it gets all events of
-    a fetch in one transaction, and one by one if that fails.
+    `together` is for events of high volume and alike effects: it gets all that a fetch brought in one
+    transaction, at most `GATHER_SECONDS` late, and one by one if that fails. An event whose trace is
+    recorded comes by itself, so that the trace shows what it caused and nothing else.
     """
 
     topic: str
@@ -165,6 +171,7 @@ def _event(model: type[BaseModel], parcel: Parcel) -> Event[Any]:
             time=datetime.fromisoformat(time) if time else None,
             # Whatever a newer producer adds, down to the parts of a part, is passed over.
             data=model.model_validate_json(parcel.value, extra="ignore"),
+            traceparent=parcel.headers.get(ce.TRACEPARENT),
         )
     except (ValueError, KeyError) as error:  # pydantic's ValidationError is a ValueError
         raise EventUnreadable(type(error).__name__) from None
@@ -176,15 +183,19 @@ def _finish(consumer: str, event_id: UUID) -> ReturningUpdate[Any]:
     return done.returning(inbox.c.event_id)
 
 
+def _is_recorded(header: str | None) -> bool:
+    return header is not None and header.endswith("1")
+
+
 def _consumer_span(
     subscription: Subscription, event: Event[Any], header: str | None
 ) -> contextlib.AbstractContextManager[object]:
-    if header is None or not header.endswith("1"):
+    if not _is_recorded(header):
         return contextlib.nullcontext()
     return span(
         f"process {subscription.topic}",
         kind=SpanKind.CONSUMER,
-        parent=extract({"traceparent": header}),
+        parent=extract({"traceparent": header or ""}),
         messaging__system="kafka",
         messaging__destination__name=subscription.topic,
         messaging__consumer__group__name=subscription.group,
@@ -216,12 +227,18 @@ async def handle_or_park(runtime: "Runtime", subscription: Subscription, parcel:
 
 
 async def handle_together(runtime: "Runtime", subscription: Subscription, parcels: Sequence[Parcel]) -> None:
-    """Handle the events of a fetch in one transaction per type; if one is bad, each by itself."""
+    """Handle the events of a fetch in one transaction per type; if one is bad, each by itself.
+
+    Events of types that are not handled together, and those whose trace is recorded, follow one by one.
+    """
     groups: dict[type[BaseModel], list[Event[Any]]] = {}
+    alone: list[Parcel] = []
     try:
         for parcel in parcels:
             model = _model_for(parcel.headers.get(ce.CE_TYPE, ""), subscription.together)
-            if model is not None:
+            if model is None or _is_recorded(parcel.headers.get(ce.TRACEPARENT)):
+                alone.append(parcel)
+            else:
                 groups.setdefault(model, []).append(_event(model, parcel))
         for model, events in groups.items():
             await _take_together(runtime, subscription, subscription.together[model], events)
@@ -229,8 +246,9 @@ async def handle_together(runtime: "Runtime", subscription: Subscription, parcel
         if is_connection_trouble(error):
             raise
         log.warning("events_handled_one_by_one", topic=subscription.topic, error=type(error).__name__)
-        for parcel in parcels:
-            await handle_or_park(runtime, subscription, parcel)
+        alone = list(parcels)
+    for parcel in alone:
+        await handle_or_park(runtime, subscription, parcel)
 
 
 async def _take_together(

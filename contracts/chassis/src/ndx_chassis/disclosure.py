@@ -4,17 +4,14 @@ from collections.abc import Iterable, Sequence
 
 from ndx_contracts.disclosure import Outcome
 from ndx_contracts.field_groups import FieldGroup
-from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ndx_chassis.agreements import Grant
 from ndx_chassis.caller import Caller
 from ndx_chassis.ids import new_id
+from ndx_chassis.last_writes import write_last
 from ndx_chassis.tables import disclosures
 from ndx_chassis.telemetry import current_trace_id
-
-# Built once: building a statement costs more than running it.
-_INSERT = insert(disclosures)
 
 
 async def disclose(
@@ -27,8 +24,9 @@ async def disclose(
     outcome: Outcome,
 ) -> None:
     """Record that the caller learnt something about the subjects (personal IDs)."""
-    await session.execute(
-        _INSERT,
+    write_last(
+        session,
+        disclosures,
         {
             "id": new_id(),
             "agency": caller.agency,

@@ -1,15 +1,12 @@
 """State and its announcement are one: events are rows of the changing transaction."""
 
 from ndx_contracts.events.envelope import EventData
-from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ndx_chassis.ids import new_id
+from ndx_chassis.last_writes import write_last
 from ndx_chassis.tables import outbox
 from ndx_chassis.telemetry import traceparent
-
-# Built once: building a statement costs more than running it.
-_INSERT = insert(outbox)
 
 
 async def publish(session: AsyncSession, *events: EventData) -> None:
@@ -18,9 +15,10 @@ async def publish(session: AsyncSession, *events: EventData) -> None:
         return
     parent = traceparent()
     headers = {} if parent is None else {"traceparent": parent}
-    await session.execute(
-        _INSERT,
-        [
+    write_last(
+        session,
+        outbox,
+        *(
             {
                 "id": new_id(),
                 "aggregatetype": event.ENTITY,
@@ -31,5 +29,5 @@ async def publish(session: AsyncSession, *events: EventData) -> None:
                 "headers": headers,
             }
             for event in events
-        ],
+        ),
     )

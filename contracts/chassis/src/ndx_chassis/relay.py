@@ -24,7 +24,7 @@ BATCH = 500
 IDLE_SECONDS = 0.5
 HIDDEN_SECONDS = 0.01
 """First pause, doubling, while rows are committed but hidden behind an older transaction that goes on."""
-GATHER_SECONDS = 0.02
+GATHER_SECONDS = 0.05
 """Pause after a look that moved something: under load the next one takes what many commits left."""
 _Position = tuple[int, UUID]
 GOOD_SECONDS = 30.0

@@ -10,17 +10,21 @@ from svc_identity.dependants import service
 from svc_identity.dependants.models import Relation
 
 
-async def on_birth_registered(session: Session, event: Event[BirthRegistered], runtime: Runtime) -> None:
-    birth = event.data
-    parents = [
-        (relation, parent)
-        for relation, parent in (
-            (Relation.MOTHER, birth.mother_personal_id),
-            (Relation.FATHER, birth.father_personal_id),
-        )
-        if parent is not None
-    ]
-    await service.attach_newborn(session, runtime, event, child=birth.personal_id, parents=parents)
+async def on_births_registered(
+    session: Session, events: list[Event[BirthRegistered]], runtime: Runtime
+) -> None:
+    for event in events:
+        birth = event.data
+        parents = [
+            (relation, parent)
+            for relation, parent in (
+                (Relation.MOTHER, birth.mother_personal_id),
+                (Relation.FATHER, birth.father_personal_id),
+            )
+            if parent is not None
+        ]
+        with event.trace():
+            await service.attach_newborn(session, runtime, event, child=birth.personal_id, parents=parents)
 
 
 async def on_person_deceased(session: Session, event: Event[PersonDeceased], _runtime: Runtime) -> None:
@@ -29,6 +33,6 @@ async def on_person_deceased(session: Session, event: Event[PersonDeceased], _ru
 
 
 SUBSCRIPTIONS = [
-    Subscription("civil-registry.birth.v1", "identity", {BirthRegistered: on_birth_registered}),
+    Subscription("civil-registry.birth.v1", "identity", together={BirthRegistered: on_births_registered}),
     Subscription("population.person.v1", "identity", {PersonDeceased: on_person_deceased}),
 ]

@@ -8,14 +8,10 @@ from ndx_contracts.events import BirthRegistered, PersonChanged, PersonDeceased
 from svc_insurance_link.entitlements import service
 
 
-async def on_birth_registered(session: Session, event: Event[BirthRegistered], runtime: Runtime) -> None:
-    await service.open_for_birth(
-        session,
-        event,
-        gateway=runtime.gateway,
-        personal_id=event.data.personal_id,
-        registered_at=event.data.registered_at,
-    )
+async def on_births_registered(
+    session: Session, events: list[Event[BirthRegistered]], runtime: Runtime
+) -> None:
+    await service.open_for_births(session, events, gateway=runtime.gateway)
 
 
 async def on_person_deceased(session: Session, event: Event[PersonDeceased], runtime: Runtime) -> None:

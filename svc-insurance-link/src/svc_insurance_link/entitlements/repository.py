@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from svc_insurance_link.entitlements.models import Entitlement
 
 
-async def add(session: AsyncSession, entitlement: Entitlement) -> None:
+def add(session: AsyncSession, entitlement: Entitlement) -> None:
+    """Keep an entitlement; it is written with the others of the transaction."""
     session.add(entitlement)
-    await session.flush()
 
 
 async def has_kind(session: AsyncSession, participant_id: UUID, kind: str) -> bool:

@@ -8,10 +8,13 @@ from uuid import UUID
 from ndx_chassis.agreements import VIETNAM, Grant, OutsideAdminScope
 from ndx_chassis.audit import Actor, record_audit
 from ndx_chassis.caller import Caller
+from ndx_chassis.consumer import Event
 from ndx_chassis.disclosure import disclose
 from ndx_chassis.gateway_client import GatewayClient
+from ndx_chassis.ids import new_id
 from ndx_chassis.outbox import publish
 from ndx_contracts.disclosure import Outcome
+from ndx_contracts.events import BirthRegistered
 from ndx_contracts.field_groups import FieldGroup
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
@@ -36,24 +39,25 @@ def vietnamese_day(instant: datetime) -> date:
     return instant.astimezone(VIETNAM).date()
 
 
-async def open_for_birth(
-    session: AsyncSession,
-    actor: Actor,
-    *,
-    gateway: GatewayClient,
-    personal_id: str,
-    registered_at: datetime,
-) -> Entitlement | None:
-    """Make the child a participant and open the entitlement that the rule in force gives.
+async def open_for_births(
+    session: AsyncSession, births: Sequence[Event[BirthRegistered]], *, gateway: GatewayClient
+) -> None:
+    """Make the children participants and open the entitlement that the rule in force gives each.
 
-    None when it was opened before, or when the birth was registered too late for the rule. A death that was
-    heard of before the birth ends the entitlement at once.
+    Nothing is opened where it was before, or where the birth was registered too late for the rule. A death
+    that was heard of before the birth ends the entitlement at once.
     """
-    await participants.hold(session, personal_id)
-    participant, new = await participants.take_over(session, actor, gateway=gateway, personal_id=personal_id)
-    if not new and await repository.has_kind(session, participant.id, rules.CHILD_UNDER_6):
-        return None
-    return await _open(session, actor, participant, on=vietnamese_day(registered_at))
+    by_child = {birth.data.personal_id: birth for birth in births}
+    await participants.hold(session, *by_child)
+    known = await participants.known(session, list(by_child))
+    unknown = {number: birth for number, birth in by_child.items() if number not in known}
+    new = await participants.take_over(session, unknown, gateway=gateway)
+    for number, birth in by_child.items():
+        participant = new.get(number) or known[number]
+        if number in known and await repository.has_kind(session, participant.id, rules.CHILD_UNDER_6):
+            continue
+        with birth.trace():
+            await _open(session, birth, participant, on=vietnamese_day(birth.data.registered_at))
 
 
 async def _open(
@@ -63,6 +67,7 @@ async def _open(
     if given is None or given.valid_to < on:
         return None
     entitlement = Entitlement(
+        id=new_id(),
         participant_id=participant.id,
         kind=given.kind,
         participant_group=given.participant_group,
@@ -74,7 +79,7 @@ async def _open(
     if participant.died_on is not None:
         entitlement.ended_on = participant.died_on
         entitlement.end_cause = EndCause.DEATH.value
-    await repository.add(session, entitlement)
+    repository.add(session, entitlement)
     await record_audit(
         session,
         actor,

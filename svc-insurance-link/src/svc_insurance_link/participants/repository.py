@@ -1,23 +1,33 @@
 """All SQL about participants."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import Text, bindparam, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Text, bindparam, func, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_insurance_link.participants.models import Death, Participant, ParticipantCode
 
 # Built once: building a statement costs more than running it.
-_LOCK = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("number", type_=Text), 0)))
+_LOCK = text(
+    "SELECT pg_advisory_xact_lock(key) FROM"
+    " (SELECT DISTINCT hashtextextended(number, 0) AS key FROM unnest(:numbers) AS number"
+    "  ORDER BY key) AS keys"
+).bindparams(bindparam("numbers", type_=ARRAY(Text)))
+_numbers = bindparam("numbers", type_=ARRAY(Text))
 _BY_PERSONAL_ID = select(Participant).where(Participant.personal_id == bindparam("number"))
-_DEATH = select(Death.died_on).where(Death.personal_id == bindparam("number"))
+_KNOWN = select(Participant).where(Participant.personal_id == func.any(_numbers))
+_DEATHS = select(Death.personal_id, Death.died_on).where(Death.personal_id == func.any(_numbers))
 
 
-async def lock(session: AsyncSession, personal_id: str) -> None:
-    """Serialise everything about one person until the transaction ends, whether or not a row exists."""
-    await session.execute(_LOCK, {"number": personal_id})
+async def lock(session: AsyncSession, personal_ids: Sequence[str]) -> None:
+    """Serialise everything about people until the transaction ends, whether or not rows exist.
+
+    Locks are taken in one order, so that nobody waits in a circle.
+    """
+    await session.execute(_LOCK, {"numbers": list(personal_ids)})
 
 
 async def by_personal_id(session: AsyncSession, personal_id: str) -> Participant | None:
@@ -35,13 +45,20 @@ async def by_code(session: AsyncSession, code: str) -> tuple[Participant, Partic
     return None if row is None else (row[0], row[1])
 
 
-async def death_of(session: AsyncSession, personal_id: str) -> date | None:
-    died_on: date | None = await session.scalar(_DEATH, {"number": personal_id})
-    return died_on
+async def known(session: AsyncSession, personal_ids: Sequence[str]) -> dict[str, Participant]:
+    """Return those of these people who are participants."""
+    found = await session.scalars(_KNOWN, {"numbers": list(personal_ids)})
+    return {participant.personal_id: participant for participant in found}
 
 
-async def add(session: AsyncSession, participant: Participant) -> None:
-    session.add(participant)
+async def deaths_of(session: AsyncSession, personal_ids: Sequence[str]) -> dict[str, date]:
+    """Return the deaths heard of among these people."""
+    found = await session.execute(_DEATHS, {"numbers": list(personal_ids)})
+    return {row.personal_id: row.died_on for row in found}
+
+
+async def add(session: AsyncSession, participants: Sequence[Participant]) -> None:
+    session.add_all(participants)
     await session.flush()
 
 

@@ -1,18 +1,22 @@
 """Use cases of participants: take over, find by any key, keep the copy live, note a death."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Any
 from uuid import UUID
 
 from ndx_chassis.audit import Actor, record_audit
+from ndx_chassis.consumer import Event
 from ndx_chassis.gateway_client import GatewayClient
+from ndx_chassis.ids import new_id
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_insurance_link.participants import repository
 from svc_insurance_link.participants.card_code import parse_card_code
 from svc_insurance_link.participants.errors import CodeHeldByAnother
 from svc_insurance_link.participants.models import CodeKind, CodeState, Participant, ParticipantCode
-from svc_insurance_link.participants.source import InsuredPerson, fetch_person
+from svc_insurance_link.participants.source import InsuredPerson, fetch_people, fetch_person
 
 ENTITY = "participant"
 
@@ -45,9 +49,9 @@ class KnownCode:
         return self.state is CodeState.REPLACED
 
 
-async def hold(session: AsyncSession, personal_id: str) -> None:
-    """Let nobody else change anything about this person until the transaction ends."""
-    await repository.lock(session, personal_id)
+async def hold(session: AsyncSession, *personal_ids: str) -> None:
+    """Let nobody else change anything about these people until the transaction ends."""
+    await repository.lock(session, personal_ids)
 
 
 async def find(session: AsyncSession, personal_id: str) -> KnownParticipant | None:
@@ -64,28 +68,49 @@ async def find_by_code(session: AsyncSession, code: str) -> tuple[KnownParticipa
     return _known(participant), KnownCode(CodeState(key.state), key.valid_to)
 
 
+async def known(session: AsyncSession, personal_ids: Sequence[str]) -> dict[str, KnownParticipant]:
+    """Return those of these people who are participants, by personal ID."""
+    found = await repository.known(session, personal_ids)
+    return {number: _known(participant) for number, participant in found.items()}
+
+
 async def take_over(
-    session: AsyncSession, actor: Actor, *, gateway: GatewayClient, personal_id: str
-) -> tuple[KnownParticipant, bool]:
-    """Return the participant and whether one is new: fetched from the population database. Needs `hold`."""
-    known = await repository.by_personal_id(session, personal_id)
-    if known is not None:
-        return _known(known), False
+    session: AsyncSession, causes: Mapping[str, Event[Any]], *, gateway: GatewayClient
+) -> dict[str, KnownParticipant]:
+    """Make participants of people who are none, as the population database has them. Needs `hold`.
+
+    `causes` says by personal ID which event is why.
+    """
+    if not causes:
+        return {}
+    numbers = list(causes)
     asked_at = datetime.now(UTC)
-    person = await fetch_person(gateway, personal_id)
-    participant = Participant(
-        personal_id=personal_id,
-        name=person.birth_name.full,
-        birth_date=person.birth_date,
-        sex=person.sex.value,
-        fetched_at=asked_at,
-        died_on=await repository.death_of(session, personal_id),
-    )
-    await repository.add(session, participant)
-    await record_audit(
-        session, actor, action="participant_taken_over", entity_type=ENTITY, entity_id=participant.id
-    )
-    return _known(participant), True
+    people = await fetch_people(gateway, numbers)
+    deaths = await repository.deaths_of(session, numbers)
+    new = [
+        Participant(
+            id=new_id(),
+            personal_id=number,
+            name=person.birth_name.full,
+            birth_date=person.birth_date,
+            sex=person.sex.value,
+            fetched_at=asked_at,
+            died_on=deaths.get(number),
+        )
+        for number, person in people.items()
+    ]
+    await repository.add(session, new)
+    for participant in new:
+        cause = causes[participant.personal_id]
+        with cause.trace():
+            await record_audit(
+                session,
+                cause,
+                action="participant_taken_over",
+                entity_type=ENTITY,
+                entity_id=participant.id,
+            )
+    return {participant.personal_id: _known(participant) for participant in new}
 
 
 async def refresh_copy(

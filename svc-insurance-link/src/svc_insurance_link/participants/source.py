@@ -1,8 +1,9 @@
 """Asks the population database, through the gateway, for the little that insurance needs of a person."""
 
+from collections.abc import Sequence
 from datetime import date
 
-from ndx_chassis.gateway_client import GatewayClient, ProviderAnswerUnusable, read_answer
+from ndx_chassis.gateway_client import GatewayClient, ProviderAnswerUnusable, call_for_each, read_answer
 from ndx_contracts.personal_ids import PersonalId
 from ndx_contracts.population import PERSON_PATH, PersonName, PersonReading, Sex
 from ndx_contracts.purposes import Purpose
@@ -36,3 +37,8 @@ async def fetch_person(gateway: GatewayClient, personal_id: str) -> InsuredPerso
     if person.personal_id != personal_id:
         raise ProviderAnswerUnusable("The answer is about another number.")
     return person
+
+
+async def fetch_people(gateway: GatewayClient, personal_ids: Sequence[str]) -> dict[str, InsuredPerson]:
+    """Ask like `fetch_person` for each of these numbers."""
+    return await call_for_each(personal_ids, lambda number: fetch_person(gateway, number))

@@ -8,8 +8,10 @@ from ndx_contracts.events import BirthRegistered, PersonDeceased
 from svc_tax_link.dependants import service
 
 
-async def on_birth_registered(session: Session, event: Event[BirthRegistered], runtime: Runtime) -> None:
-    await service.register_for_birth(session, event, gateway=runtime.gateway, birth=event.data)
+async def on_births_registered(
+    session: Session, events: list[Event[BirthRegistered]], runtime: Runtime
+) -> None:
+    await service.register_for_births(session, events, gateway=runtime.gateway)
 
 
 async def on_person_deceased(session: Session, event: Event[PersonDeceased], runtime: Runtime) -> None:

@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import bindparam, case, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Text, bindparam, case, func, or_, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_tax_link.dependants.models import Claim, ClaimState, Dependant, DependantState
 
 # Built once: building a statement costs more than running it.
 _BY_PERSONAL_ID = select(Dependant).where(Dependant.personal_id == bindparam("number"))
+_KNOWN = select(Dependant.personal_id).where(
+    Dependant.personal_id == func.any(bindparam("numbers", type_=ARRAY(Text)))
+)
 
 
 async def by_personal_id(session: AsyncSession, personal_id: str) -> Dependant | None:
@@ -19,8 +22,14 @@ async def by_personal_id(session: AsyncSession, personal_id: str) -> Dependant |
     return found.scalar_one_or_none()
 
 
-async def add(session: AsyncSession, dependant: Dependant) -> None:
-    session.add(dependant)
+async def known(session: AsyncSession, personal_ids: Sequence[str]) -> set[str]:
+    """Return those of these people who are dependants."""
+    return set(await session.scalars(_KNOWN, {"numbers": list(personal_ids)}))
+
+
+async def add(session: AsyncSession, dependants: Sequence[Dependant]) -> None:
+    """Keep dependants; the database numbers them."""
+    session.add_all(dependants)
     await session.flush()
 
 

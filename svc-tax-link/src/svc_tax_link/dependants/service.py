@@ -1,11 +1,14 @@
 """Use cases of dependants: a birth registers one, a parent claims one, a death closes, an agency reads."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from uuid import UUID
 
 from ndx_chassis.agreements import VIETNAM, Grant
 from ndx_chassis.audit import Actor, record_audit
 from ndx_chassis.caller import Caller
+from ndx_chassis.consumer import Event
 from ndx_chassis.disclosure import disclose
 from ndx_chassis.gateway_client import GatewayClient
 from ndx_chassis.ids import new_id
@@ -36,61 +39,96 @@ def vietnamese_day(instant: datetime) -> date:
     return instant.astimezone(VIETNAM).date()
 
 
-async def register_for_birth(
-    session: AsyncSession, actor: Actor, *, gateway: GatewayClient, birth: BirthRegistered
-) -> Dependant | None:
-    """Register a newborn as dependant, counted with a parent who is a taxpayer, if one is.
+@dataclass(frozen=True, slots=True)
+class _Newborn:
+    """A birth's child as it is about to be registered."""
 
-    None when the child was registered before, or was of age when the birth was registered. A death that was
-    heard of before the birth closes the dependant at once.
+    birth: Event[BirthRegistered]
+    dependant: Dependant
+    rule: ChildRule
+    payer: tuple[str, UUID] | None
+
+    @property
+    def from_month(self) -> date:
+        return month_of(self.dependant.birth_date)
+
+    @property
+    def last_month(self) -> date:
+        last = self.rule.last_month(self.dependant.birth_date)
+        if self.dependant.died_on is None:
+            return last
+        return max(self.from_month, min(last, month_of(self.dependant.died_on)))
+
+
+async def register_for_births(
+    session: AsyncSession, births: Sequence[Event[BirthRegistered]], *, gateway: GatewayClient
+) -> None:
+    """Register newborns as dependants, each counted with a parent who is a taxpayer, if one is.
+
+    Passed over are children who were registered before, or were of age when the birth was registered. A death
+    that was heard of before the birth closes the dependant at once.
     """
-    personal_id = birth.personal_id
-    await taxpayers.hold(session, personal_id)
-    if await repository.by_personal_id(session, personal_id) is not None:
-        return None
+    by_child = {birth.data.personal_id: birth for birth in births}
+    await taxpayers.hold(session, *by_child)
+    for number in await repository.known(session, list(by_child)):
+        del by_child[number]
+    if not by_child:
+        return
     asked_at = datetime.now(UTC)
-    person = await taxpayers.fetch(gateway, personal_id)
-    registered_on = vietnamese_day(birth.registered_at)
-    rule = child_rule(registered_on)
-    if rule is None or rule.last_month(person.birth_date) < month_of(registered_on):
-        return None
-    died_on = await taxpayers.death_of(session, personal_id)
-    payer = await _first_payer(session, rule, birth)
-    dependant = Dependant(
-        id=new_id(),
-        personal_id=personal_id,
-        name=person.birth_name.full,
-        birth_date=person.birth_date,
-        fetched_at=asked_at,
-        mother_personal_id=birth.mother_personal_id,
-        father_personal_id=birth.father_personal_id,
-        state=_first_state(died_on, payer).value,
-        died_on=died_on,
-    )
-    await repository.add(session, dependant)
-    from_month = month_of(person.birth_date)
-    last_month = rule.last_month(person.birth_date)
-    if died_on is not None:
-        last_month = max(from_month, min(last_month, month_of(died_on)))
+    people = await taxpayers.fetch(gateway, list(by_child))
+    deaths = await taxpayers.deaths_of(session, list(by_child))
+    parents = {number for birth in by_child.values() for number in _parents(birth.data).values()}
+    payers = await taxpayers.living_payers(session, sorted(parents))
+    newborns = []
+    for number, birth in by_child.items():
+        person, registered_on = people[number], vietnamese_day(birth.data.registered_at)
+        rule = child_rule(registered_on)
+        if rule is None or rule.last_month(person.birth_date) < month_of(registered_on):
+            continue
+        payer = _first_payer(rule, birth.data, payers)
+        dependant = Dependant(
+            id=new_id(),
+            personal_id=number,
+            name=person.birth_name.full,
+            birth_date=person.birth_date,
+            fetched_at=asked_at,
+            mother_personal_id=birth.data.mother_personal_id,
+            father_personal_id=birth.data.father_personal_id,
+            state=_first_state(deaths.get(number), payer).value,
+            died_on=deaths.get(number),
+        )
+        newborns.append(_Newborn(birth, dependant, rule, payer))
+    await repository.add(session, [newborn.dependant for newborn in newborns])
+    for newborn in newborns:
+        await _count(session, newborn)
+
+
+async def _count(session: AsyncSession, newborn: _Newborn) -> None:
+    dependant, payer = newborn.dependant, newborn.payer
     if payer is not None:
-        await repository.add_claim(session, _claim(dependant.number, payer[1], from_month, last_month, rule))
-    await _announce(
-        session,
-        actor,
-        dependant,
-        action="dependant_registered",
-        payer=payer[0] if payer is not None else None,
-        from_month=from_month,
-    )
-    return dependant
+        claim = _claim(dependant.number, payer[1], newborn.from_month, newborn.last_month, newborn.rule)
+        await repository.add_claim(session, claim)
+    with newborn.birth.trace():
+        await _announce(
+            session,
+            newborn.birth,
+            dependant,
+            action="dependant_registered",
+            payer=payer[0] if payer is not None else None,
+            from_month=newborn.from_month,
+        )
 
 
-async def _first_payer(
-    session: AsyncSession, rule: ChildRule, birth: BirthRegistered
+def _parents(birth: BirthRegistered) -> dict[str, str]:
+    numbers = {"MOTHER": birth.mother_personal_id, "FATHER": birth.father_personal_id}
+    return {role: number for role, number in numbers.items() if number is not None}
+
+
+def _first_payer(
+    rule: ChildRule, birth: BirthRegistered, payers: Mapping[str, UUID]
 ) -> tuple[str, UUID] | None:
-    parents = {"MOTHER": birth.mother_personal_id, "FATHER": birth.father_personal_id}
-    ordered = [number for role in rule.first_payer if (number := parents[role]) is not None]
-    payers = await taxpayers.living_payers(session, ordered)
+    parents = _parents(birth)
+    ordered = [parents[role] for role in rule.first_payer if role in parents]
     first = next((number for number in ordered if number in payers), None)
     return None if first is None else (first, payers[first])
 

@@ -4,16 +4,21 @@ from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import Text, bindparam, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Text, bindparam, func, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_tax_link.taxpayers.models import Death, LegacyCode, Taxpayer, TaxpayerState
 
 # Built once: building a statement costs more than running it.
-_LOCK = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("number", type_=Text), 0)))
+_LOCK = text(
+    "SELECT pg_advisory_xact_lock(key) FROM"
+    " (SELECT DISTINCT hashtextextended(number, 0) AS key FROM unnest(:numbers) AS number"
+    "  ORDER BY key) AS keys"
+).bindparams(bindparam("numbers", type_=ARRAY(Text)))
+_numbers = bindparam("numbers", type_=ARRAY(Text))
 _BY_PERSONAL_ID = select(Taxpayer).where(Taxpayer.personal_id == bindparam("number"))
-_DEATH = select(Death.died_on).where(Death.personal_id == bindparam("number"))
+_DEATHS = select(Death.personal_id, Death.died_on).where(Death.personal_id == func.any(_numbers))
 _LIVING = (
     select(Taxpayer.personal_id, Taxpayer.id)
     .where(
@@ -25,9 +30,12 @@ _LIVING = (
 )
 
 
-async def lock(session: AsyncSession, personal_id: str) -> None:
-    """Serialise everything about one person until the transaction ends, whether or not a row exists."""
-    await session.execute(_LOCK, {"number": personal_id})
+async def lock(session: AsyncSession, personal_ids: Sequence[str]) -> None:
+    """Serialise everything about people until the transaction ends, whether or not rows exist.
+
+    Locks are taken in one order, so that nobody waits in a circle.
+    """
+    await session.execute(_LOCK, {"numbers": list(personal_ids)})
 
 
 async def by_personal_id(session: AsyncSession, personal_id: str) -> Taxpayer | None:
@@ -47,9 +55,10 @@ async def living(session: AsyncSession, personal_ids: Sequence[str]) -> dict[str
     return {row.personal_id: row.id for row in found}
 
 
-async def death_of(session: AsyncSession, personal_id: str) -> date | None:
-    died_on: date | None = await session.scalar(_DEATH, {"number": personal_id})
-    return died_on
+async def deaths_of(session: AsyncSession, personal_ids: Sequence[str]) -> dict[str, date]:
+    """Return the deaths heard of among these people."""
+    found = await session.execute(_DEATHS, {"numbers": list(personal_ids)})
+    return {row.personal_id: row.died_on for row in found}
 
 
 async def add(session: AsyncSession, taxpayer: Taxpayer) -> None:

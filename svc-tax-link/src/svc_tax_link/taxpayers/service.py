@@ -21,7 +21,7 @@ from svc_tax_link.taxpayers.errors import TaxCodeHeldByAnother, TaxpayerMismatch
 from svc_tax_link.taxpayers.events import taxpayer_registered
 from svc_tax_link.taxpayers.models import Taxpayer, TaxpayerState
 from svc_tax_link.taxpayers.schemas import TaxpayerIn, TaxpayerOut
-from svc_tax_link.taxpayers.source import TaxedPerson, fetch_person, find_person
+from svc_tax_link.taxpayers.source import TaxedPerson, fetch_people, find_person
 
 ENTITY = "taxpayer"
 GROUPS = (FieldGroup.TAX_REGISTRATION,)
@@ -36,19 +36,19 @@ class KnownTaxpayer:
     personal_id: str
 
 
-async def hold(session: AsyncSession, personal_id: str) -> None:
-    """Let nobody else change anything about this person until the transaction ends."""
-    await repository.lock(session, personal_id)
+async def hold(session: AsyncSession, *personal_ids: str) -> None:
+    """Let nobody else change anything about these people until the transaction ends."""
+    await repository.lock(session, personal_ids)
 
 
-async def fetch(gateway: GatewayClient, personal_id: str) -> TaxedPerson:
-    """Fetch a person from the population database."""
-    return await fetch_person(gateway, personal_id)
+async def fetch(gateway: GatewayClient, personal_ids: Sequence[str]) -> dict[str, TaxedPerson]:
+    """Fetch people from the population database."""
+    return await fetch_people(gateway, personal_ids)
 
 
-async def death_of(session: AsyncSession, personal_id: str) -> date | None:
-    """Return the day of a death heard of."""
-    return await repository.death_of(session, personal_id)
+async def deaths_of(session: AsyncSession, personal_ids: Sequence[str]) -> dict[str, date]:
+    """Return the days of the deaths heard of among these people."""
+    return await repository.deaths_of(session, personal_ids)
 
 
 async def living_payers(session: AsyncSession, personal_ids: Sequence[str]) -> dict[str, UUID]:
@@ -95,7 +95,7 @@ async def register_taxpayer(
         if holder != taxpayer.id:
             raise TaxCodeHeldByAnother
     codes = await repository.codes_of(session, taxpayer.id)
-    died_on = await repository.death_of(session, request.personal_id)
+    died_on = (await repository.deaths_of(session, [request.personal_id])).get(request.personal_id)
     if person is not None and not mismatches:
         taxpayer.name, taxpayer.birth_date = person.birth_name.full, person.birth_date
         taxpayer.fetched_at = asked_at
