@@ -41,7 +41,7 @@ def service_settings(state_dir: Path, tmp_path: Path) -> dict[str, Any]:
     # Without the configuration server's certificate it does not start: these tests are about the slices.
     alone = tmp_path / "state"
     alone.mkdir()
-    for name in ("agency-ca.crt", "agency-ca.key", "operators"):
+    for name in ("agency-ca.crt", "agency-ca.key", "operators", "keys"):
         (alone / name).symlink_to(state_dir / name)
     catalogue = tmp_path / "openapi"
     catalogue.mkdir()

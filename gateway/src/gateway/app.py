@@ -13,6 +13,11 @@ from gateway.certificates import jobs as certificate_jobs
 from gateway.certificates import usage as certificate_usage
 from gateway.certificates.endpoints import router as certificates
 from gateway.decisions.endpoints import router as decisions
+from gateway.feeds import jobs as feed_jobs
+from gateway.feeds.consumers import subscriptions as feed_subscriptions
+from gateway.feeds.desk import open_desk
+from gateway.feeds.endpoints import operators as feed_operators
+from gateway.feeds.endpoints import router as feeds
 from gateway.ledger import service as ledger_service
 from gateway.ledger.consumers import subscriptions as ledger_subscriptions
 from gateway.ledger.endpoints import router as ledger
@@ -43,8 +48,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 decisions,
                 ledger,
                 configuration,
+                feeds,
+                feed_operators,
             ],
-            subscriptions=ledger_subscriptions(),
+            subscriptions=[*ledger_subscriptions(), *feed_subscriptions()],
             jobs=[
                 Job("agreement_calendar", 30.0, agreement_jobs.follow_calendar),
                 Job("certificate_overlaps", 10.0, certificate_jobs.end_overlaps),
@@ -52,9 +59,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 Job("revocation_lists", 60.0, rotation_jobs.refresh_lists),
                 Job("revocation_list_alarms", 60.0, rotation_jobs.watch_lists),
                 Job("platform_certificates", 21_600.0, rotation_jobs.renew_files),
+                Job("feed_endings", 5.0, feed_jobs.end_orphans),
+                Job("feed_erasure", 600.0, feed_jobs.erase),
                 Job("ledger_checkpoint", 1.0, ledger_service.make_checkpoint),
             ],
-            on_start=[_read_catalogue, ledger_service.open_keys, certificate_usage.start, xds.start],
+            on_start=[
+                _read_catalogue,
+                ledger_service.open_keys,
+                open_desk,
+                certificate_usage.start,
+                xds.start,
+            ],
             on_stop=[xds.stop, certificate_usage.stop],
             uses_agreements=False,
         )

@@ -48,3 +48,13 @@ class Settings(ServiceSettings):
     """How long a renewed certificate goes on working beside its successor, if it does not end before."""
     service_owners: dict[str, str] = Field(default_factory=lambda: dict(SERVICE_OWNERS))
     """Service short name → code of the agency that owns its data and alone may approve agreements on it."""
+    feeds_key_file: Path | None = None
+    """Secret by which feeds hash people and seal contents; else `keys/feeds.key` in the state folder."""
+    feeds_undelivered_days: int = 30
+    feeds_delivered_days: int = 7
+    """How long the content of an event is kept that was not fetched or was given up, and of one that was."""
+    feeds_rows_days: int = 90
+    """How long it is kept what became of an event, without its content, and each attempt."""
+    feeds_most_subscriptions: int = 50
+    feeds_most_people: int = 1_000_000
+    """Limits of one agency and of one subscription."""

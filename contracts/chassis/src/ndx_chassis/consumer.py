@@ -92,6 +92,8 @@ class Subscription:
     group: str
     handlers: Mapping[type[BaseModel], Handler] = field(default_factory=dict)
     together: Mapping[type[BaseModel], TogetherHandler] = field(default_factory=dict)
+    in_order: bool = False
+    """Keep the order of events handled together by one handler, whatever their types and traces."""
 
     @property
     def consumer(self) -> str:
@@ -227,21 +229,22 @@ async def handle_or_park(runtime: "Runtime", subscription: Subscription, parcel:
 
 
 async def handle_together(runtime: "Runtime", subscription: Subscription, parcels: Sequence[Parcel]) -> None:
-    """Handle the events of a fetch in one transaction per type; if one is bad, each by itself.
+    """Handle the events of a fetch in one transaction per handler; if one is bad, each by itself.
 
     Events of types that are not handled together, and those whose trace is recorded, follow one by one.
     """
-    groups: dict[type[BaseModel], list[Event[Any]]] = {}
+    groups: dict[TogetherHandler, list[Event[Any]]] = {}
     alone: list[Parcel] = []
     try:
         for parcel in parcels:
             model = _model_for(parcel.headers.get(ce.CE_TYPE, ""), subscription.together)
-            if model is None or _is_recorded(parcel.headers.get(ce.TRACEPARENT)):
+            traced = _is_recorded(parcel.headers.get(ce.TRACEPARENT)) and not subscription.in_order
+            if model is None or traced:
                 alone.append(parcel)
             else:
-                groups.setdefault(model, []).append(_event(model, parcel))
-        for model, events in groups.items():
-            await _take_together(runtime, subscription, subscription.together[model], events)
+                groups.setdefault(subscription.together[model], []).append(_event(model, parcel))
+        for act, events in groups.items():
+            await _take_together(runtime, subscription, act, events)
     except Exception as error:
         if is_connection_trouble(error):
             raise

@@ -12,7 +12,14 @@ SERVICES: tuple[str, ...] = (
     "auth",
     "gateway",
 )
-DISCLOSING_SERVICES: tuple[str, ...] = ("population", "civil-registry", "insurance", "tax", "identity")
+DISCLOSING_SERVICES: tuple[str, ...] = (
+    "population",
+    "civil-registry",
+    "insurance",
+    "tax",
+    "identity",
+    "gateway",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,12 @@ async def enforced(
     return marks, found
 
 
+async def standing(session: AsyncSession, ids: Sequence[str]) -> dict[str, Agreement]:
+    """Return those of the agreements that are active or suspended, by id."""
+    mine = AgreementRow.agreement_id.in_(ids)
+    return {row.agreement_id: document(row) for row in await repository.in_states(session, STANDING, mine)}
+
+
 async def consumed_by(session: AsyncSession, agency: str) -> list[Agreement]:
     """Return the standing agreements that bind an agency: its own, and its class's templates."""
     known = await agencies.agency_named(session, agency)

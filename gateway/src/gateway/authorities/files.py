@@ -133,5 +133,6 @@ def make_files(state: Path, operators: Iterable[tuple[str, str]], passphrase: by
     keys = state / "keys"
     _secret(keys / "personal-id.key", secrets.token_bytes(32))
     _secret(keys / "ledger-pseudonym.key", secrets.token_bytes(32))
+    _secret(keys / "feeds.key", secrets.token_bytes(32))
     _secret(keys / "ledger-signing.pem", authority.key_pem(ed25519.Ed25519PrivateKey.generate()))
     _secret(keys / "auth-signing.pem", authority.key_pem(ec.generate_private_key(ec.SECP256R1())))

@@ -5,6 +5,7 @@ from typing import Any
 
 from ndx_chassis.agreements import VIETNAM
 from ndx_chassis.app import Runtime
+from ndx_contracts.feeds import OPERATIONS as FEED_OPERATIONS
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agreements import reading as agreements
@@ -30,7 +31,9 @@ def read_into(runtime: Runtime) -> None:
     operations = [o for service, document in documents.items() for o in operations_of(service, document)]
     runtime.extras["documents"] = documents
     runtime.extras["operations"] = operations
-    runtime.extras["operation_groups"] = {o.name: o.field_groups for o in operations if o.door == "agency"}
+    called = {o.name: o.field_groups for o in operations if o.door == "agency"}
+    followed = {name: tuple(sorted(fed.groups)) for name, (fed, _) in FEED_OPERATIONS.items()}
+    runtime.extras["operation_groups"] = called | followed
 
 
 def all_operations(runtime: Runtime) -> list[Operation]:

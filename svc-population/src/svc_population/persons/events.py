@@ -30,15 +30,41 @@ def person_registered(
 
 
 def person_changed(
-    *, person_id: UUID, personal_id: str, version: int, changed: Sequence[str]
+    *,
+    person_id: UUID,
+    personal_id: str,
+    version: int,
+    changed: Sequence[str],
+    province_code: str | None,
+    commune_code: str | None,
 ) -> PersonChanged:
     return PersonChanged(
-        person_id=person_id, personal_id=personal_id, version=version, changed=tuple(changed)
+        person_id=person_id,
+        personal_id=personal_id,
+        version=version,
+        changed=tuple(changed),
+        province_code=province_code,
+        commune_code=commune_code,
     )
 
 
-def person_deceased(*, person_id: UUID, personal_id: str, version: int, died_on: date) -> PersonDeceased:
-    return PersonDeceased(person_id=person_id, personal_id=personal_id, version=version, died_on=died_on)
+def person_deceased(
+    *,
+    person_id: UUID,
+    personal_id: str,
+    version: int,
+    died_on: date,
+    province_code: str | None,
+    commune_code: str | None,
+) -> PersonDeceased:
+    return PersonDeceased(
+        person_id=person_id,
+        personal_id=personal_id,
+        version=version,
+        died_on=died_on,
+        province_code=province_code,
+        commune_code=commune_code,
+    )
 
 
 def personal_id_cancelled(*, person_id: UUID, old: str, new: str) -> PersonalIdCancelled:

@@ -30,19 +30,24 @@ class Change:
     source: str
 
 
-def covers(grant: Grant, person: Person) -> bool:
-    """Tell whether a person lies within the agreement's administrative scope.
+def place_of(person: Person) -> tuple[str | None, str | None]:
+    """Return province and commune by which a person lies within an administrative scope.
 
     The registered residence decides. A person without one who was born since the provinces of today exist is
     found where the birth was registered.
     """
     registered_today = person.birth_date >= PROVINCES_OF_TODAY_FROM
-    return grant.covers(
+    return (
         person.permanent_province_code
         or (person.birth_registration_province_code if registered_today else None),
         person.permanent_commune_code
         or (person.birth_registration_commune_code if registered_today else None),
     )
+
+
+def covers(grant: Grant, person: Person) -> bool:
+    """Tell whether a person lies within the agreement's administrative scope."""
+    return grant.covers(*place_of(person))
 
 
 async def find(session: AsyncSession, personal_id: str, *, lock: bool = False) -> Person | None:
@@ -142,6 +147,7 @@ async def record_death(
         valid_from=died_on,
         source=source,
     )
+    province, commune = place_of(person)
     await change(session, person, news, actor=actor)
     await publish(
         session,
@@ -150,6 +156,8 @@ async def record_death(
             personal_id=person.personal_id,
             version=person.version + 1,
             died_on=died_on,
+            province_code=province,
+            commune_code=commune,
         ),
     )
     log.info("person_deceased", person_id=str(person.person_id))
@@ -171,6 +179,7 @@ async def renumber(
         PersonLocked: the person is dead.
     """
     old = person.personal_id
+    province, commune = place_of(person)
     changed = await change(
         session,
         person,
@@ -197,5 +206,7 @@ async def renumber(
             personal_id=new_number,
             version=person.version + 1,
             changed=changed,
+            province_code=province,
+            commune_code=commune,
         ),
     )

@@ -38,12 +38,17 @@ class PersonChanged(_PersonEvent):
     TYPE: ClassVar[str] = "population.person-changed.v1"
 
     changed: tuple[str, ...]
+    province_code: ProvinceCode | None = None
+    commune_code: CommuneCode | None = None
+    """The registered residence, or else where the birth was registered: it decides who may be told."""
 
 
 class PersonDeceased(_PersonEvent):
     TYPE: ClassVar[str] = "population.person-deceased.v1"
 
     died_on: date
+    province_code: ProvinceCode | None = None
+    commune_code: CommuneCode | None = None
 
 
 class PersonalIdCancelled(EventData):

@@ -1,0 +1,219 @@
+"""What agencies may follow: event types, and the field group that each member of their data belongs to.
+
+What is not in this table never leaves through a feed. An event is given only if the agreement holds the group
+that the mere event discloses (`says`); a member is given only if the agreement holds the member's group.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ndx_contracts.events import (
+    AccountActivated,
+    BirthRegistered,
+    DeathRegistered,
+    DependantRegistered,
+    EntitlementEnded,
+    EntitlementOpened,
+    EventData,
+    PersonalIdCancelled,
+    PersonChanged,
+    PersonDeceased,
+    PersonRegistered,
+    TaxpayerRegistered,
+)
+from ndx_contracts.field_groups import POPULATION_GROUPS, FieldGroup
+
+G = FieldGroup
+
+
+class People(StrEnum):
+    """Whose events a subscription gets."""
+
+    OF_INTEREST = "OF_INTEREST"
+    """Only people in whom the agency has registered interest."""
+    EVERYBODY = "EVERYBODY"
+    """All people within the administrative scope; an agreement has to grant this by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class FedEvent:
+    """One event type as agencies may follow it."""
+
+    event: type[EventData]
+    people: tuple[str, ...]
+    """Members that hold personal IDs; the event is about the first."""
+    members: Mapping[str, FieldGroup]
+    says: FieldGroup | None = None
+    """What somebody learns who only hears that it happened; None: only what the member `names` says."""
+    names: str | None = None
+    """A member that lists names of field groups; only those of the agreement are given, at least one."""
+    place: tuple[str, str] | None = None
+    """Members with province and commune of the person; without them, no limited scope covers the event."""
+    title: tuple[str, str] = field(default=("", ""))
+    """In Vietnamese and English."""
+
+    @property
+    def type(self) -> str:
+        return self.event.TYPE
+
+    @property
+    def provider(self) -> str:
+        """Return the short name of the service whose data it is."""
+        return self.type.partition(".")[0]
+
+    @property
+    def groups(self) -> frozenset[FieldGroup]:
+        """Return every field group that it can disclose."""
+        named = POPULATION_GROUPS if self.names else frozenset()
+        says = frozenset() if self.says is None else frozenset({self.says})
+        return frozenset(self.members.values()) | named | says
+
+    def operation(self, people: People) -> str:
+        """Return what an agreement must grant: `population.follow_person_deceased`, or `…follow_every_…`."""
+        name = self.type.removeprefix(f"{self.provider}.").rpartition(".")[0].replace("-", "_")
+        every = "every_" if people is People.EVERYBODY else ""
+        return f"{self.provider}.follow_{every}{name}"
+
+
+FED: tuple[FedEvent, ...] = (
+    FedEvent(
+        PersonRegistered,
+        people=("personal_id", "mother_personal_id", "father_personal_id"),
+        says=G.PERSONAL_ID,
+        members={
+            "personal_id": G.PERSONAL_ID,
+            "birth_date": G.BIRTH_DATE,
+            "mother_personal_id": G.FAMILY_RELATIONS,
+            "father_personal_id": G.FAMILY_RELATIONS,
+            "province_code": G.BIRTH_REGISTRATION_PLACE,
+            "commune_code": G.BIRTH_REGISTRATION_PLACE,
+        },
+        place=("province_code", "commune_code"),
+        title=("Đã cấp số định danh cá nhân", "A person got a personal number"),
+    ),
+    FedEvent(
+        PersonChanged,
+        people=("personal_id",),
+        members={
+            "personal_id": G.PERSONAL_ID,
+            "province_code": G.PERMANENT_RESIDENCE,
+            "commune_code": G.PERMANENT_RESIDENCE,
+        },
+        names="changed",
+        place=("province_code", "commune_code"),
+        title=("Thông tin cá nhân thay đổi", "A person's data changed"),
+    ),
+    FedEvent(
+        PersonDeceased,
+        people=("personal_id",),
+        says=G.DEATH_OR_MISSING_DATE,
+        members={
+            "personal_id": G.PERSONAL_ID,
+            "died_on": G.DEATH_OR_MISSING_DATE,
+            "province_code": G.PERMANENT_RESIDENCE,
+            "commune_code": G.PERMANENT_RESIDENCE,
+        },
+        place=("province_code", "commune_code"),
+        title=("Công dân đã chết", "A person died"),
+    ),
+    FedEvent(
+        PersonalIdCancelled,
+        people=("old_personal_id", "superseded_by"),
+        says=G.PERSONAL_ID,
+        members={"old_personal_id": G.PERSONAL_ID, "superseded_by": G.PERSONAL_ID},
+        title=("Số định danh cá nhân bị hủy", "A personal number was cancelled"),
+    ),
+    FedEvent(
+        BirthRegistered,
+        people=("personal_id", "mother_personal_id", "father_personal_id"),
+        says=G.CIVIL_STATUS_RECORD,
+        members={
+            "personal_id": G.PERSONAL_ID,
+            "mother_personal_id": G.FAMILY_RELATIONS,
+            "father_personal_id": G.FAMILY_RELATIONS,
+            "registered_at": G.CIVIL_STATUS_RECORD,
+            "office": G.BIRTH_REGISTRATION_PLACE,
+        },
+        title=("Đã đăng ký khai sinh", "A birth was registered"),
+    ),
+    FedEvent(
+        DeathRegistered,
+        people=("personal_id",),
+        says=G.CIVIL_STATUS_RECORD,
+        members={
+            "personal_id": G.PERSONAL_ID,
+            "died_on": G.DEATH_OR_MISSING_DATE,
+            "registered_at": G.CIVIL_STATUS_RECORD,
+            "office": G.CIVIL_STATUS_RECORD,
+        },
+        title=("Đã đăng ký khai tử", "A death was registered"),
+    ),
+    FedEvent(
+        EntitlementOpened,
+        people=("personal_id",),
+        says=G.INSURANCE_ENTITLEMENT,
+        members={
+            "personal_id": G.PERSONAL_ID,
+            "kind": G.INSURANCE_ENTITLEMENT,
+            "valid_from": G.INSURANCE_ENTITLEMENT,
+            "valid_to": G.INSURANCE_ENTITLEMENT,
+        },
+        title=("Bắt đầu quyền lợi bảo hiểm", "An insurance entitlement began"),
+    ),
+    FedEvent(
+        EntitlementEnded,
+        people=("personal_id",),
+        says=G.INSURANCE_ENTITLEMENT,
+        members={
+            "personal_id": G.PERSONAL_ID,
+            "ended_on": G.INSURANCE_ENTITLEMENT,
+            "cause": G.INSURANCE_ENTITLEMENT,
+        },
+        title=("Kết thúc quyền lợi bảo hiểm", "An insurance entitlement ended"),
+    ),
+    FedEvent(
+        TaxpayerRegistered,
+        people=("personal_id",),
+        says=G.TAX_REGISTRATION,
+        members={"personal_id": G.PERSONAL_ID},
+        title=("Đã đăng ký người nộp thuế", "A taxpayer was registered"),
+    ),
+    FedEvent(
+        DependantRegistered,
+        people=("dependant_personal_id", "taxpayer_personal_id"),
+        says=G.TAX_REGISTRATION,
+        members={
+            "dependant_personal_id": G.PERSONAL_ID,
+            "taxpayer_personal_id": G.FAMILY_RELATIONS,
+            "from_month": G.TAX_REGISTRATION,
+        },
+        title=("Đã đăng ký người phụ thuộc", "A tax dependant was registered"),
+    ),
+    FedEvent(
+        AccountActivated,
+        people=("personal_id",),
+        says=G.EID_ACCOUNT,
+        members={"personal_id": G.PERSONAL_ID, "level": G.EID_ACCOUNT},
+        title=("Tài khoản định danh được kích hoạt", "An e-ID account was activated"),
+    ),
+)
+
+BY_TYPE: Mapping[str, FedEvent] = {fed.type: fed for fed in FED}
+
+OPERATIONS: Mapping[str, tuple[FedEvent, People]] = {
+    fed.operation(people): (fed, people) for fed in FED for people in People
+}
+"""What agreements may grant of feeds, by operation name."""
+
+NOT_FED: Mapping[str, str] = {
+    "identity.account-locked.v1": "names an account, not a person; the log-in alone acts on it",
+    "identity.account-unlocked.v1": "names an account, not a person; the log-in alone acts on it",
+    "identity.activation-code-issued.v1": "carries the hash of a secret",
+    "identity.dependant-attached.v1": "the e-ID's own bookkeeping of whom an account acts for",
+    "identity.dependant-detached.v1": "the e-ID's own bookkeeping of whom an account acts for",
+    "gateway.agreement-changed.v1": "parties read their agreements at the exchange",
+    "gateway.certificate-expiring.v1": "the exchange's own alarm",
+    "gateway.revocation-list-ending.v1": "the exchange's own alarm",
+}
+"""Event types that no agency follows, each with the reason."""

@@ -1,0 +1,91 @@
+"""What the feeds of one process share: the key, and who waits for which subscription."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from ndx_chassis.app import Runtime
+from ndx_chassis.telemetry import log
+
+from gateway.feeds.errors import FeedUnavailable
+from gateway.feeds.sealing import Box
+from gateway.settings import Settings
+
+_NAME = "feeds"
+MOST_WAITING = 1000
+"""Long polls of one process at a time; a further one is answered at once."""
+
+
+@dataclass(slots=True)
+class Desk:
+    """One per process."""
+
+    key: Box | None
+    _touched: set[UUID] = field(default_factory=set)
+    _waiting: dict[UUID, set[asyncio.Event]] = field(default_factory=dict)
+    pushed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when webhooks may have something to send."""
+
+    @property
+    def box(self) -> Box:
+        """Return the key.
+
+        Raises:
+            FeedUnavailable: there is none.
+        """
+        if self.key is None:
+            raise FeedUnavailable(retry_after=60)
+        return self.key
+
+    def touched(self, subscriptions: Iterable[UUID]) -> None:
+        """Note who gets something when this transaction commits."""
+        self._touched.update(subscriptions)
+
+    def ring(self) -> None:
+        """Wake who waits for a subscription that got something."""
+        touched, self._touched = self._touched, set()
+        for identifier in touched:
+            for event in self._waiting.get(identifier, ()):
+                event.set()
+        if touched:
+            self.pushed.set()
+
+    async def wait_for(self, subscription: UUID, seconds: float) -> None:
+        """Wait until something may have come, at most so long."""
+        if sum(map(len, self._waiting.values())) >= MOST_WAITING:
+            return
+        event = asyncio.Event()
+        self._waiting.setdefault(subscription, set()).add(event)
+        try:
+            async with asyncio.timeout(seconds):
+                await event.wait()
+        except TimeoutError:
+            pass
+        finally:
+            mine = self._waiting[subscription]
+            mine.discard(event)
+            if not mine:
+                del self._waiting[subscription]
+
+
+def settings_of(runtime: Runtime) -> Settings:
+    if not isinstance(runtime.settings, Settings):
+        raise TypeError("feeds need the gateway's settings")
+    return runtime.settings
+
+
+def desk_of(runtime: Runtime) -> Desk:
+    desk: Desk = runtime.extras[_NAME]
+    return desk
+
+
+async def open_desk(runtime: Runtime) -> None:
+    """Read the key; without it subscriptions may be looked at, but nothing is queued or handed over."""
+    settings = settings_of(runtime)
+    file = settings.feeds_key_file or settings.state_dir / "keys" / "feeds.key"
+    if not file.exists():
+        log.warning("feeds_without_key", reason="the key file is not there")
+    desk = Desk(Box(file.read_bytes()) if file.exists() else None)
+    runtime.extras[_NAME] = desk
+    runtime.on_nudge.append(desk.ring)

@@ -1,0 +1,237 @@
+"""Use cases: subscribe under an agreement, say in whom one is interested, pause, resume, end, replay."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from ndx_chassis.agreements import NoAgreement, PurposeNotCovered
+from ndx_chassis.app import Runtime
+from ndx_chassis.audit import Actor, record_audit
+from ndx_chassis.caller import Caller, Operator
+from ndx_chassis.ids import new_id
+from ndx_contracts.agreements import AdminScope, Agreement
+from ndx_contracts.feeds import BY_TYPE
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.agencies import service as agencies
+from gateway.agencies.models import Role
+from gateway.agreements import reading as agreements
+from gateway.feeds import repository
+from gateway.feeds.desk import desk_of, settings_of
+from gateway.feeds.errors import (
+    FeedEventTypeUnknown,
+    FeedLimitReached,
+    FeedNotCovered,
+    FeedStepRefused,
+)
+from gateway.feeds.handing_over import ENTITY, give_again, mine
+from gateway.feeds.models import (
+    STEPS,
+    FeedSubscription,
+    SubscriptionState,
+)
+from gateway.feeds.rights import Receiver, rights_of
+from gateway.feeds.schemas import (
+    InterestsOut,
+    PersonOfInterest,
+    ReplayIn,
+    ReplayOut,
+    Retry,
+    SubscriptionIn,
+    SubscriptionOut,
+)
+from gateway.feeds.views import found, shown
+
+
+async def subscribe(
+    session: AsyncSession, runtime: Runtime, caller: Caller, *, wanted: SubscriptionIn
+) -> SubscriptionOut:
+    """Begin to follow event types under one agreement.
+
+    Raises:
+        FeedEventTypeUnknown, FeedNotCovered, PurposeNotCovered, FeedLimitReached, and what holds the
+        agreement's calls back at this moment.
+    """
+    unknown = sorted(set(wanted.event_types) - BY_TYPE.keys())
+    if unknown:
+        raise FeedEventTypeUnknown(f"Not among those of /v1/feeds/event-types: {', '.join(unknown)}.")
+    agreement = (await agreements.standing(session, [wanted.agreement])).get(wanted.agreement)
+    agency = await agencies.agency_named(session, caller.agency)
+    if agreement is None or not agreement.binds(agency.code, agency.agency_class, caller.system):
+        raise NoAgreement
+    _check(agreement, wanted)
+    if await repository.count_of(session, caller.agency) >= settings_of(runtime).feeds_most_subscriptions:
+        raise FeedLimitReached("End a subscription that is not needed any more.")
+    now = datetime.now(UTC)
+    endpoint = wanted.endpoint
+    retry = Retry() if endpoint is None else endpoint.retry
+    made = FeedSubscription(
+        id=new_id(),
+        agency=caller.agency,
+        system=caller.system,
+        agreement_id=wanted.agreement,
+        purpose=wanted.purpose.value,
+        officer=wanted.officer or caller.officer,
+        case_id=wanted.case_id or caller.case_id,
+        event_types=sorted(set(wanted.event_types)),
+        people=wanted.people.value,
+        provinces=list(wanted.scope.provinces),
+        communes=list(wanted.scope.communes),
+        delivery=wanted.delivery.value,
+        endpoint=None if endpoint is None else endpoint.url,
+        endpoint_ca=None if endpoint is None else endpoint.ca_pem,
+        max_attempts=retry.max_attempts,
+        first_delay_seconds=retry.first_delay_seconds,
+        state=SubscriptionState.ACTIVE.value,
+        last_position=0,
+        acknowledged=0,
+        failures=0,
+        created_at=now,
+        updated_at=now,
+    )
+    (await rights_of(session, made)).require()
+    session.add(made)
+    await session.flush()
+    await record_audit(
+        session,
+        caller,
+        action="feed_subscribed",
+        entity_type=ENTITY,
+        entity_id=made.id,
+        details={"agreement": made.agreement_id, "types": made.event_types, "people": made.people},
+    )
+    return (await shown(session, [made]))[0]
+
+
+def _check(agreement: Agreement, wanted: SubscriptionIn) -> None:
+    needed = {BY_TYPE[name].operation(wanted.people) for name in wanted.event_types}
+    missing = sorted(needed - {grant.operation for grant in agreement.operations})
+    if missing:
+        raise FeedNotCovered(f"{agreement.agreement_id} does not grant {', '.join(missing)}.")
+    if agreement.conditions.consent_required:
+        raise FeedNotCovered("The agreement asks for each person's consent, and a feed has none to show.")
+    if wanted.purpose not in agreement.purposes:
+        raise PurposeNotCovered
+    if wanted.scope != AdminScope():
+        blind = sorted(name for name in wanted.event_types if BY_TYPE[name].place is None)
+        if blind:
+            raise FeedNotCovered(f"These carry no place to be narrowed by: {', '.join(blind)}.")
+
+
+async def take_step(session: AsyncSession, caller: Caller, *, identifier: UUID, step: str) -> SubscriptionOut:
+    """Pause, resume or end an own subscription."""
+    subscription = await mine(session, caller.agency, identifier, lock=True)
+    await _step(session, caller, subscription, step)
+    return (await shown(session, [subscription]))[0]
+
+
+async def move(
+    session: AsyncSession, operator: Operator, *, identifier: UUID, step: str, reason: str
+) -> SubscriptionOut:
+    """Suspend, release or end any subscription, as an operator."""
+    await agencies.require_role(session, operator, Role.OPERATOR)
+    subscription = await found(session, None, identifier, lock=True)
+    await _step(session, operator, subscription, step, reason)
+    return (await shown(session, [subscription]))[0]
+
+
+async def _step(
+    session: AsyncSession, actor: Actor, subscription: FeedSubscription, step: str, reason: str | None = None
+) -> None:
+    allowed, to = STEPS[step]
+    if SubscriptionState(subscription.state) not in allowed:
+        raise FeedStepRefused(f"The subscription is {subscription.state}.")
+    subscription.state, subscription.state_reason = to.value, reason
+    subscription.updated_at = datetime.now(UTC)
+    if to is SubscriptionState.ENDED:
+        await repository.clear(session, subscription.id)
+    await session.flush()
+    await record_audit(
+        session,
+        actor,
+        action=f"feed_{step}",
+        entity_type=ENTITY,
+        entity_id=subscription.id,
+        details={"state": to.value, **({} if reason is None else {"reason": reason})},
+    )
+
+
+async def add_interests(
+    session: AsyncSession,
+    runtime: Runtime,
+    caller: Caller,
+    *,
+    identifier: UUID,
+    people: Sequence[PersonOfInterest],
+) -> InterestsOut:
+    """Register interest in people; whether they exist is not said.
+
+    Raises:
+        FeedStepRefused: the subscription has ended, or follows everybody.
+        FeedLimitReached: it would be too many.
+    """
+    subscription = await mine(session, caller.agency, identifier, lock=True)
+    if subscription.state == SubscriptionState.ENDED.value:
+        raise FeedStepRefused("The subscription has ended.")
+    (await rights_of(session, subscription, Receiver(caller.system, caller.request_id, None, None))).require()
+    box = desk_of(runtime).box
+    rows = {}
+    for person in people:
+        key = box.person(person.personal_id)
+        reference = person.reference
+        sealed = None if reference is None else box.seal(reference.encode(), identifier, key)
+        rows[key] = {"subscription_id": identifier, "person_key": key, "sealed_reference": sealed}
+    if (
+        await repository.count_interests(session, identifier) + len(rows)
+        > settings_of(runtime).feeds_most_people
+    ):
+        raise FeedLimitReached("Remove people who are not of interest any more.")
+    await repository.add_interests(session, list(rows.values()))
+    await record_audit(
+        session,
+        caller,
+        action="feed_interest_added",
+        entity_type=ENTITY,
+        entity_id=identifier,
+        details={"people": len(rows)},
+    )
+    return InterestsOut(people_of_interest=await repository.count_interests(session, identifier))
+
+
+async def remove_interests(
+    session: AsyncSession, runtime: Runtime, caller: Caller, *, identifier: UUID, personal_ids: Sequence[str]
+) -> InterestsOut:
+    """End interest in people: nothing about them is handed over any more, not even what waits."""
+    await mine(session, caller.agency, identifier, lock=True)
+    keys = {desk_of(runtime).box.person(number) for number in personal_ids}
+    removed = await repository.remove_interests(session, identifier, keys)
+    await record_audit(
+        session,
+        caller,
+        action="feed_interest_removed",
+        entity_type=ENTITY,
+        entity_id=identifier,
+        details={"people": removed},
+    )
+    left = await repository.count_interests(session, identifier)
+    return InterestsOut(people_of_interest=left, removed=removed)
+
+
+async def replay(
+    session: AsyncSession, actor: Caller | Operator, *, identifier: UUID, wanted: ReplayIn
+) -> ReplayOut:
+    """Give events again from a time on, for their agency or as an operator."""
+    if isinstance(actor, Operator):
+        await agencies.require_role(session, actor, Role.OPERATOR)
+    agency = actor.agency if isinstance(actor, Caller) else None
+    subscription = await found(session, agency, identifier, lock=True)
+    given = await give_again(session, subscription, since=wanted.since, dead_only=wanted.dead_only)
+    await record_audit(
+        session,
+        actor,
+        action="feed_replayed",
+        entity_type=ENTITY,
+        entity_id=identifier,
+        details={"since": wanted.since.isoformat(), "events": given.replayed},
+    )
+    return given
