@@ -2,16 +2,20 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import date
 from typing import Any
 
 import asyncpg
 import pytest
 from ndx_chassis import dead_letters
 from ndx_chassis.app import Runtime
-from ndx_chassis.consumer import Subscription, handle_or_park
+from ndx_chassis.consumer import Event, Subscription, handle_or_park, handle_together
 from ndx_chassis.errors import DomainError, Kind
 from ndx_chassis.gateway_client import ProviderRefused, ProviderUnavailable
+from ndx_chassis.ids import new_id
 from ndx_chassis.inbox import MAX_ATTEMPTS, Parcel, delay_after, replay, retry_due
+from ndx_contracts.events import PersonChanged, PersonDeceased
+from ndx_contracts.events import envelope as ce
 from sqlalchemy import text
 
 pytestmark = pytest.mark.integration
@@ -260,3 +264,29 @@ async def test_an_own_database_that_is_away_keeps_the_message_in_kafka(
     with pytest.raises(asyncpg.CannotConnectNowError):
         await handle_or_park(runtime, subscription, parcel())
     assert await rows(runtime, "inbox") == []
+
+
+class TestOrder:
+    async def test_types_that_share_a_handler_come_in_their_order_traced_or_not(
+        self, runtime: Runtime
+    ) -> None:
+        taken: list[str] = []
+
+        async def act(_session: Any, events: list[Event[Any]], _runtime: Runtime) -> None:
+            taken.extend(str(event.id) for event in events)
+
+        subscription = Subscription(
+            PersonDeceased.TOPIC, "order", together={PersonDeceased: act, PersonChanged: act}
+        )
+        died = PersonDeceased(
+            person_id=new_id(), personal_id="079190000011", version=1, died_on=date(2026, 11, 20)
+        )
+        moved = PersonChanged(person_id=died.person_id, personal_id=died.personal_id, version=2, changed=())
+        parcels = []
+        for number, event in enumerate([moved, died, moved, died, moved]):
+            headers = {ce.CE_ID: str(new_id()), ce.CE_TYPE: event.TYPE}
+            if number % 2:
+                headers[ce.TRACEPARENT] = f"00-{'a' * 32}-{'b' * 16}-01"
+            parcels.append(Parcel(event.TOPIC, event.key, event.model_dump_json(), headers))
+        await handle_together(runtime, subscription, parcels)
+        assert taken == [parcel.headers[ce.CE_ID] for parcel in parcels]

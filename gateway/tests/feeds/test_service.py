@@ -105,6 +105,7 @@ class TestPull:
             "province_code": "79",
             "commune_code": "79001",
         }
+        assert (await ask("GET", f"/subscriptions/{feed}/attempts"))["items"] == []
         # Not acknowledged: it comes again, the same.
         assert (await ask("GET", f"/subscriptions/{feed}/events"))["items"] == page["items"]
         ack = await ask("POST", f"/subscriptions/{feed}/acks", {"cursor": page["next_cursor"]})

@@ -24,12 +24,17 @@ class TestDeath:
         self, deliver, add_person, emitted, session, client, insurer
     ):
         await add_person(MOTHER)
+        home = "UPDATE persons SET permanent_province_code = '79', permanent_commune_code = '26740'"
+        await session.execute(text(home))
+        await session.commit()
         await deliver(death())
         await deliver(death())
         (event,) = await emitted()
         assert event["type"] == "population.person-deceased.v1"
         assert event["data"]["died_on"] == "2026-11-01"
         assert event["data"]["version"] == 2
+        # By the place it is decided who may be told.
+        assert (event["data"]["province_code"], event["data"]["commune_code"]) == ("79", "26740")
         row = (
             await session.execute(text("SELECT version, changed, before, valid_from FROM person_history"))
         ).one()

@@ -11,7 +11,7 @@ from ndx_chassis.idempotency import IdempotencyKey, once
 
 from gateway.agencies.schemas import ReasonIn
 from gateway.doors import OperatorDep
-from gateway.feeds import handing_over, service, views, waiting
+from gateway.feeds import handing_over, reading, service, waiting
 from gateway.feeds.models import EventState, SubscriptionState
 from gateway.feeds.schemas import (
     AckIn,
@@ -39,7 +39,7 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 
 @router.get("/event-types", openapi_extra=_AGENCY, dependencies=[KNOWN_CALLER])
 async def list_feed_event_types() -> EventTypeList:
-    return views.event_types()
+    return reading.event_types()
 
 
 @router.post("/subscriptions", status_code=201, openapi_extra=_AGENCY)
@@ -65,7 +65,7 @@ async def create_feed_subscription(
 async def list_my_feed_subscriptions(
     session: SessionDep, caller: CallerDep, cursor: UUID | None = None, limit: Limit = 200
 ) -> SubscriptionPage:
-    return await views.page_of_subscriptions(
+    return await reading.page_of_subscriptions(
         session, agency=caller.agency, state=None, after=cursor, limit=limit
     )
 
@@ -74,7 +74,7 @@ async def list_my_feed_subscriptions(
 async def show_my_feed_subscription(
     subscription_id: UUID, session: SessionDep, caller: CallerDep
 ) -> SubscriptionOut:
-    return await views.show(session, caller.agency, subscription_id)
+    return await reading.show(session, caller.agency, subscription_id)
 
 
 @router.post("/subscriptions/{subscription_id}/pause", openapi_extra=_AGENCY)
@@ -172,7 +172,7 @@ async def list_feed_event_states(
     cursor: Place = 0,
     limit: Limit = 200,
 ) -> EventStatusPage:
-    return await views.event_statuses(
+    return await reading.event_statuses(
         session, caller.agency, subscription_id, state=state, after=cursor, limit=limit
     )
 
@@ -185,7 +185,7 @@ async def list_feed_attempts(
     cursor: UUID | None = None,
     limit: Limit = 200,
 ) -> AttemptPage:
-    return await views.attempts(session, caller.agency, subscription_id, before=cursor, limit=limit)
+    return await reading.attempts(session, caller.agency, subscription_id, before=cursor, limit=limit)
 
 
 operators = APIRouter(prefix="/v1/feed-subscriptions", tags=["feeds"])
@@ -203,7 +203,7 @@ async def list_feed_subscriptions(
     limit: Limit = 200,
 ) -> SubscriptionPage:
     del operator  # any operator may look: people and contents are not shown
-    return await views.page_of_subscriptions(session, agency=agency, state=state, after=cursor, limit=limit)
+    return await reading.page_of_subscriptions(session, agency=agency, state=state, after=cursor, limit=limit)
 
 
 @operators.get("/{subscription_id}", openapi_extra=_OPERATOR)
@@ -211,7 +211,7 @@ async def show_feed_subscription(
     subscription_id: UUID, session: SessionDep, operator: OperatorDep
 ) -> SubscriptionOut:
     del operator  # any operator may look
-    return await views.show(session, None, subscription_id)
+    return await reading.show(session, None, subscription_id)
 
 
 @operators.get("/{subscription_id}/event-states", openapi_extra=_OPERATOR)
@@ -225,7 +225,9 @@ async def list_event_states_of_feed(
     limit: Limit = 200,
 ) -> EventStatusPage:
     del operator  # any operator may look
-    return await views.event_statuses(session, None, subscription_id, state=state, after=cursor, limit=limit)
+    return await reading.event_statuses(
+        session, None, subscription_id, state=state, after=cursor, limit=limit
+    )
 
 
 @operators.get("/{subscription_id}/attempts", openapi_extra=_OPERATOR)
@@ -237,7 +239,7 @@ async def list_attempts_of_feed(
     limit: Limit = 200,
 ) -> AttemptPage:
     del operator  # any operator may look
-    return await views.attempts(session, None, subscription_id, before=cursor, limit=limit)
+    return await reading.attempts(session, None, subscription_id, before=cursor, limit=limit)
 
 
 @operators.post("/{subscription_id}/suspend", openapi_extra=_OPERATOR)

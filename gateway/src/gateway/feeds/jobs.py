@@ -6,7 +6,7 @@ from ndx_chassis.app import Runtime
 from ndx_chassis.audit import record_audit
 from ndx_chassis.telemetry import log
 
-from gateway.agencies.models import AgencyState
+from gateway.agencies.vocabulary import AgencyState
 from gateway.agreements.steps import Clock
 from gateway.feeds import repository
 from gateway.feeds.desk import settings_of

@@ -12,7 +12,7 @@ from ndx_contracts.feeds import BY_TYPE, FedEvent, People
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies import service as agencies
-from gateway.agencies.models import AgencyState
+from gateway.agencies.vocabulary import AgencyState
 from gateway.agreements import reading as agreements
 from gateway.feeds.errors import AgencyIsSuspended
 from gateway.feeds.models import FeedSubscription

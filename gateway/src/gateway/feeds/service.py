@@ -14,7 +14,7 @@ from ndx_contracts.feeds import BY_TYPE
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies import service as agencies
-from gateway.agencies.models import Role
+from gateway.agencies.vocabulary import Role
 from gateway.agreements import reading as agreements
 from gateway.feeds import repository
 from gateway.feeds.desk import desk_of, settings_of
@@ -30,6 +30,7 @@ from gateway.feeds.models import (
     FeedSubscription,
     SubscriptionState,
 )
+from gateway.feeds.reading import found, shown
 from gateway.feeds.rights import Receiver, rights_of
 from gateway.feeds.schemas import (
     InterestsOut,
@@ -40,7 +41,6 @@ from gateway.feeds.schemas import (
     SubscriptionIn,
     SubscriptionOut,
 )
-from gateway.feeds.views import found, shown
 
 
 async def subscribe(
