@@ -276,7 +276,7 @@ class TestOrder:
             taken.extend(str(event.id) for event in events)
 
         subscription = Subscription(
-            PersonDeceased.TOPIC, "order", together={PersonDeceased: act, PersonChanged: act}
+            PersonDeceased.TOPIC, "order", together={PersonDeceased: act, PersonChanged: act}, in_order=True
         )
         died = PersonDeceased(
             person_id=new_id(), personal_id="079190000011", version=1, died_on=date(2026, 11, 20)

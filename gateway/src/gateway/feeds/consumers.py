@@ -21,6 +21,7 @@ def subscriptions() -> list[Subscription]:
         Subscription(
             topic=topic,
             group="feeds",
+            in_order=True,
             together={fed.event: on_events for fed in FED if topic == fed.event.TOPIC},
         )
         for topic in topics
