@@ -6,6 +6,7 @@ S ?= gateway
 B ?=
 DO ?= list
 LOCAL := $(PY) -m ndx_local.main
+TESTS_OF := .cache/types/tests_of
 TESTED := contracts/*/tests gateway/tests svc-*/tests deploy/*/tests
 
 .DEFAULT_GOAL := help
@@ -36,9 +37,12 @@ lint: setup ## ruff: style and common mistakes
 	@.venv/bin/ruff check --quiet . && .venv/bin/ruff format --quiet --check . \
 	  || { echo "ndx: the linters have remarks, see above; make fmt mends most of them"; exit 1; }
 
-types: setup ## mypy, strict
+types: setup ## mypy, strict; tests are read under names of their own, their arguments may go without a type
 	@echo "ndx: types"
-	@.venv/bin/mypy $$(ls -d contracts/*/src gateway/src svc-*/src deploy/*/src tests-e2e/benchmarks) \
+	@rm -rf $(TESTS_OF) && mkdir -p $(TESTS_OF) && for folder in $(TESTED) tests-e2e/flows tests-e2e/faults; do \
+	  ln -s "$(CURDIR)/$$folder" "$(TESTS_OF)/$$(echo $$folder | sed 's:/tests$$::' | tr '/-' '__')"; done && \
+	  ln -s "$(CURDIR)/tests-e2e/conftest.py" $(TESTS_OF)/e2e_conftest.py
+	@.venv/bin/mypy $$(ls -d contracts/*/src gateway/src svc-*/src deploy/*/src tests-e2e/benchmarks $(TESTS_OF)/*) \
 	  || { echo "ndx: mypy found wrong types, see above"; exit 1; }
 
 imports: setup ## import-linter: the direction of imports

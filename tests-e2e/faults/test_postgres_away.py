@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -18,7 +19,7 @@ INSIDE = ("Traceback", "asyncpg", "sqlalchemy", "psycopg", "Connection refused",
 class Commune:
     """Declares births one after another, each until it is registered, and keeps every answer it got."""
 
-    system: object
+    system: Any
     answers: list[httpx.Response] = field(default_factory=list)
     registered: dict[str, str] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)

@@ -246,7 +246,7 @@ async def test_a_process_that_dies_while_trying_again_loses_nothing(
 
     handler.failure = ProviderUnavailable()
     await handle_or_park(runtime, subscription, parcel())
-    handler.failure = Killed()  # type: ignore[assignment]  # no exception that a program may catch
+    handler.failure = Killed()  # no exception that a program may catch
     await let_time_pass(runtime)
     with pytest.raises(Killed):
         await retry_due(runtime, [subscription])

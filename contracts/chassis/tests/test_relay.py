@@ -77,7 +77,7 @@ async def test_a_disclosure_arrives_at_its_reader_as_it_was_written(
     (message,) = producer.sent
     subscription = Subscription("insurance.disclosure.v1", "ledger", {DisclosureRecord: keep})
     for _ in range(2):
-        await handle(runtime, subscription, parcel_of(message))  # type: ignore[arg-type]  # has what it reads
+        await handle(runtime, subscription, parcel_of(message))
     (record,) = seen
     assert (record.service, record.agency, record.agreement_version) == ("insurance", "H79.001", 3)
     assert (message.topic, message.key.decode()) == ("insurance.disclosure.v1", str(record.id))
@@ -99,11 +99,12 @@ async def test_looking_for_new_rows_never_reads_through_the_old_ones(
     last = (2**60, relay._ZERO)
     connection = await asyncpg.connect(database_url, server_settings=relay._SESSION)
     try:
+        rest: tuple[object, ...]
         if lookahead == "read":
-            asked, values = relay._READ.format(source="outbox"), (*last, relay.BATCH)
+            asked, rest = relay._READ.format(source="outbox"), (relay.BATCH,)
         else:
-            asked, values = relay._HIDDEN, (*last, *last)
-        plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {asked}", *values))
+            asked, rest = relay._HIDDEN, last
+        plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {asked}", *last, *rest))
     finally:
         await connection.close()
     assert "Seq Scan" not in plan

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from gateway.agencies import service
+from gateway.agencies.errors import EnrolmentCodeInvalid
 from gateway.agencies.vocabulary import TRANSITIONS, AgencyState
 from ndx_chassis.app import Runtime
 from sqlalchemy import text
@@ -50,7 +51,7 @@ class TestList:
         found: list[str] = []
         cursor = ""
         while cursor is not None:
-            asked = {"limit": 2, "cursor": cursor}
+            asked: dict[str, int | str] = {"limit": 2, "cursor": cursor}
             reply = await client.get("/v1/agencies", params=asked, headers=as_operator("NDX", "an"))
             page = reply.json()
             found += [item["code"] for item in page["items"]]
@@ -113,7 +114,7 @@ class TestSystems:
             past = text("UPDATE systems SET enrolment_expires_at = now() - interval '1 second'")
             await session.execute(past)
         async with runtime.sessions() as session:
-            with pytest.raises(service.EnrolmentCodeInvalid):
+            with pytest.raises(EnrolmentCodeInvalid):
                 await service.open_enrolment(session, made["enrolment_code"])
 
     async def test_codes_that_wait_are_listed_without_the_codes(self, post: Do, read: Do, hospital: Any):
@@ -128,5 +129,5 @@ class TestSystems:
         former = await post("NDX:an", "/v1/agencies/H79.001/systems", {"code": "his"}, 201)
         await post("NDX:an", "/v1/agencies/H79.001/systems/his/enrolment-codes", {}, 201)
         async with runtime.sessions() as session:
-            with pytest.raises(service.EnrolmentCodeInvalid):
+            with pytest.raises(EnrolmentCodeInvalid):
                 await service.open_enrolment(session, former["enrolment_code"])

@@ -30,7 +30,8 @@ def naive_root(leaves: list[bytes]) -> bytes:
 
 def grown(leaves: list[bytes]) -> tuple[Frontier, dict[int, list[bytes]]]:
     """Return the tree and what is stored of it: hashes by level."""
-    tree, levels = Frontier(), {0: [], 1: [], 2: []}
+    tree = Frontier()
+    levels: dict[int, list[bytes]] = {0: [], 1: [], 2: []}
     for leaf in leaves:
         levels[0].append(leaf_hash(leaf))
         for full in tree.append(leaf_hash(leaf)):

@@ -303,7 +303,7 @@ class TestLists:
 
 class TestFiles:
     async def test_what_ends_within_thirty_days_is_renewed(self, bus: Any, runtime: Runtime, state_dir: Path):
-        internal = files.authority.open_authority(state_dir, "internal-ca", "")
+        internal = authority.open_authority(state_dir, "internal-ca", "")
         agency = files.open_generation(state_dir, "agency-ca", None)
         doors = {"gateway-public": agency, "gateway-client": internal}
         for name, ca in doors.items():

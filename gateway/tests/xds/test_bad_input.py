@@ -42,7 +42,7 @@ async def connected(live: Bus, context: ssl.SSLContext, *, port: int | None = No
 async def answers(live: Bus, data: bytes, *, port: int | None = None) -> list[Answer]:
     """Send bytes and return the answers, each with its status and its JSON body, until nothing more comes."""
     context = context_of(live, certificate=port is None)
-    found = []
+    found: list[Answer] = []
     async with connected(live, context, port=port) as (reader, writer):
         writer.write(data)
         while True:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from gateway.agencies.service import AgencyEntry, OperatorEntry, SystemEntry
 from gateway.xds import compile as compiling
-from gateway.xds import names, protos
+from gateway.xds import names, parts, protos
 from gateway.xds.compile import Compiler, compile_resources, compile_stops
 from gateway.xds.snapshot import Doors, Material, Snapshot
 from hypothesis import given, settings
@@ -159,7 +159,7 @@ class TestIncremental:
         compiler = Compiler()
         before = compiler.compile(snapshot)
         made: list[str] = []
-        part_of = compiling.part_of
+        part_of = parts.part_of
 
         def counted(agency: AgencyEntry, *rest: Any) -> Any:
             made.append(agency.code)

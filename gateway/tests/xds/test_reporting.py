@@ -133,9 +133,9 @@ class TestAccessLog:
         """Somebody fills the wrong header: the call is refused as before, and nobody reads what it was."""
         async with live.caller(G03) as client:
             replies = [
-                await client.get(path, headers={"NDX-Purpose": purpose})
+                await client.get(path, headers={b"NDX-Purpose": purpose.encode()})
                 for path in (PERSON, "/v1/allowed-operations")
-                for purpose in (PERSONAL_ID, "Nguyễn Thị Minh".encode())
+                for purpose in (PERSONAL_ID, "Nguyễn Thị Minh")
             ]
         assert {r.json()["code"] for r in replies[:2]} == {"purpose-unknown"}
         for reply in replies:

@@ -22,6 +22,7 @@ class TestLoadPersons:
         assert (loaded.lines, loaded.inserted, loaded.existing, loaded.rejected) == (3, 3, 0, 0)
         connection = await asyncpg.connect(database_url)
         child = await connection.fetchrow("SELECT * FROM persons WHERE personal_id = '079324000002'")
+        assert child is not None
         assert (child["nationality"], child["life_status"], child["source"]) == ("VN", "ALIVE", "import:test")
         assert child["birth_place"] == "Phường Bến Nghé, Thành phố Hồ Chí Minh"
         found = await connection.fetch(

@@ -10,6 +10,7 @@ import pytest
 import typer
 from cryptography import x509
 from ndx_client import client as client_module
+from ndx_client.errors import GatewayUnreachable
 from ndx_client.main import app
 from ndx_client.models import Issued
 from typer.testing import CliRunner
@@ -52,7 +53,7 @@ def bus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[httpx.Request]:
     def patched(**options: Any) -> httpx.Client:
         return original(**(options | {"transport": httpx.MockTransport(answer)}))
 
-    monkeypatch.setattr(client_module.httpx, "Client", patched)
+    monkeypatch.setattr(httpx, "Client", patched)
     monkeypatch.setattr(client_module, "_context", lambda *_: True)
     for name in ("NDX_CERT", "NDX_KEY"):
         monkeypatch.setenv(name, str(tmp_path / name))
@@ -132,7 +133,7 @@ class TestCertificateRequest:
     ):
         def refuse(self: Any, code: str, csr: str) -> Issued:
             assert x509.load_pem_x509_csr(csr.encode()).is_signature_valid
-            raise client_module.GatewayUnreachable("No answer.")
+            raise GatewayUnreachable("No answer.")
 
         monkeypatch.setattr(client_module.NdxClient, "request_certificate", refuse)
         arguments = ("certificate", "request", "--code", "x" * 32, "--out", str(tmp_path), "--name", "his")
