@@ -9,7 +9,8 @@ import asyncpg
 import pytest
 from ndx_chassis import relay
 from ndx_chassis.app import Runtime
-from ndx_chassis.consumer import Event, Subscription, handle, parcel_of
+from ndx_chassis.consumer import Event, Subscription, handle
+from ndx_chassis.inbox import parcel_of
 from ndx_contracts.disclosure import DisclosureRecord
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession

@@ -47,7 +47,10 @@ class Call:
 
     def plain(self) -> rules.Call:
         said = ((v,) if v is not None else () for v in (self.purpose, self.officer, self.case))
-        return rules.Call(self.san, self.operation.method, self.path, *said, fingerprint=self.fingerprint)
+        purpose, officer, case = said
+        return rules.Call(
+            self.san, self.operation.method, self.path, purpose, officer, case, self.fingerprint
+        )
 
     def headers(self) -> dict[str, str]:
         given = {

@@ -7,20 +7,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
-from aiokafka import ConsumerRecord
 from ndx_contracts.disclosure import DisclosureRecord
 from ndx_contracts.events import envelope as ce
 from ndx_contracts.events.envelope import EventData
 from opentelemetry.trace import SpanKind
 from pydantic import BaseModel
-from sqlalchemy import bindparam, null, text, update
+from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.sql.dml import ReturningUpdate
 
 from ndx_chassis.errors import DomainError
-from ndx_chassis.inbox import EventUnreadable, Parcel, error_of, park
+from ndx_chassis.inbox import EventUnreadable, Parcel, error_of, finish, park
 from ndx_chassis.problems import is_connection_trouble, where
 from ndx_chassis.tables import inbox
 from ndx_chassis.telemetry import extract, inbound, log, span
@@ -121,17 +119,6 @@ def _model_for(event_type: str, handlers: Mapping[type[BaseModel], Any]) -> type
     return None
 
 
-def parcel_of(record: "ConsumerRecord[bytes, bytes]") -> Parcel:
-    """Take a Kafka record apart into what the inbox can keep."""
-    headers = {k: v.decode("utf-8", "replace") for k, v in record.headers}
-    return Parcel(
-        topic=record.topic,
-        key=(record.key or b"").decode("utf-8", "replace"),
-        value=(record.value or b"").decode("utf-8", "replace"),
-        headers=headers,
-    )
-
-
 async def handle(
     runtime: "Runtime", subscription: Subscription, parcel: Parcel, *, retrying: bool = False
 ) -> bool:
@@ -152,7 +139,7 @@ async def handle(
     with inbound(header), _consumer_span(subscription, event, header):
         async with runtime.sessions() as session, session.begin():
             taken = await session.execute(
-                _finish(subscription.consumer, event.id) if retrying else _TAKE,
+                finish(subscription.consumer, event.id) if retrying else _TAKE,
                 {} if retrying else {"reader": subscription.consumer, "event": event.id},
             )
             if taken.first() is None:
@@ -177,12 +164,6 @@ def _event(model: type[BaseModel], parcel: Parcel) -> Event[Any]:
         )
     except (ValueError, KeyError) as error:  # pydantic's ValidationError is a ValueError
         raise EventUnreadable(type(error).__name__) from None
-
-
-def _finish(consumer: str, event_id: UUID) -> ReturningUpdate[Any]:
-    mine = (inbox.c.consumer == consumer) & (inbox.c.event_id == event_id) & (inbox.c.state == "WAITING")
-    done = update(inbox).where(mine).values(state="DONE", message=null(), next_attempt_at=None)
-    return done.returning(inbox.c.event_id)
 
 
 def _is_recorded(header: str | None) -> bool:

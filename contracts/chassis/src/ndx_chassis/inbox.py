@@ -6,10 +6,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from aiokafka import ConsumerRecord
 from ndx_contracts.events import envelope as ce
 from ndx_contracts.topics import dead_letter_topic
-from sqlalchemy import ColumnElement, Row, and_, bindparam, func, select, text, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, func, null, select, text, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from ndx_chassis.errors import DomainError, Kind
 from ndx_chassis.gateway_client import ProviderRefused
@@ -75,6 +77,17 @@ def delay_after(attempts: int) -> timedelta:
     """Return the growing pause before the next attempt: 0.5 s doubling to 5 minutes, with jitter."""
     seconds = min(0.5 * 2 ** min(attempts, 20), _LONGEST_SECONDS)
     return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311 - jitter is no secret
+
+
+def parcel_of(record: "ConsumerRecord[bytes, bytes]") -> Parcel:
+    """Take a Kafka record apart into what the inbox can keep."""
+    headers = {k: v.decode("utf-8", "replace") for k, v in record.headers}
+    return Parcel(
+        topic=record.topic,
+        key=(record.key or b"").decode("utf-8", "replace"),
+        value=(record.value or b"").decode("utf-8", "replace"),
+        headers=headers,
+    )
 
 
 async def park(runtime: "Runtime", consumer: str, parcel: Parcel, *, error: str) -> None:
@@ -211,6 +224,13 @@ async def _hasten(runtime: "Runtime", consumer: str) -> None:
             )
             .values(next_attempt_at=func.clock_timestamp())
         )
+
+
+def finish(consumer: str, event_id: UUID) -> ReturningUpdate[Any]:
+    """Return the statement that ends the wait of an event, and yields it if it waited."""
+    mine = (inbox.c.consumer == consumer) & (inbox.c.event_id == event_id) & (inbox.c.state == "WAITING")
+    done = update(inbox).where(mine).values(state="DONE", message=null(), next_attempt_at=None)
+    return done.returning(inbox.c.event_id)
 
 
 async def replay(session: "AsyncSession", *, consumer: str | None = None) -> int:

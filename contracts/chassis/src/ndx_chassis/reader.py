@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from ndx_chassis.consumer import Subscription, handle_or_park, handle_together, parcel_of
+from ndx_chassis.consumer import Subscription, handle_or_park, handle_together
+from ndx_chassis.inbox import parcel_of
 from ndx_chassis.problems import is_connection_trouble, where
 from ndx_chassis.telemetry import log
 
