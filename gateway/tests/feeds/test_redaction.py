@@ -78,7 +78,7 @@ class TestExcerpt:
     @given(st.sets(st.sampled_from(list(G))))
     def test_whatever_is_granted_no_more_comes_out(self, granted: set[G]):
         for one in FED:
-            data = dict.fromkeys(one.event.model_fields, "x")
+            data: dict[str, object] = dict.fromkeys(one.event.model_fields, "x")
             if one.names:
                 data[one.names] = [g.value for g in G]
             found = excerpt(one, data, granted)
