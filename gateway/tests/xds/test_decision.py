@@ -145,16 +145,16 @@ def compiled(found: dict[str, Any], call: Call) -> dict[str, str | None]:
     route = next(r for r in routes_in(host["matcher"]) if r["name"] == call.operation.name)
     rbac = route["typed_per_filter_config"][names.AGREEMENT_FILTER]["rbac"]
     answer: dict[str, str | None] = {}
-    stopped = outcome(stop_filter["matcher"], call)
-    assert stopped is not None
-    if not stopped[1]:
-        return {"refused": stopped[0]}
     switched_on = names.CLASS_FILTER in route["typed_per_filter_config"]
     class_filter = found[protos.ECDS][names.CLASS_FILTER]["typed_config"]
     members = outcome(class_filter["shadow_matcher"], call) if "shadow_matcher" in class_filter else None
     call.left.clear()
     if switched_on and members is not None:
         call.left[names.CLASS_KEY] = members[0]
+    stopped = outcome(stop_filter["matcher"], call)
+    assert stopped is not None
+    if not stopped[1]:
+        return {"refused": stopped[0]}
     for key, document in (("agency", agency_filter), ("agreement", rbac)):
         decided = outcome(document["matcher"], call)
         assert decided is not None

@@ -1,10 +1,12 @@
 """Template agreements in a real Envoy: every agency of a class, by its class and not by its certificate."""
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 from gateway.agencies.service import AgencyEntry, SystemEntry
+from gateway.xds.compile import compile_stops
 from ndx_contracts.agreements import AgencyClass, Agreement, AgreementState, Conditions, Quotas
 from ndx_contracts.purposes import Purpose
 from ndx_testing.bus import AGENCIES, AGREEMENTS, PERSON, TODAY, Bus, agreement
@@ -106,6 +108,26 @@ class TestTemplate:
         await put_up(live, template(), clinics=[*CLINICS, stopped])
         assert said(await ask(live, "K4:his", **CARE)) == "agency-suspended"
         assert said(await ask(live, "K5:his", **CARE)) == "agency-unknown"
+
+    async def test_a_suspension_holds_by_the_stop_filter_alone_before_the_routes_are_compiled(
+        self, live: Bus
+    ) -> None:
+        own = agreement("DSA-K1-1", ["population.verify_person"], purposes=(Purpose.HEALTH_ENTITLEMENT,))
+        both = (Purpose.HEALTH_ENTITLEMENT, Purpose.DATA_RECONCILIATION)
+        hospitals = template(2, consumer_systems=("his",), purposes=(Purpose.STATISTICS,))
+        found = template(purposes=both)
+        await put_up(live, found, hospitals, own)
+        stopped = [a.model_copy(update={"state": AgreementState.SUSPENDED}) for a in (found, hospitals)]
+        live.snapshot = replace(live.snapshot, agreements=[*AGREEMENTS, *stopped, own])
+        live.server.publish(compile_stops(live.snapshot))
+        await live.server.wait_settled()
+        assert said(await ask(live, "K2:his", **CARE)) == "agreement-suspended"
+        assert said(await ask(live, "K2:his", NDX_Purpose="STATISTICS")) == "agreement-suspended"
+        assert said(await ask(live, "K2:lab", NDX_Purpose="STATISTICS")) == "purpose-not-covered"
+        assert said(await ask(live, "K2:his", NDX_Purpose="TAX_ADMINISTRATION")) == "purpose-not-covered"
+        # Its own agreement carries K1's calls; for the purpose that only the template covers, it is stopped.
+        assert said(await ask(live, "K1:his", **CARE)) == "DSA-K1-1"
+        assert said(await ask(live, "K1:his", NDX_Purpose="DATA_RECONCILIATION")) == "agreement-suspended"
 
     async def test_without_any_template_the_operation_is_as_before(self, live: Bus) -> None:
         await put_up(live, template())

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 from ndx_chassis.ids import new_id
 from ndx_contracts.disclosure import DisclosureRecord, Outcome
-from ndx_contracts.events import AccountActivated, AccountLocked, AccountUnlocked
+from ndx_contracts.events import AccountActivated, AccountLocked, AccountUnlocked, AgencyChanged
 from ndx_contracts.field_groups import FieldGroup
 from sqlalchemy import text
 from svc_population.disclosures.service import index_own
@@ -146,3 +146,26 @@ class TestListMyDisclosures:
         await deliver(AccountUnlocked(account_id=ACCOUNT, account_version=2))
         reply = await client.get(URL, headers=as_citizen(ACCOUNT))
         assert (reply.status_code, reply.json()["code"]) == (403, "account-locked")
+
+
+class TestUnderATemplate:
+    async def test_the_reader_is_named_and_not_the_class(
+        self, client, deliver, add_person, session, as_citizen, agree
+    ):
+        await family(deliver, add_person, session)
+        agree(
+            "H79.001",
+            {"insurance.create_entitlement_check": []},
+            purposes=["HEALTH_ENTITLEMENT"],
+            agreement_id="DSA-CLASS_HEALTH-1",
+            consumer_class="HEALTH",
+        )
+        words = {"agency_class": "HEALTH", "state": "ACTIVE"}
+        for name, name_en in (("Trạm y tế", "Station"), ("Trạm y tế phường 1", "Health station 1")):
+            await deliver(AgencyChanged(code="H79.001", name=name, name_en=name_en, **words))
+        for agency in ("H79.001", "H01.002"):
+            await deliver(foreign(MOTHER, agency=agency, agreement="DSA-CLASS_HEALTH-1"))
+        reply = await client.get(URL, headers=as_citizen(ACCOUNT))
+        seen = {i["agency"]["code"]: (i["agency"]["vi"], i["agency"]["en"]) for i in reply.json()["items"]}
+        assert seen["H79.001"] == ("Trạm y tế phường 1", "Health station 1")
+        assert seen["H01.002"] == ("H01.002", "H01.002"), "rather its code than the name of a class"

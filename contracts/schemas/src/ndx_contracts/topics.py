@@ -49,6 +49,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("insurance.entitlement.v1"),
     Topic("tax.taxpayer.v1"),
     Topic("tax.dependant.v1"),
+    Topic("gateway.agency.v1", partitions=1, retention_ms=None, compacted=True),
     Topic("gateway.agreement.v1", partitions=1, retention_ms=None, compacted=True),
     Topic("gateway.certificate.v1", partitions=1),
     *(Topic(disclosure_topic(s), partitions=3, retention_ms=90 * DAY_MS) for s in DISCLOSING_SERVICES),

@@ -166,7 +166,7 @@ def agree(runtime: Runtime) -> Agree:
             agreement_id=agreement_id or f"DSA-{agency}-1",
             version=1,
             state=terms.pop("state", AgreementState.ACTIVE),
-            consumer_agency=agency,
+            consumer_agency=None if "consumer_class" in terms else agency,
             consumer_name=f"Cơ quan {agency}",
             consumer_name_en=f"Agency {agency}",
             provider_agency=terms.pop("provider_agency", "G01"),

@@ -22,7 +22,7 @@ from gateway.doors import OperatorDep
 router = APIRouter(prefix="/v1/agencies", tags=["agencies"])
 
 
-@router.post("", status_code=201, openapi_extra=operation(door="operator"))
+@router.post("", status_code=201, openapi_extra=operation(door="operator", changes="ANNOUNCED"))
 async def register_agency(body: AgencyIn, session: SessionDep, operator: OperatorDep) -> AgencyOut:
     return await service.register_agency(session, operator, wanted=body)
 
@@ -58,14 +58,14 @@ async def list_open_enrolments(session: SessionDep, operator: OperatorDep) -> Op
     return await service.open_enrolments(session)
 
 
-@router.post("/{agency}/suspend", openapi_extra=operation(door="operator"))
+@router.post("/{agency}/suspend", openapi_extra=operation(door="operator", changes="ANNOUNCED"))
 async def suspend_agency(
     agency: str, body: ReasonIn, session: SessionDep, operator: OperatorDep
 ) -> AgencyOut:
     return await service.suspend_agency(session, operator, code=agency, reason=body.reason)
 
 
-@router.post("/{agency}/reactivate", openapi_extra=operation(door="operator"))
+@router.post("/{agency}/reactivate", openapi_extra=operation(door="operator", changes="ANNOUNCED"))
 async def reactivate_agency(
     agency: str, body: ReasonIn, session: SessionDep, operator: OperatorDep
 ) -> AgencyOut:

@@ -8,6 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Operator
+from ndx_chassis.outbox import publish
+from ndx_contracts.agreements import AgencyClass
+from ndx_contracts.events import AgencyChanged
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies import repository
@@ -118,8 +121,23 @@ async def register_agency(session: AsyncSession, operator: Operator, *, wanted: 
     await record_audit(
         session, operator, action="agency_registered", entity_type="agency", entity_id=agency.code
     )
-    await announce(session, "agency", agency.code)
+    await _tell(session, agency)
     return _out(agency)
+
+
+async def _tell(session: AsyncSession, agency: Agency) -> None:
+    """Tell the data plane, and whoever shows people the agency's name."""
+    await publish(
+        session,
+        AgencyChanged(
+            code=agency.code,
+            name=agency.name,
+            name_en=agency.name_en,
+            agency_class=AgencyClass(agency.agency_class),
+            state=agency.state,
+        ),
+    )
+    await announce(session, "agency", agency.code)
 
 
 async def page_of_agencies(session: AsyncSession, *, cursor: str, limit: int) -> AgencyPage:
@@ -161,7 +179,7 @@ async def _move(
         entity_id=code,
         details={"reason": reason},
     )
-    await announce(session, "agency", code)
+    await _tell(session, agency)
     return _out(agency)
 
 
@@ -260,6 +278,7 @@ async def use_enrolment(session: AsyncSession, enrolment: Enrolment, *, serial: 
     system.enrolment_serial = serial
     if agency.state == AgencyState.REGISTERED.value:
         agency.state = AgencyState.ACTIVE.value
+        await _tell(session, agency)
     await session.flush()
 
 
@@ -302,17 +321,17 @@ async def ensure_agency(
 ) -> None:
     """Register an agency of the platform at bootstrap unless it is there."""
     if await repository.find_agency(session, code) is None:
-        session.add(
-            Agency(
-                code=code,
-                name=name,
-                name_en=name_en,
-                agency_class=agency_class,
-                state=AgencyState.ACTIVE.value,
-                created_at=datetime.now(UTC),
-            )
+        agency = Agency(
+            code=code,
+            name=name,
+            name_en=name_en,
+            agency_class=agency_class,
+            state=AgencyState.ACTIVE.value,
+            created_at=datetime.now(UTC),
         )
+        session.add(agency)
         await session.flush()
+        await _tell(session, agency)
 
 
 async def ensure_operator(session: AsyncSession, *, agency: str, login: str, roles: list[str]) -> None:

@@ -33,8 +33,8 @@ from gateway.xds.routes import (
     scopes,
 )
 from gateway.xds.snapshot import Snapshot
-from gateway.xds.stop_filter import stop, stop_filter
-from gateway.xds.templates import class_filter, template_buckets, template_decisions
+from gateway.xds.stop_filter import PASSES, stop, stop_filter
+from gateway.xds.templates import class_filter, template_buckets, template_decisions, template_stops
 from gateway.xds.wire import Wire
 
 _Made = TypeVar("_Made")
@@ -70,6 +70,7 @@ class Compiler:
         self._by_class: dict[str, matchers.Node] = {}
         """Operation name → what templates decide."""
         self._template_buckets: dict[str, Wire] = {}
+        self._template_stops = PASSES
         self._made: dict[tuple[str, str], tuple[Any, Any]] = {}
 
     def compile(self, snapshot: Snapshot) -> Resources:
@@ -181,6 +182,7 @@ class Compiler:
         self._templates = wins
         every = [verdict for found in wins.values() for verdict in found]
         self._by_class = template_decisions(every, self._operations)
+        self._template_stops = template_stops(every, self._operations)
         after = template_buckets(every)
         self._buckets.replace(self._template_buckets, after)
         self._template_buckets = after
@@ -198,9 +200,11 @@ class Compiler:
 
     def _stop_filter(self) -> Resource:
         def made() -> Resource:
-            return from_filter(names.STOP_FILTER, protos.Rbac, stop_filter(Entries(self._stops.joined())))
+            found = stop_filter(Entries(self._stops.joined()), self._template_stops)
+            return from_filter(names.STOP_FILTER, protos.Rbac, found)
 
-        return self._once(("filter", names.STOP_FILTER), self._stops.version, made)
+        given = (self._stops.version, self._template_stops)
+        return self._once(("filter", names.STOP_FILTER), given, made)
 
     def _filters(self, issuers: tuple[Issuer, ...]) -> dict[str, Resource]:
         def agencies() -> Resource:

@@ -72,11 +72,15 @@ def _rank(verdict: Verdict) -> tuple[int, bool, int, str]:
 
 
 def verdicts_of(
-    agency: AgencyEntry, wins: Iterable[Verdict], operations: Mapping[str, Operation]
+    agency: AgencyEntry,
+    wins: Iterable[Verdict],
+    operations: Mapping[str, Operation],
+    *,
+    own_only: bool = True,
 ) -> Verdicts:
     """Return the verdicts about one agency's systems; `wins` are its agreements and templates as ranked.
 
-    An operation that only templates grant is left to its route, which decides by class.
+    With `own_only`, an operation that only templates grant is left to its route, which decides by class.
     """
     systems = [s.code for s in agency.systems]
     found: Verdicts = {agency_san(agency.code, s): {} for s in systems}
@@ -94,9 +98,27 @@ def verdicts_of(
                 if agreement.consumer_class is None:
                     own.add((san, operation.name))
     return {
-        san: {name: cases for name, cases in mine.items() if (san, name) in own}
+        san: {name: cases for name, cases in mine.items() if not own_only or (san, name) in own}
         for san, mine in found.items()
     }
+
+
+def exempt(mine: Mapping[str, Mapping[str, Verdict]], wins: Iterable[Verdict]) -> list[tuple[str, list[str]]]:
+    """Return the calls of one system that go on although a template that covers them is suspended."""
+    stopped = [
+        v.agreement
+        for v in wins
+        if v.standing is Standing.SUSPENDED and v.agreement.consumer_class is not None
+    ]
+    found = []
+    for name, cases in sorted(mine.items()):
+        covered = {p.value for a in stopped if a.grant(name) is not None for p in a.purposes}
+        if any(a.grant(name) is not None for a in stopped):
+            covered.add(ANY_PURPOSE)
+        purposes = sorted(p for p, v in cases.items() if p in covered and v.standing is Standing.IN_FORCE)
+        if purposes:
+            found.append((name, purposes))
+    return found
 
 
 def suspended(mine: Mapping[str, Mapping[str, Verdict]]) -> list[tuple[str, list[str]]]:

@@ -198,9 +198,10 @@ def agencies_listener(doors: Doors) -> dict[str, Any]:
         doors,
         "agencies",
         [
+            # Refuses nothing: names the class of the caller's agency where a route asks for it.
+            _discovered(names.CLASS_FILTER, names.RBAC, disabled=True),
             _discovered(names.STOP_FILTER, names.RBAC),
             _discovered(names.AGENCY_FILTER, names.RBAC),
-            _discovered(names.CLASS_FILTER, names.RBAC, disabled=True),
             _filter(names.AGREEMENT_FILTER, "filters.http.rbac.v3.RBAC", rules_stat_prefix="agr_"),
             _discovered(names.BURST_FILTER, names.LOCAL_RATE_LIMIT),
         ],

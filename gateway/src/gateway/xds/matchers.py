@@ -1,6 +1,6 @@
 """Builders for the matcher trees by which the RBAC filters decide, encoded as Envoy reads them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NewType
 
@@ -138,12 +138,17 @@ def by_san(cases: Entries, otherwise: Node | None) -> Tree:
     return _tree(_san_input(), cases, otherwise)
 
 
+def san_fits(regex: str) -> Test:
+    """Return a predicate: the whole URI in the client certificate fits the expression."""
+    return _is(_san_input(), _regex(regex))
+
+
 def nested(tree: Tree) -> Node:
     """Return a matcher as what follows a match of another one."""
     return Node(put(OnMatch, "matcher", tree))
 
 
-def by_fingerprint(cases: Mapping[str, Node], otherwise: Node) -> Node:
+def by_fingerprint(cases: Mapping[str, Node], otherwise: Node | None) -> Node | None:
     """Return a matcher on the SHA-256 of the client certificate."""
     if not cases:
         return otherwise
@@ -177,6 +182,11 @@ def _is(source: Wire, value: Wire) -> Test:
     return Test(put(Predicate, "single_predicate", single))
 
 
+def _regex(regex: str) -> Wire:
+    engine = put(RegexMatcher, "google_re2", wire.NOTHING)
+    return put(StringMatcher, "safe_regex", engine + put(RegexMatcher, "regex", regex))
+
+
 def header_is(header: str, value: str) -> Test:
     """Return a predicate: the header has this value."""
     return _is(_header_input(header), put(StringMatcher, "exact", value))
@@ -189,9 +199,7 @@ def header_has(header: str, text: str) -> Test:
 
 def header_fits(header: str, regex: str) -> Test:
     """Return a predicate: the whole value fits the expression."""
-    engine = put(RegexMatcher, "google_re2", wire.NOTHING)
-    fits = put(StringMatcher, "safe_regex", engine + put(RegexMatcher, "regex", regex))
-    return _is(_header_input(header), fits)
+    return _is(_header_input(header), _regex(regex))
 
 
 def every(tests: list[Test]) -> Test:
@@ -211,9 +219,9 @@ def none_of(tests: list[Test]) -> Test:
     return Test(put(Predicate, "not_matcher", any_of(tests)))
 
 
-def tree_of_first(cases: list[tuple[Test, Node]], otherwise: Node) -> Tree:
+def tree_of_first(cases: Sequence[tuple[Test, Node]], otherwise: Node | None) -> Tree:
     """Return a matcher that tries predicates in order."""
-    if not cases:
+    if not cases and otherwise is not None:
         return always(otherwise)
     found = wire.join(
         put(
@@ -223,10 +231,11 @@ def tree_of_first(cases: list[tuple[Test, Node]], otherwise: Node) -> Tree:
         )
         for test, then in cases
     )
-    return Tree(Wire(put(Matcher, "matcher_list", found) + put(Matcher, "on_no_match", otherwise)))
+    last = wire.NOTHING if otherwise is None else put(Matcher, "on_no_match", otherwise)
+    return Tree(Wire(put(Matcher, "matcher_list", found) + last))
 
 
-def first_of(cases: list[tuple[Test, Node]], otherwise: Node) -> Node:
+def first_of(cases: Sequence[tuple[Test, Node]], otherwise: Node) -> Node:
     """Return the same as what follows a match."""
     return nested(tree_of_first(cases, otherwise)) if cases else otherwise
 

@@ -9,7 +9,7 @@ from gateway.agencies.service import AgencyEntry
 from gateway.catalogue.operations import Operation
 from gateway.xds import matchers, wire
 from gateway.xds.agency_filter import agency_bucket, agreement_bucket
-from gateway.xds.coverage import Standing, Verdict, suspended, verdicts_of
+from gateway.xds.coverage import Standing, Verdict, exempt, suspended, verdicts_of
 from gateway.xds.routes import agreement_outcome
 from gateway.xds.stop_filter import stop
 from gateway.xds.wire import Wire
@@ -61,7 +61,8 @@ def part_of(
         system = san.rpartition(":")[2]
         if agency.state != "REGISTERED":
             part.admissions[san] = matchers.entry(san, matchers.allow(agency.code))
-            barrier = stop(agency, sorted(revoked.get(san, ())), suspended(mine), operations)
+            prints = sorted(revoked.get(san, ()))
+            barrier = stop(agency, prints, suspended(mine), exempt(mine, wins), operations)
             part.add_stop(san, barrier if states[system] == "ACTIVE" else matchers.deny("agency-suspended"))
         part.systems[san] = matchers.entry(san, matchers.allow(system))
         members = part.classes.setdefault(agency.agency_class, {})

@@ -14,7 +14,7 @@ from gateway.xds.protos import Rbac
 from gateway.xds.wire import Wire
 
 _STOPPED_STATES = frozenset({"SUSPENDED", "CLOSED"})
-_PASSES = "passes"
+PASSES = matchers.allow("passes")
 
 
 @lru_cache(maxsize=1024)
@@ -41,12 +41,16 @@ def _is_member(parts: Sequence[str]) -> list[bool]:
     return [part.startswith("{") for part in parts]
 
 
-def _barred(
-    stopped: Sequence[tuple[str, list[str]]], operations: Mapping[str, Operation]
+Calls = Sequence[tuple[str, list[str]]]
+"""Operations, each with purposes."""
+
+
+def calls_fit(
+    calls: Calls, operations: Mapping[str, Operation], then: matchers.Node
 ) -> list[tuple[matchers.Test, matchers.Node]]:
-    """Return the calls under suspended agreements: their operations' own filters hear of it later."""
+    """Return what follows each of these calls."""
     cases = []
-    for name, purposes in stopped:
+    for name, purposes in calls:
         operation = operations[name]
         call = [
             matchers.header_is(":method", operation.method),
@@ -57,24 +61,33 @@ def _barred(
             call.append(matchers.none_of([matchers.header_fits(":path", path_regex(p)) for p in nearer]))
         if purposes != [ANY_PURPOSE]:
             call.append(matchers.header_fits("ndx-purpose", "|".join(purposes)))
-        cases.append((matchers.every(call), matchers.deny(Standing.SUSPENDED.value)))
+        cases.append((matchers.every(call), then))
     return cases
+
+
+def barred(calls: Calls, operations: Mapping[str, Operation]) -> list[tuple[matchers.Test, matchers.Node]]:
+    """Return the calls under suspended agreements: their operations' own filters hear of it later."""
+    return calls_fit(calls, operations, matchers.deny(Standing.SUSPENDED.value))
 
 
 def stop(
     agency: AgencyEntry,
     revoked: Iterable[str],
-    stopped: Sequence[tuple[str, list[str]]] = (),
+    stopped: Calls = (),
+    exempt: Calls = (),
     operations: Mapping[str, Operation] | None = None,
 ) -> matchers.Node | None:
-    """Return what stops one certificate's name, or some of its calls; None when nothing does."""
+    """Return what stops one certificate's name, or some of its calls; None when nothing does.
+
+    `exempt` are the calls that agreements of the agency's own carry although a template is suspended. What is
+    not decided here falls through to what follows.
+    """
     if agency.state in _STOPPED_STATES:
         return matchers.deny("agency-suspended")
     prints = {f: matchers.deny("certificate-revoked") for f in revoked}
-    if not prints and not stopped:
-        return None
-    passes = matchers.first_of(_barred(stopped, operations or {}), matchers.allow(_PASSES))
-    return matchers.by_fingerprint(prints, passes)
+    calls = barred(stopped, operations or {}) + calls_fit(exempt, operations or {}, PASSES)
+    rest = matchers.nested(matchers.tree_of_first(calls, None)) if calls else None
+    return matchers.by_fingerprint(prints, rest)
 
 
 def _unclear() -> list[tuple[matchers.Test, matchers.Node]]:
@@ -97,8 +110,11 @@ def _unclear() -> list[tuple[matchers.Test, matchers.Node]]:
     ]
 
 
-def stop_filter(cases: matchers.Entries) -> Wire:
-    """Return the RBAC that lets everybody pass but unclear calls, and those who are stopped."""
-    known = matchers.nested(matchers.by_san(cases, matchers.allow(_PASSES)))
+def stop_filter(cases: matchers.Entries, by_class: matchers.Node) -> Wire:
+    """Return the RBAC that lets everybody pass but unclear calls, and those who are stopped.
+
+    `cases` are stopped by their certificates' names, `by_class` says what holds for all others.
+    """
+    known = matchers.nested(matchers.by_san(cases, by_class))
     tree = matchers.tree_of_first(_unclear(), known)
     return wire.join([wire.put(Rbac, "matcher", tree), wire.put(Rbac, "rules_stat_prefix", "stop_")])

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ndx_contracts import headers
 
+from gateway.agencies.service import AgencyEntry, SystemEntry
 from gateway.catalogue.operations import Operation
 from gateway.xds import matchers, names, wire
 from gateway.xds.agency_filter import members_bucket
-from gateway.xds.coverage import ANY_PURPOSE, Standing, Verdict
+from gateway.xds.coverage import ANY_PURPOSE, Standing, Verdict, suspended, verdicts_of
 from gateway.xds.protos import Rbac
 from gateway.xds.routes import agreement_outcome
+from gateway.xds.stop_filter import PASSES, barred
 from gateway.xds.wire import Wire
 
 _NO_AGREEMENT = matchers.deny(Standing.NOT_YET.value)
@@ -60,6 +62,31 @@ def _of_class(operation: Operation, found: Sequence[Verdict]) -> matchers.Node:
     if not named:
         return decision(None)
     return matchers.by_policy(names.SYSTEM_KEY, {s: decision(s) for s in named}, decision(None))
+
+
+def template_stops(wins: Sequence[Verdict], operations: Mapping[str, Operation]) -> matchers.Node:
+    """Return what suspended templates bar, for callers whom no agreement of their own exempts."""
+    found: dict[str, list[Verdict]] = {}
+    for verdict in wins:
+        if verdict.agreement.consumer_class is not None:
+            found.setdefault(verdict.agreement.consumer_class.value, []).append(verdict)
+    classes = {
+        members: _stops_of_class(mine, operations)
+        for members, mine in found.items()
+        if any(verdict.standing is Standing.SUSPENDED for verdict in mine)
+    }
+    return matchers.by_policy(names.CLASS_KEY, classes, PASSES)
+
+
+def _stops_of_class(found: Sequence[Verdict], operations: Mapping[str, Operation]) -> matchers.Node:
+    named = sorted({s for verdict in found for s in verdict.agreement.consumer_systems})
+    cases = []
+    for system in (*named, None):
+        some = AgencyEntry("-", "ACTIVE", [SystemEntry(system or "-", "ACTIVE")])
+        (mine,) = verdicts_of(some, found, operations, own_only=False).values()
+        cases.append(matchers.first_of(barred(suspended(mine), operations), PASSES))
+    tests = [matchers.san_fits(names.agency_san("[^:]+", system)) for system in named]
+    return matchers.first_of(list(zip(tests, cases[:-1], strict=True)), cases[-1])
 
 
 def template_buckets(wins: Iterable[Verdict]) -> dict[str, Wire]:

@@ -4,6 +4,7 @@ from ndx_chassis.app import Runtime
 from ndx_chassis.consumer import Event, Subscription
 from ndx_chassis.db import Session
 from ndx_contracts.disclosure import DisclosureRecord
+from ndx_contracts.events import AgencyChanged
 from ndx_contracts.topics import DISCLOSING_SERVICES, disclosure_topic
 
 from svc_population.disclosures import service
@@ -13,8 +14,16 @@ async def on_disclosures(session: Session, events: list[Event[DisclosureRecord]]
     await service.keep_foreign(session, [event.data for event in events])
 
 
+async def on_agency(session: Session, event: Event[AgencyChanged], _runtime: Runtime) -> None:
+    data = event.data
+    await service.keep_agency_name(session, code=data.code, name=data.name, name_en=data.name_en)
+
+
 SUBSCRIPTIONS = [
-    Subscription(disclosure_topic(other), "population", together={DisclosureRecord: on_disclosures})
-    for other in DISCLOSING_SERVICES
-    if other != "population"
+    Subscription(AgencyChanged.TOPIC, "population", {AgencyChanged: on_agency}),
+    *(
+        Subscription(disclosure_topic(other), "population", together={DisclosureRecord: on_disclosures})
+        for other in DISCLOSING_SERVICES
+        if other != "population"
+    ),
 ]

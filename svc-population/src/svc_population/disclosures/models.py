@@ -45,6 +45,16 @@ class ForeignDisclosure(Base):
     request_id: Mapped[str]
 
 
+class AgencyName(Base):
+    """An agency in words, as topic `gateway.agency.v1` says: the reader may have come under a template."""
+
+    __tablename__ = "agency_names"
+
+    code: Mapped[str] = mapped_column(Text, primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    name_en: Mapped[str] = mapped_column(Text)
+
+
 disclosure_positions = Table(
     "disclosure_positions",
     Base.metadata,

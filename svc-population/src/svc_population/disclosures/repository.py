@@ -1,15 +1,15 @@
 """All SQL about the citizen's view: the index by person, other services' records, and the search in both."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from svc_population.disclosures.models import ForeignDisclosure, disclosure_subjects
+from svc_population.disclosures.models import AgencyName, ForeignDisclosure, disclosure_subjects
 
 _COLUMNS = "agency, purpose, agreement, operation, field_groups, outcome, request_id"
 _OWN = ", ".join(f"d.{c}" for c in _COLUMNS.split(", "))
@@ -98,3 +98,15 @@ async def add_foreign(session: AsyncSession, records: Sequence[tuple[dict[str, A
     ]
     if rows:
         await session.execute(_ADD_SUBJECT, rows)
+
+
+async def agency_names(session: AsyncSession, codes: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Return name and English name by code, as far as they are known."""
+    found = await session.scalars(select(AgencyName).where(AgencyName.code.in_(codes)))
+    return {row.code: (row.name, row.name_en) for row in found}
+
+
+async def keep_agency_name(session: AsyncSession, *, code: str, name: str, name_en: str) -> None:
+    words = {"name": name, "name_en": name_en}
+    statement = upsert(AgencyName).values(code=code, **words)
+    await session.execute(statement.on_conflict_do_update(index_elements=[AgencyName.code], set_=words))

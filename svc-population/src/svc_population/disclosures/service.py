@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -93,9 +93,10 @@ async def list_own(
         entity_id=citizen.account_id,
         details={"subjects": len(subjects), "items": len(page)},
     )
+    names = await repository.agency_names(session, {row.agency for row in page})
     return MyDisclosuresOut(
         subjects=tuple(visible.values()),
-        items=tuple(_item(runtime, row, subjects[numbers[row.subject]]) for row in page),
+        items=tuple(_item(runtime, row, subjects[numbers[row.subject]], names) for row in page),
         next_cursor=encode_cursor(page[-1]) if len(rows) > len(page) else None,
     )
 
@@ -127,8 +128,14 @@ def _start(day: date | None) -> datetime | None:
     return None if day is None else datetime.combine(day, time.min, tzinfo=VIETNAM)
 
 
-def _item(runtime: Runtime, row: Any, subject: SubjectOut) -> MyDisclosureOut:
+def _item(
+    runtime: Runtime, row: Any, subject: SubjectOut, names: Mapping[str, tuple[str, str]]
+) -> MyDisclosureOut:
     agreement = runtime.agreements.get(row.agreement)
+    # A template names the class that it binds; who read is the agency itself.
+    name, name_en = names.get(row.agency, ("", ""))
+    if agreement is not None and agreement.consumer_agency == row.agency:
+        name, name_en = name or agreement.consumer_name, name_en or agreement.consumer_name_en
     basis = agreement.legal_basis if agreement else None
     return MyDisclosureOut(
         id=row.id,
@@ -136,8 +143,8 @@ def _item(runtime: Runtime, row: Any, subject: SubjectOut) -> MyDisclosureOut:
         subject=subject,
         agency=WordsOut(
             code=row.agency,
-            vi=(agreement.consumer_name if agreement else "") or row.agency,
-            en=(agreement.consumer_name_en if agreement else "") or row.agency,
+            vi=name or row.agency,
+            en=name_en or row.agency,
         ),
         service=row.service,
         operation=row.operation,
@@ -189,3 +196,7 @@ async def index_own(runtime: Runtime, *, batch: int = 5000) -> int:
         total += done
         if done < batch:
             return total
+
+
+async def keep_agency_name(session: AsyncSession, *, code: str, name: str, name_en: str) -> None:
+    await repository.keep_agency_name(session, code=code, name=name, name_en=name_en)

@@ -2,7 +2,12 @@
 
 from ndx_contracts.events.civil_registry import BirthRegistered, DeathRegistered
 from ndx_contracts.events.envelope import EventData
-from ndx_contracts.events.gateway import AgreementChanged, CertificateExpiring, RevocationListEnding
+from ndx_contracts.events.gateway import (
+    AgencyChanged,
+    AgreementChanged,
+    CertificateExpiring,
+    RevocationListEnding,
+)
 from ndx_contracts.events.identity import (
     AccountActivated,
     AccountLocked,
@@ -37,6 +42,7 @@ EVENTS: tuple[type[EventData], ...] = (
     EntitlementEnded,
     DependantRegistered,
     TaxpayerRegistered,
+    AgencyChanged,
     AgreementChanged,
     CertificateExpiring,
     RevocationListEnding,
@@ -51,6 +57,7 @@ __all__ = [
     "AccountLocked",
     "AccountUnlocked",
     "ActivationCodeIssued",
+    "AgencyChanged",
     "AgreementChanged",
     "BirthRegistered",
     "CertificateExpiring",

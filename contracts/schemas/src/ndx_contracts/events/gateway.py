@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from pydantic import ConfigDict
 
-from ndx_contracts.agreements import Agreement
+from ndx_contracts.agreements import AgencyClass, Agreement
 from ndx_contracts.events.envelope import EventData
 
 
@@ -21,6 +21,24 @@ class AgreementChanged(EventData, Agreement):
     @property
     def key(self) -> str:
         return self.agreement_id
+
+
+class AgencyChanged(EventData):
+    """An agency in words, on a compacted topic: a template names a class, and people ask who it was."""
+
+    TYPE: ClassVar[str] = "gateway.agency-changed.v1"
+    TOPIC: ClassVar[str] = "gateway.agency.v1"
+    ENTITY: ClassVar[str] = "agency"
+
+    code: str
+    name: str
+    name_en: str
+    agency_class: AgencyClass
+    state: str
+
+    @property
+    def key(self) -> str:
+        return self.code
 
 
 class CertificateExpiring(EventData):
