@@ -31,7 +31,7 @@ STATUS: dict[Kind, int] = {
     Kind.UNAVAILABLE: 503,
     Kind.TIMEOUT: 504,
 }
-_HTTP_CODES = {404: "operation-unknown", 405: "method-not-allowed", 415: "unsupported-media-type"}
+_HTTP_CODES = {404: "operation-unknown", 405: "method-not-allowed"}
 _AWAY_STATES = frozenset({"08", "53", "57"})
 """Classes of SQLSTATE: no connection, no room, stopped by an operator."""
 _PLAIN_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")

@@ -47,9 +47,9 @@ class LevelNotOffered(DomainError):
 
 class AccountIsLocked(DomainError):
     kind = Kind.CONFLICT
-    code = "account-locked"
-    title = "The account is locked"
-    title_vi = "Tài khoản đang bị khóa"
+    code = "account-lock-in-force"
+    title = "The cause of the account's lock must end first"
+    title_vi = "Tài khoản đang bị khóa, phải chấm dứt lý do khóa trước"
 
 
 class AccountNotLocked(DomainError):
