@@ -21,6 +21,8 @@ from gateway.feeds.endpoints import router as feeds
 from gateway.ledger import service as ledger_service
 from gateway.ledger.consumers import subscriptions as ledger_subscriptions
 from gateway.ledger.endpoints import router as ledger
+from gateway.quotas import jobs as quota_jobs
+from gateway.quotas.endpoints import router as quotas
 from gateway.rotation import jobs as rotation_jobs
 from gateway.rotation.endpoints import router as rotation
 from gateway.settings import Settings
@@ -46,6 +48,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 agreements,
                 catalogue,
                 decisions,
+                quotas,
                 ledger,
                 configuration,
                 feeds,
@@ -61,6 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 Job("platform_certificates", 21_600.0, rotation_jobs.renew_files),
                 Job("feed_endings", 5.0, feed_jobs.end_orphans),
                 Job("feed_erasure", 600.0, feed_jobs.erase),
+                Job("quota_tallies", 86_400.0, quota_jobs.clear),
                 Job("ledger_checkpoint", 1.0, ledger_service.make_checkpoint),
             ],
             on_start=[

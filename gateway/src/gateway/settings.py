@@ -1,10 +1,13 @@
 """Settings of the control plane and of the Envoy that it configures."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
 
 from ndx_chassis.settings import ServiceSettings, settings_for
 from pydantic import Field
+
+from gateway.quotas.periods import Calendar
 
 SERVICE_OWNERS = {
     "population": "G01",
@@ -46,6 +49,9 @@ class Settings(ServiceSettings):
     certificate_days: int = 365
     certificate_overlap_days: int = 30
     """How long a renewed certificate goes on working beside its successor, if it does not end before."""
+    quota_utc_offset_hours: float = 7.0
+    """Whose midnight it is at which quotas by day and month begin anew: Vietnam's."""
+    quota_months_kept: int = 13
     service_owners: dict[str, str] = Field(default_factory=lambda: dict(SERVICE_OWNERS))
     """Service short name → code of the agency that owns its data and alone may approve agreements on it."""
     feeds_key_file: Path | None = None
@@ -58,3 +64,7 @@ class Settings(ServiceSettings):
     feeds_most_subscriptions: int = 50
     feeds_most_people: int = 1_000_000
     """Limits of one agency and of one subscription."""
+
+    @property
+    def quota_calendar(self) -> Calendar:
+        return Calendar(timedelta(hours=self.quota_utc_offset_hours))

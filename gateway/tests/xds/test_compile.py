@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from gateway.agencies.service import AgencyEntry, SystemEntry
+from gateway.quotas.spent import Spent
 from gateway.xds import names, protos
 from gateway.xds.bootstrap import bootstrap
 from gateway.xds.compile import compile_resources, compile_stops, documents
@@ -22,7 +23,12 @@ SMALL = Snapshot(
     agencies=[a for a in AGENCIES if a.code in {"G03", "T01", "B01"}],
     operators=[o for o in OPERATORS if o.agency == "NDX"],
     revoked={"urn:ndx:agency:G03:insurance-link": ["ab" * 32]},
-    agreements=[a for a in AGREEMENTS if a.agreement_id in {"DSA-G03-1", "DSA-T01-1"}],
+    agreements=[
+        a.model_copy(update={"quotas": a.quotas.model_copy(update={"per_day": 2400, "per_month": 60_000})})
+        for a in AGREEMENTS
+        if a.agreement_id in {"DSA-G03-1", "DSA-T01-1"}
+    ],
+    spent=(Spent("T01", "DSA-T01-1", 1_796_058_000),),
     operations=[
         o
         for o in OPERATIONS

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from gateway.agencies.service import AgencyEntry, OperatorEntry, SystemEntry
+from gateway.quotas.spent import Spent
 from gateway.xds import compile as compiling
 from gateway.xds import names, parts, protos
 from gateway.xds.compile import Compiler, compile_resources, compile_stops
@@ -77,6 +78,10 @@ def _with_upstream(port: int) -> Step:
     return lambda s: replace(s, doors=replace(s.doors, upstreams={"population": f"127.0.0.1:{port}"}))
 
 
+def _with_spent(agency: str, number: int) -> Step:
+    return lambda s: replace(s, spent=(Spent(agency, f"DSA-{agency}-{number}", 1_798_700_400),))
+
+
 def _with_crl(crl: str) -> Step:
     return lambda s: replace(s, material=replace(s.material, crl=crl))
 
@@ -104,7 +109,7 @@ def agreements(draw: st.DrawFn) -> Any:
         state=draw(st.sampled_from(list(AgreementState)[-5:])),
         valid_from=TODAY + timedelta(days=min(starts, starts if ends is None else ends)),
         valid_to=None if ends is None else TODAY + timedelta(days=ends),
-        quotas=Quotas(per_second=draw(st.integers(1, 3)), burst=5),
+        quotas=Quotas(per_second=draw(st.integers(1, 3)), burst=5, per_day=draw(st.sampled_from([None, 48]))),
         conditions=Conditions(officer_required=draw(st.booleans())),
     )
 
@@ -135,6 +140,7 @@ steps = st.one_of(
     st.builds(_on_day, st.integers(-1, 3)),
     st.builds(_with_operations, st.integers(3, len(OPERATIONS))),
     st.builds(_with_upstream, st.sampled_from([3, 4])),
+    st.builds(_with_spent, codes, st.integers(1, 3)),
     st.builds(_with_crl, st.sampled_from(["crl", "crl 2"])),
 )
 

@@ -96,6 +96,11 @@ class Quotas(_Part):
     per_month: int | None = Field(default=None, ge=1)
     batch_rows_per_day: int | None = Field(default=None, ge=1)
 
+    @property
+    def metered(self) -> bool:
+        """Tell whether there is a quota by day or month, so that calls must be counted."""
+        return self.per_day is not None or self.per_month is not None
+
 
 class TimeOfDay(_Part):
     """Hours in which calls may run, in Vietnam's time (UTC+7): from `start` until just before `end`.

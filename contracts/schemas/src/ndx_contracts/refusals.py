@@ -267,6 +267,15 @@ REFUSALS: tuple[Refusal, ...] = (
         Helper.CONSUMER,
     ),
     Refusal(
+        "monthly-quota-exceeded",
+        429,
+        "Monthly quota exceeded",
+        "Đã hết hạn mức trong tháng",
+        "The requests of this month are used up; wait as Retry-After says.",
+        "Go on next month, or ask for a larger quota; ndx usage and /v1/usage/mine show what is left.",
+        Helper.CONSUMER,
+    ),
+    Refusal(
         "circuit-open",
         503,
         "Circuit open",

@@ -212,12 +212,14 @@ class Bus:
     envoy: EnvoyProcess | None = None
     grpc: Any = None
 
-    async def start_control_plane(self) -> None:
+    async def start_control_plane(self, quotas: Any = None) -> None:
+        """Start it; `quotas` is the service of the rate-limit-quota protocol, if a test needs one."""
         folder = self.pki.folder
         self.grpc = await serve(
             self.server,
             address=f"127.0.0.1:{self.settings.xds_port}",
             folder=folder,
+            quotas=quotas,
         )
 
     async def apply(self, **changes: Any) -> None:

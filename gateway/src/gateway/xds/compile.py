@@ -11,10 +11,13 @@ from datetime import date
 from functools import partial
 from typing import Any, TypeVar
 
+from ndx_contracts.agreements import AgreementState
+
 from gateway.agencies.service import AgencyEntry
 from gateway.authorities.service import Issuer
 from gateway.catalogue.operations import Operation
-from gateway.xds import matchers, names, protos, wire
+from gateway.quotas.spent import Spent
+from gateway.xds import matchers, names, protos, quota_filter, wire
 from gateway.xds.agency_filter import OutsideCases, agency_filter, burst_filter, may_certify
 from gateway.xds.clusters import clusters, secrets
 from gateway.xds.coverage import Verdict, ranked
@@ -37,6 +40,7 @@ from gateway.xds.stop_filter import PASSES, stop, stop_filter
 from gateway.xds.templates import class_filter, template_buckets, template_decisions, template_stops
 from gateway.xds.wire import Wire
 
+_METERED = frozenset({AgreementState.ACTIVE, AgreementState.SUSPENDED})
 _Made = TypeVar("_Made")
 
 
@@ -62,6 +66,9 @@ class Compiler:
         self._kept: dict[str, _Kept] = {}
         self._operators = NO_PART
         self._stops, self._admissions, self._systems, self._buckets = Table(), Table(), Table(), Table()
+        self._meters = Table()
+        self._metered: dict[str, tuple[Any, Mapping[str, Wire]]] = {}
+        self._metered_operations: set[str] = set()
         self._decisions: dict[str, dict[str, Table]] = {}
         self._classes: dict[str, Table] = {}
         """Agency class → certificates of its members."""
@@ -151,6 +158,7 @@ class Compiler:
             if kept is None or kept.today != snapshot.today or kept.given != given:
                 self._kept[code] = self._renewed(kept, given, snapshot)
         self._take_operators(snapshot, agencies)
+        self._take_quotas(snapshot)
 
     def _renewed(self, kept: _Kept | None, given: tuple[Any, ...], snapshot: Snapshot) -> _Kept:
         agency, agreements, revoked = given
@@ -198,6 +206,27 @@ class Compiler:
         self._replace(self._operators, after)
         self._operators = after
 
+    def _take_quotas(self, snapshot: Snapshot) -> None:
+        """Bring the buckets by day and month up to the agreements that have such quotas."""
+        spent: dict[str, tuple[Spent, ...]] = {}
+        for one in snapshot.spent:
+            spent[one.agreement_id] = (*spent.get(one.agreement_id, ()), one)
+        kept = {a.agreement_id: a for a in snapshot.agreements if a.quotas.metered and a.state in _METERED}
+        for former in self._metered.keys() - kept.keys():
+            self._meters.replace(self._metered.pop(former)[1], {})
+        for name, agreement in kept.items():
+            given = (agreement, spent.get(name, ()))
+            before, entries = self._metered.get(name, (None, {}))
+            if before != given:
+                costs = quota_filter.costs_of(agreement, self._operations)
+                made = {
+                    quota_filter.key(name, cost): quota_filter.entry(agreement, cost, given[1])
+                    for cost in costs
+                }
+                self._meters.replace(entries, made)
+                self._metered[name] = (given, made)
+        self._metered_operations = {g.operation for a in kept.values() for g in a.operations}
+
     def _stop_filter(self) -> Resource:
         def made() -> Resource:
             found = stop_filter(Entries(self._stops.joined()), self._template_stops)
@@ -226,6 +255,10 @@ class Compiler:
                 names.BURST_FILTER, protos.LocalRateLimit, burst_filter(self._buckets.joined())
             )
 
+        def quotas() -> Resource:
+            known = quota_filter.quota_filter(self._meters.joined())
+            return from_filter(names.QUOTA_FILTER, protos.QuotaFilter, known)
+
         def classes() -> Resource:
             members = wire.join(self._classes[name].joined() for name in bound)
             return from_filter(names.CLASS_FILTER, protos.Rbac, class_filter(Entries(members)))
@@ -238,6 +271,7 @@ class Compiler:
             names.AGENCY_FILTER: self._once(("filter", names.AGENCY_FILTER), versions, agencies),
             names.CLASS_FILTER: self._once(("filter", names.CLASS_FILTER), members, classes),
             names.BURST_FILTER: self._once(("filter", names.BURST_FILTER), self._buckets.version, burst),
+            names.QUOTA_FILTER: self._once(("filter", names.QUOTA_FILTER), self._meters.version, quotas),
         }
 
     def _routes(self, scope: str, operations: list[Operation], snapshot: Snapshot) -> Resource:
@@ -251,6 +285,7 @@ class Compiler:
 
     def _route(self, operation: Operation, snapshot: Snapshot) -> Wire:
         tables = self._decisions.get(operation.name, {})
+        metered = operation.name in self._metered_operations
 
         def make() -> Wire:
             if operation.door == "agency":
@@ -259,13 +294,15 @@ class Compiler:
                 decision = agreement_decision(operation, covered, holders, by_class)
             else:
                 decision = control_decision(operation, snapshot.operators)
-            return agency_route(operation, snapshot.doors, decision, template=by_class is not None)
+            return agency_route(
+                operation, snapshot.doors, decision, template=by_class is not None, metered=metered
+            )
 
         by_class = self._by_class.get(operation.name)
         given: tuple[Any, ...] = tuple(snapshot.operators)
         if operation.door == "agency":
             given = (by_class, *((purpose, table.version) for purpose, table in tables.items()))
-        return self._once(("route", operation.name), (operation, given), make)
+        return self._once(("route", operation.name), (operation, metered, given), make)
 
 
 def compile_resources(snapshot: Snapshot) -> Resources:

@@ -35,6 +35,8 @@ _MUTATION = "filters.http.header_mutation.v3.HeaderMutation"
 _STRIPPED = (
     *(name.lower() for name in headers.SET_BY_GATEWAY),
     names.TRACE_HEADER,
+    names.QUOTA_HEADER,
+    names.QUOTA_AGENCY_HEADER,
     "x-request-id",
     "x-forwarded-for",
     "x-envoy-force-trace",
@@ -53,6 +55,12 @@ def _discovered(name: str, kind: str, *, disabled: bool = False) -> dict[str, An
     source = {**names.ADS, "initial_fetch_timeout": "10s"}
     found = {"name": name, "config_discovery": {"config_source": source, "type_urls": [kind]}}
     return found | {"disabled": True} if disabled else found
+
+
+def _quota() -> list[dict[str, Any]]:
+    """Return both quota filters, which cost nothing but on the routes that turn them on."""
+    key = _filter(names.QUOTA_KEY_FILTER, _MUTATION)
+    return [{**key, "disabled": True}, {**_discovered(names.QUOTA_FILTER, names.QUOTA), "disabled": True}]
 
 
 def _set(key: str, value: str) -> dict[str, Any]:
@@ -142,7 +150,7 @@ def _manager(doors: Doors, prefix: str, filters: list[dict[str, Any]]) -> dict[s
         "stream_idle_timeout": "60s",
         "request_headers_timeout": f"{doors.request_headers_seconds:g}s",
         "request_timeout": f"{doors.request_seconds:g}s",
-        "local_reply_config": local_replies(),
+        "local_reply_config": local_replies(doors.day_offset_seconds),
         "forward_client_cert_details": "SANITIZE",
         "server_header_transformation": "PASS_THROUGH",
         "early_header_mutation_extensions": [
@@ -204,6 +212,7 @@ def agencies_listener(doors: Doors) -> dict[str, Any]:
             _discovered(names.AGENCY_FILTER, names.RBAC),
             _filter(names.AGREEMENT_FILTER, "filters.http.rbac.v3.RBAC", rules_stat_prefix="agr_"),
             _discovered(names.BURST_FILTER, names.LOCAL_RATE_LIMIT),
+            *_quota(),
         ],
     )
     manager["scoped_routes"] = {

@@ -112,6 +112,16 @@ def _tree(source: Wire, cases: Entries, otherwise: Node | None) -> Tree:
     return Tree(found)
 
 
+def outcome(kind: type[protos.Message], value: Wire) -> Node:
+    """Return an outcome of another kind than RBAC's."""
+    return Node(put(OnMatch, "action", _extension("o", kind, value)))
+
+
+def by_named_header(header: str, cases: Entries) -> Tree:
+    """Return a matcher on one header's exact value that says nothing about others."""
+    return _tree(_header_input(header), cases, None)
+
+
 def routes(found: Iterable[Wire]) -> Node:
     """Return the outcome of a route's search: the routes that are tried in turn."""
     tried = wire.join(put(RouteList, "routes", route) for route in found)

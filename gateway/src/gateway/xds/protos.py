@@ -17,8 +17,17 @@ from envoy.extensions.common.ratelimit.v3.ratelimit_pb2 import RateLimitDescript
 from envoy.extensions.filters.common.matcher.action.v3 import skip_action_pb2 as _skip
 from envoy.extensions.filters.http.buffer.v3 import buffer_pb2 as _buffer
 from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2 as _mutation
+from envoy.extensions.filters.http.header_mutation.v3.header_mutation_pb2 import (
+    HeaderMutationPerRoute as MutationPerRoute,
+)
 from envoy.extensions.filters.http.jwt_authn.v3 import config_pb2 as _jwt
 from envoy.extensions.filters.http.local_ratelimit.v3.local_rate_limit_pb2 import LocalRateLimit
+from envoy.extensions.filters.http.rate_limit_quota.v3.rate_limit_quota_pb2 import (
+    RateLimitQuotaBucketSettings as BucketSettings,
+)
+from envoy.extensions.filters.http.rate_limit_quota.v3.rate_limit_quota_pb2 import (
+    RateLimitQuotaFilterConfig as QuotaFilter,
+)
 from envoy.extensions.filters.http.rbac.v3.rbac_pb2 import RBAC as Rbac  # noqa: N811 - a class, not a constant
 from envoy.extensions.filters.http.rbac.v3.rbac_pb2 import RBACPerRoute as RbacPerRoute
 from envoy.extensions.filters.http.router.v3 import router_pb2 as _router
@@ -38,9 +47,11 @@ from envoy.extensions.transport_sockets.tls.v3 import tls_pb2 as _tls
 from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2 as _options
 from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
+from envoy.service.rate_limit_quota.v3 import rlqs_pb2, rlqs_pb2_grpc
 from envoy.type.matcher.v3.http_inputs_pb2 import HttpRequestHeaderMatchInput as HeaderInput
 from envoy.type.matcher.v3.string_pb2 import StringMatcher as ValueText
 from envoy.type.matcher.v3.value_pb2 import ValueMatcher
+from envoy.type.v3.ratelimit_strategy_pb2 import RateLimitStrategy
 from envoy.type.v3.token_bucket_pb2 import TokenBucket
 from google.protobuf.message import Message
 from xds.core.v3.extension_pb2 import TypedExtensionConfig as TypedExtension
@@ -95,6 +106,7 @@ __all__ = [
     "RDS",
     "SDS",
     "SRDS",
+    "BucketSettings",
     "Cluster",
     "DynamicMetadataInput",
     "FieldMatcher",
@@ -112,11 +124,14 @@ __all__ = [
     "Message",
     "MetadataMatcher",
     "MetadataSegment",
+    "MutationPerRoute",
     "OnMatch",
     "Predicate",
     "PredicateList",
+    "QuotaFilter",
     "RateEntry",
     "RateLimitDescriptor",
+    "RateLimitStrategy",
     "Rbac",
     "RbacAction",
     "RbacPerRoute",
@@ -137,4 +152,6 @@ __all__ = [
     "VirtualHost",
     "ads_pb2_grpc",
     "discovery_pb2",
+    "rlqs_pb2",
+    "rlqs_pb2_grpc",
 ]

@@ -7,8 +7,16 @@ from ndx_contracts.headers import REQUEST_ID
 from ndx_contracts.problems import MEDIA_TYPE, problem_type
 from ndx_contracts.refusals import BY_CODE, Refusal
 
+from gateway.xds import names
 from gateway.xds.names import TRACE_HEADER, TYPE
 
+_BY_QUOTA = "response.code_details == 'rate_limited_by_quota'"
+_DAY = 86_400
+_OFFSET = "DAY_OFFSET"
+# The first seconds of a day belong to the day before for an Envoy that has not been told yet.
+_TO_MIDNIGHT = (
+    f"(int(request.time) + {_OFFSET}) % {_DAY} < 10 ? 2 : {_DAY} - (int(request.time) + {_OFFSET}) % {_DAY}"
+)
 _CEL = TYPE + "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
 
 
@@ -19,7 +27,8 @@ class Reply:
     code: str
     when: str = ""
     """Expression over Envoy's reply; empty = the RBAC action of the refusal's name denied it."""
-    retry_after: int | None = None
+    retry_after: int | str | None = None
+    """Seconds, or Envoy's formula for them."""
 
     @property
     def refusal(self) -> Refusal:
@@ -54,6 +63,12 @@ REPLIES: tuple[Reply, ...] = (
     Reply("operation-unknown", "response.code == 404"),
     Reply("method-not-allowed", "response.code == 405"),
     Reply("payload-too-large", "response.code == 413"),
+    Reply(
+        "monthly-quota-exceeded",
+        f"{_BY_QUOTA} && response.headers['{names.QUOTA_UNTIL_HEADER}'] != '0'",
+        retry_after=f"%CEL(int(response.headers['{names.QUOTA_UNTIL_HEADER}']) - int(request.time))%",
+    ),
+    Reply("daily-quota-exceeded", _BY_QUOTA, retry_after=f"%CEL({_TO_MIDNIGHT})%"),
     Reply("burst-exceeded", "response.code == 429"),
     Reply(
         "circuit-open", "response.code == 503 && response.code_details.contains('overflow')", retry_after=1
@@ -83,7 +98,7 @@ def _body(code: str, title: str, detail: str) -> dict[str, Any]:
 _IN_VIETNAMESE = {"header_filter": {"header": {"name": "accept-language", "string_match": {"prefix": "vi"}}}}
 
 
-def _mapper(reply: Reply, *, vietnamese: bool) -> dict[str, Any]:
+def _mapper(reply: Reply, day_offset: int, *, vietnamese: bool) -> dict[str, Any]:
     refusal = reply.refusal
     reason = {
         "extension_filter": {
@@ -98,16 +113,21 @@ def _mapper(reply: Reply, *, vietnamese: bool) -> dict[str, Any]:
         "body_format_override": _body(refusal.code, title, refusal.detail),
     }
     if reply.retry_after is not None:
-        header = {"key": "Retry-After", "value": str(reply.retry_after)}
+        header = {"key": "Retry-After", "value": str(reply.retry_after).replace(_OFFSET, str(day_offset))}
         mapper["headers_to_add"] = [{"header": header, "append_action": "ADD_IF_ABSENT"}]
     return mapper
 
 
-def local_replies() -> dict[str, Any]:
-    """Return the mapping from Envoy's reasons to the bus's codes."""
+def local_replies(day_offset: int) -> dict[str, Any]:
+    """Return the mapping from Envoy's reasons to the bus's codes.
+
+    `day_offset` are the seconds by which a day begins earlier than in UTC.
+    """
     return {
         "mappers": [
-            _mapper(reply, vietnamese=vietnamese) for vietnamese in (True, False) for reply in REPLIES
+            _mapper(reply, day_offset, vietnamese=vietnamese)
+            for vietnamese in (True, False)
+            for reply in REPLIES
         ],
         "body_format": _body("invalid-request", "Request refused", "The gateway cannot accept this request."),
     }

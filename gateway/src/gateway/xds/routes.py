@@ -10,7 +10,15 @@ from gateway.agencies.service import OperatorEntry
 from gateway.catalogue.operations import Operation
 from gateway.xds import matchers, names, wire
 from gateway.xds.coverage import ANY_PURPOSE, Standing, Verdict
-from gateway.xds.protos import FilterConfig, Rbac, RbacPerRoute, Route, RouteConfiguration, VirtualHost
+from gateway.xds.protos import (
+    FilterConfig,
+    MutationPerRoute,
+    Rbac,
+    RbacPerRoute,
+    Route,
+    RouteConfiguration,
+    VirtualHost,
+)
 from gateway.xds.route_tree import Routes, route_tree
 from gateway.xds.snapshot import Doors, Snapshot
 from gateway.xds.wire import Wire
@@ -122,8 +130,30 @@ def _route(operation: Operation, doors: Doors) -> dict[str, Any]:
     }
 
 
-def agency_route(operation: Operation, doors: Doors, decision: Wire, *, template: bool = False) -> Wire:
-    """Return the route of one operation with its agreement filter; `template` when one covers it."""
+_SWITCHED_ON = wire.any_of(FilterConfig, wire.put(FilterConfig, "config", wire.NOTHING))
+
+
+def _metered(operation: Operation) -> dict[str, Wire]:
+    """Return what turns the quota filters on for a route, and names the bucket of the call for them."""
+    bucket = {
+        names.QUOTA_HEADER: f"{names.AGREEMENT_VALUE} {operation.cost}",
+        names.QUOTA_AGENCY_HEADER: names.AGENCY_VALUE,
+    }
+    mutations = [{"append": names.header_to_add(key, value)} for key, value in bucket.items()]
+    key = wire.encode(MutationPerRoute, {"mutations": {"request_mutations": mutations}})
+    return {
+        names.QUOTA_KEY_FILTER: wire.any_of(MutationPerRoute, key),
+        names.QUOTA_FILTER: _SWITCHED_ON,
+    }
+
+
+def agency_route(
+    operation: Operation, doors: Doors, decision: Wire, *, template: bool = False, metered: bool = False
+) -> Wire:
+    """Return the route of one operation with its agreement filter.
+
+    `template` when a template covers it, `metered` when an agreement on it has a quota by day or month.
+    """
     route = _route(operation, doors)
     if operation.door == "agency":
         route["request_headers_to_add"] = [names.header_to_add(headers.AGREEMENT, names.AGREEMENT_VALUE)]
@@ -136,11 +166,13 @@ def agency_route(operation: Operation, doors: Doors, decision: Wire, *, template
     filters = {
         names.AGREEMENT_FILTER: wire.any_of(RbacPerRoute, wire.put(RbacPerRoute, "rbac", decision)),
     }
+    if metered:
+        filters |= _metered(operation)
+        route["request_headers_to_remove"] = [names.QUOTA_HEADER, names.QUOTA_AGENCY_HEADER]
     if template:
         route["request_headers_to_add"].append(names.header_to_add(headers.AGENCY_CLASS, names.CLASS_VALUE))
         route["metadata"] = {"filter_metadata": {names.ROUTE_METADATA: {"template": "yes"}}}
-        switched_on = wire.put(FilterConfig, "config", wire.NOTHING)
-        filters[names.CLASS_FILTER] = wire.any_of(FilterConfig, switched_on)
+        filters[names.CLASS_FILTER] = _SWITCHED_ON
     return wire.join(
         [
             wire.encode(Route, route),

@@ -155,8 +155,11 @@ class _Identity:
         return grpc.ssl_server_certificate_configuration([(key, certificate)], root_certificates=anchor)
 
 
-async def serve(server: ConfigServer, *, address: str, folder: Path) -> Any:
-    """Start the gRPC server; only holders of a certificate of the internal CA may connect."""
+async def serve(server: ConfigServer, *, address: str, folder: Path, quotas: Any = None) -> Any:
+    """Start the gRPC server; only holders of a certificate of the internal CA may connect.
+
+    `quotas` is the service of the rate-limit-quota protocol, if there is one.
+    """
     grpc_server = grpc.aio.server(
         options=[
             ("grpc.max_send_message_length", -1),
@@ -167,6 +170,8 @@ async def serve(server: ConfigServer, *, address: str, folder: Path) -> Any:
         ],
     )
     protos.ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(server, grpc_server)
+    if quotas is not None:
+        protos.rlqs_pb2_grpc.add_RateLimitQuotaServiceServicer_to_server(quotas, grpc_server)
     identity = _Identity(folder)
     credentials = grpc.dynamic_ssl_server_credentials(
         identity.first(), identity.renewed, require_client_authentication=True

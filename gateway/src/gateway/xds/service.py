@@ -12,7 +12,9 @@ from ndx_chassis.problems import is_connection_trouble, where
 from ndx_chassis.telemetry import log
 
 from gateway.notices import CHANNEL
+from gateway.quotas.desk import Desk
 from gateway.xds.compile import Compiler
+from gateway.xds.quota_server import QuotaServer
 from gateway.xds.schemas import ConfigurationOut, EnvoyOut, RefusalOut
 from gateway.xds.server import ConfigServer, serve
 from gateway.xds.snapshot import Snapshot
@@ -152,10 +154,14 @@ async def start(runtime: Runtime) -> None:
         log.warning("configuration_server_not_started", reason="no certificate; run gateway.bootstrap")
         return
     server = ConfigServer()
+    quotas = QuotaServer(runtime, Desk(settings.quota_calendar))
+    runtime.extras["quota_server"] = quotas
+    runtime.extras["quota_task"] = asyncio.create_task(quotas.run())
     runtime.extras["xds_grpc"] = await serve(
         server,
         address=f"{settings.xds_address}:{settings.xds_port}",
         folder=state,
+        quotas=quotas,
     )
     runtime.extras["xds_server"] = server
     runtime.extras["xds_task"] = asyncio.create_task(Follower(runtime, server).run())
@@ -170,3 +176,8 @@ async def stop(runtime: Runtime) -> None:
     server = runtime.extras.pop("xds_grpc", None)
     if server is not None:
         await server.stop(grace=0.5)
+    counting = runtime.extras.pop("quota_task", None)
+    if counting is not None:
+        counting.cancel()
+        await asyncio.gather(counting, return_exceptions=True)
+        await runtime.extras.pop("quota_server").finish()

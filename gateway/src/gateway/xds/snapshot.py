@@ -8,6 +8,7 @@ from ndx_contracts.agreements import Agreement
 from gateway.agencies.service import AgencyEntry, OperatorEntry
 from gateway.authorities.service import Issuer
 from gateway.catalogue.operations import Operation
+from gateway.quotas.spent import Spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class Doors:
     timeout_seconds: float = 15.0
     provider_requests: int = 2048
     """Calls that may be open at one provider; more are refused at once."""
+    day_offset_seconds: int = 25_200
+    """How much earlier than in UTC a day begins for quotas."""
     metadata_per_second: int = 100
     """Calls of one agency to the control plane itself, in all: metadata and its operators' work."""
     citizen_per_second: int = 20
@@ -68,5 +71,7 @@ class Snapshot:
     material: Material
     doors: Doors
     today: date
+    spent: tuple[Spent, ...] = ()
+    """Quotas by month that are used up."""
     issuers: tuple[Issuer, ...] = ()
     """Who may vouch for whom; when empty, the issuer's name is not looked at."""

@@ -18,6 +18,8 @@ from gateway.authorities.service import Trust
 from gateway.catalogue import service as catalogue
 from gateway.certificates import service as certificates
 from gateway.certificates.authority import fits
+from gateway.quotas import service as quotas
+from gateway.quotas.spent import Spent
 from gateway.settings import Settings
 from gateway.xds.snapshot import Doors, Material, Snapshot
 
@@ -69,6 +71,7 @@ def doors_of(settings: Settings) -> Doors:
         zipkin=settings.zipkin_address,
         otlp=settings.otlp_address,
         sampling=settings.trace_sampling,
+        day_offset_seconds=int(settings.quota_calendar.offset.total_seconds()),
     )
 
 
@@ -84,13 +87,14 @@ class Source:
     marks: dict[reading.Key, str] = field(default_factory=dict)
     agreements: dict[reading.Key, Agreement] = field(default_factory=dict)
     today: date = date.min
+    spent: tuple[Spent, ...] = ()
 
     async def read(self, notices: Iterable[str]) -> Snapshot:
         """Read what the notices name, in one transaction, and return the whole as it is then known."""
         named = [notice.partition(" ") for notice in notices]
         today = datetime.now(UTC).astimezone(VIETNAM).date()
         every = self.trust is None or today != self.today
-        every = every or any(k not in _KINDS or (k != "certificate" and not n) for k, _, n in named)
+        every = every or any(k not in _KINDS or (k not in _WHOLE and not n) for k, _, n in named)
         async with self.runtime.sessions() as session:
             if every:
                 await self._everything(session, today)
@@ -104,6 +108,7 @@ class Source:
         found = {entry.code: entry for entry in await registry.registry(session)}
         self.agencies = {code: self._same(code, entry) for code, entry in found.items()}
         await self._certificates(session)
+        await self._spent(session)
         marks, fresh = await reading.enforced(session, today - _TOLD_ENDED, self.marks)
         self._keep(marks, fresh, set(self.marks))
 
@@ -116,10 +121,16 @@ class Source:
             return
         if kind == "certificate":
             await self._certificates(session)
+        if kind == "quota":
+            await self._spent(session)
         if name:
             found = await registry.registry(session, name)
             if found:
                 self.agencies[name] = self._same(name, found[0])
+
+    async def _spent(self, session: AsyncSession) -> None:
+        calendar = settings_of(self.runtime).quota_calendar
+        self.spent = await quotas.spent_months(session, calendar, datetime.now(UTC))
 
     async def _certificates(self, session: AsyncSession) -> None:
         self.operators = await registry.operators(session)
@@ -151,8 +162,11 @@ class Source:
             material=_material(self.runtime, settings.state_dir, self.trust),
             doors=doors_of(settings),
             today=self.today,
+            spent=self.spent,
             issuers=self.trust.issuers,
         )
 
 
-_KINDS = frozenset({"agency", "agreement", "certificate"})
+_KINDS = frozenset({"agency", "agreement", "certificate", "quota"})
+_WHOLE = frozenset({"certificate", "quota"})
+"""Kinds whose notices need no name: there is little to read."""

@@ -6,6 +6,7 @@ from ndx_contracts.events.gateway import (
     AgencyChanged,
     AgreementChanged,
     CertificateExpiring,
+    QuotaReached,
     RevocationListEnding,
 )
 from ndx_contracts.events.identity import (
@@ -45,6 +46,7 @@ EVENTS: tuple[type[EventData], ...] = (
     AgencyChanged,
     AgreementChanged,
     CertificateExpiring,
+    QuotaReached,
     RevocationListEnding,
 )
 
@@ -72,6 +74,7 @@ __all__ = [
     "PersonDeceased",
     "PersonRegistered",
     "PersonalIdCancelled",
+    "QuotaReached",
     "RevocationListEnding",
     "TaxpayerRegistered",
 ]

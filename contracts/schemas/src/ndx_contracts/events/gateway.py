@@ -1,7 +1,7 @@
 """Events of the gateway's control plane."""
 
-from datetime import datetime
-from typing import ClassVar
+from datetime import date, datetime
+from typing import ClassVar, Literal
 
 from pydantic import ConfigDict
 
@@ -73,3 +73,24 @@ class RevocationListEnding(EventData):
     @property
     def key(self) -> str:
         return self.authority
+
+
+class QuotaReached(EventData):
+    """An agency has used 80 or all percent of a quota by day or month: said once per period and threshold."""
+
+    TYPE: ClassVar[str] = "gateway.quota-reached.v1"
+    TOPIC: ClassVar[str] = "gateway.quota.v1"
+    ENTITY: ClassVar[str] = "quota"
+
+    agency: str
+    agreement_id: str
+    period: Literal["DAY", "MONTH"]
+    starts_on: date
+    limit: int
+    used: int
+    percent: int
+    resets_at: datetime
+
+    @property
+    def key(self) -> str:
+        return f"{self.agency}:{self.agreement_id}"

@@ -1,0 +1,126 @@
+"""The desk at which Envoys get what is left of each quota: who holds what, and when that must change."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from uuid import UUID, uuid4
+
+from ndx_contracts.agreements import Quotas
+
+from gateway.quotas.holders import RENEWED_AFTER, Bucket, Holder, Report
+from gateway.quotas.periods import Calendar
+from gateway.quotas.sharing import Want, shares
+
+Group = tuple[str, str]
+"""Agency and agreement: what has a quota."""
+Place = tuple[int, Bucket]
+"""A stream and one of its buckets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Reports that are counted together, once."""
+
+    number: int
+    reports: tuple[Report, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What one Envoy is told about one bucket."""
+
+    stream: int
+    bucket: Bucket
+    calls: int | None
+    """Calls that it may let through; None = the bucket is given up."""
+    again: bool = False
+    """The same assignment as before, which only lives longer."""
+
+
+@dataclass
+class Desk:
+    """The buckets of the Envoys that are connected to this control plane."""
+
+    calendar: Calendar = field(default_factory=Calendar)
+    source: UUID = field(default_factory=uuid4)
+    holders: dict[Place, Holder] = field(default_factory=dict)
+
+    def leave(self, stream: int) -> None:
+        """Forget a stream; its assignments stay in the tables for the Envoy to come back to."""
+        self.holders = {place: h for place, h in self.holders.items() if place[0] != stream}
+
+    def settle(self, outcome: "Outcome") -> None:
+        """Take over what a committed transaction has decided."""
+        self.holders |= outcome.holders
+        for order in outcome.orders:
+            if order.calls is None:
+                self.holders.pop((order.stream, order.bucket), None)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What follows from a batch when it is committed."""
+
+    holders: dict[Place, Holder]
+    orders: list[Order] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What is left of one group's quota today."""
+
+    quotas: Quotas
+    left: int
+    """Units."""
+    day: date
+    foreign: Sequence[Holder] = ()
+    """What Envoys hold that are connected to other control planes."""
+
+
+def group_of(bucket: Bucket) -> Group:
+    return bucket.agency, bucket.agreement_id
+
+
+def grouped(desk: Desk, outcome: Outcome) -> dict[Group, dict[Place, Holder]]:
+    """Return all buckets at the desk by what they draw on, with what the batch has changed."""
+    found: dict[Group, dict[Place, Holder]] = defaultdict(dict)
+    for place, holder in (desk.holders | outcome.holders).items():
+        found[group_of(place[1])][place] = holder
+    return found
+
+
+def share(outcome: Outcome, places: Mapping[Place, Holder], rest: Rest, now: datetime) -> None:
+    """Assign what is left anew, if that changes anything for those who need it."""
+    members = [*places.values(), *rest.foreign]
+    wants = [Want(h.bucket.cost, h.calls if h.sent_at or h in rest.foreign else None) for h in members]
+    parts = shares(rest.left, wants)
+    promised = sum(h.outstanding * h.bucket.cost for h in members)
+    mine = list(zip(places.items(), parts, strict=False))
+    if promised <= max(0, rest.left) and not any(
+        h.due(now, rest.day, rest.quotas) or (h.low and part > h.outstanding + h.outstanding // 2)
+        for (_, h), part in mine
+    ):
+        return
+    for (place, holder), part in mine:
+        stays = part == holder.outstanding and (part or not holder.granted)
+        if stays and not holder.due(now, rest.day, rest.quotas):
+            continue
+        assigned = copy(holder)
+        assigned.assign(part, now, rest.day, rest.quotas)
+        outcome.holders[place] = assigned
+        outcome.orders.append(Order(*place, calls=part))
+
+
+def renew(outcome: Outcome, now: datetime) -> None:
+    """Let assignments live on, and give up the buckets of those who do not call any more."""
+    ordered = {(o.stream, o.bucket) for o in outcome.orders}
+    for place, holder in outcome.holders.items():
+        if place in ordered or holder.sent_at is None:
+            continue
+        if holder.idle(now):
+            outcome.orders.append(Order(*place, calls=None))
+        elif now - holder.sent_at > RENEWED_AFTER:
+            holder.sent_at = now
+            outcome.orders.append(Order(*place, calls=holder.granted, again=True))

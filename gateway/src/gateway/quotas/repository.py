@@ -1,0 +1,184 @@
+"""All SQL about quotas."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, select, text, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.quotas.desk import Group
+from gateway.quotas.models import QuotaGrant, QuotaSource, QuotaUse
+from gateway.quotas.periods import Period
+
+# One statement for all rows of a batch: arrays, sorted, so that two control planes lock in the same order.
+_COUNT = text("""
+    INSERT INTO quota_uses AS u (agency, agreement_id, period, starts_on, units, calls, refused,
+                                 unit_limit, announced, spent, updated_at)
+    SELECT agency, agreement_id, period, starts_on, units, calls, refused, unit_limit, 0, false, :now
+    FROM unnest(CAST(:agency AS text[]), CAST(:agreement_id AS text[]), CAST(:period AS text[]),
+                CAST(:starts_on AS date[]), CAST(:units AS bigint[]), CAST(:calls AS bigint[]),
+                CAST(:refused AS bigint[]), CAST(:unit_limit AS bigint[]))
+         AS r (agency, agreement_id, period, starts_on, units, calls, refused, unit_limit)
+    ON CONFLICT (agency, agreement_id, period, starts_on) DO UPDATE SET
+        units = u.units + excluded.units, calls = u.calls + excluded.calls,
+        refused = u.refused + excluded.refused, unit_limit = excluded.unit_limit, updated_at = :now
+    RETURNING agency, agreement_id, period, starts_on, units, announced, spent
+""")
+_KEEP = text("""
+    INSERT INTO quota_grants AS g (id, source, agency, agreement_id, cost, granted, reported, calls,
+                                   sent_at, day)
+    SELECT id, :source, agency, agreement_id, cost, granted, reported, calls, sent_at, day
+    FROM unnest(CAST(:id AS uuid[]), CAST(:agency AS text[]), CAST(:agreement_id AS text[]),
+                CAST(:cost AS integer[]), CAST(:granted AS bigint[]), CAST(:reported AS bigint[]),
+                CAST(:calls AS bigint[]), CAST(:sent_at AS timestamptz[]), CAST(:day AS date[]))
+         AS r (id, agency, agreement_id, cost, granted, reported, calls, sent_at, day)
+    ON CONFLICT (id) DO UPDATE SET source = excluded.source, granted = excluded.granted,
+        reported = excluded.reported, calls = excluded.calls, sent_at = excluded.sent_at, day = excluded.day
+""")
+_CLAIM = text("""
+    INSERT INTO quota_sources AS s (id, batch, seen_at) VALUES (:id, :batch, :now)
+    ON CONFLICT (id) DO UPDATE SET batch = excluded.batch, seen_at = excluded.seen_at
+    WHERE s.batch < excluded.batch RETURNING batch
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What is added to one row of the tally."""
+
+    group: Group
+    period: Period
+    starts_on: date
+    units: int
+    calls: int
+    refused: int
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A row of the tally after the addition; it is held until the transaction ends."""
+
+    units: int
+    announced: int
+    spent: bool
+
+
+async def claim(session: AsyncSession, source: UUID, batch: int, now: datetime) -> bool:
+    """Tell whether this batch of the control plane has not been counted yet, and note that it is."""
+    return (await session.execute(_CLAIM, {"id": source, "batch": batch, "now": now})).first() is not None
+
+
+async def count(
+    session: AsyncSession, uses: Sequence[Use], now: datetime
+) -> dict[tuple[Group, Period], Count]:
+    """Add to the tally and return what it comes to."""
+    if not uses:
+        return {}
+    rows = sorted(uses, key=lambda u: (u.group, u.period, u.starts_on))
+    columns: dict[str, list[Any]] = {
+        "agency": [u.group[0] for u in rows],
+        "agreement_id": [u.group[1] for u in rows],
+        "period": [u.period.value for u in rows],
+        "starts_on": [u.starts_on for u in rows],
+        "units": [u.units for u in rows],
+        "calls": [u.calls for u in rows],
+        "refused": [u.refused for u in rows],
+        "unit_limit": [u.limit for u in rows],
+    }
+    found = await session.execute(_COUNT, {**columns, "now": now})
+    return {
+        ((r.agency, r.agreement_id), Period(r.period)): Count(r.units, r.announced, r.spent) for r in found
+    }
+
+
+async def mark(
+    session: AsyncSession, group: Group, period: Period, starts_on: date, *, announced: int, spent: bool
+) -> None:
+    """Note which threshold was told, and whether nothing is left."""
+    row = await session.get_one(
+        QuotaUse, (group[0], group[1], period.value, starts_on), populate_existing=True
+    )
+    row.announced, row.spent = announced, spent
+    await session.flush()
+
+
+async def keep(session: AsyncSession, source: UUID, rows: Sequence[dict[str, Any]]) -> None:
+    """Keep what Envoys were assigned and have reported."""
+    if rows:
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        await session.execute(_KEEP, {**columns, "source": source})
+
+
+async def forget(session: AsyncSession, ids: Collection[UUID]) -> None:
+    if ids:
+        await session.execute(delete(QuotaGrant).where(QuotaGrant.id.in_(ids)))
+
+
+async def grants(session: AsyncSession, groups: Collection[Group], since: datetime) -> Sequence[QuotaGrant]:
+    """Return the assignments that may still hold, the latest first."""
+    mine = tuple_(QuotaGrant.agency, QuotaGrant.agreement_id).in_(groups)
+    statement = select(QuotaGrant).where(mine, QuotaGrant.sent_at > since).order_by(QuotaGrant.sent_at.desc())
+    return (await session.scalars(statement)).all()
+
+
+async def other_sources(session: AsyncSession, source: UUID, since: datetime) -> set[UUID]:
+    """Return the other control planes that live."""
+    others = select(QuotaSource.id).where(QuotaSource.id != source, QuotaSource.seen_at > since)
+    return set((await session.scalars(others)).all())
+
+
+async def spent(session: AsyncSession, period: Period, starts_on: date) -> Sequence[QuotaUse]:
+    """Return the rows of which nothing is left."""
+    statement = select(QuotaUse).where(
+        QuotaUse.period == period.value, QuotaUse.starts_on == starts_on, QuotaUse.spent
+    )
+    return (await session.scalars(statement.order_by(QuotaUse.agreement_id, QuotaUse.agency))).all()
+
+
+async def uses(
+    session: AsyncSession,
+    periods: Collection[tuple[str, date]],
+    *,
+    agency: str | None = None,
+    groups: Collection[Group] | None = None,
+) -> Sequence[QuotaUse]:
+    statement = select(QuotaUse).where(tuple_(QuotaUse.period, QuotaUse.starts_on).in_(periods))
+    if agency is not None:
+        statement = statement.where(QuotaUse.agency == agency)
+    if groups is not None:
+        statement = statement.where(tuple_(QuotaUse.agency, QuotaUse.agreement_id).in_(groups))
+    return (await session.scalars(statement)).all()
+
+
+async def page(
+    session: AsyncSession,
+    periods: Collection[tuple[str, date]],
+    *,
+    agency: str | None,
+    agreement_id: str | None,
+    after: Group | None,
+    limit: int,
+) -> Sequence[Group]:
+    """Return agencies and agreements that used something, in order."""
+    key = tuple_(QuotaUse.agency, QuotaUse.agreement_id)
+    statement = select(QuotaUse.agency, QuotaUse.agreement_id).distinct()
+    statement = statement.where(tuple_(QuotaUse.period, QuotaUse.starts_on).in_(periods))
+    if agency is not None:
+        statement = statement.where(QuotaUse.agency == agency)
+    if agreement_id is not None:
+        statement = statement.where(QuotaUse.agreement_id == agreement_id)
+    if after is not None:
+        statement = statement.where(key > after)
+    rows = await session.execute(statement.order_by(QuotaUse.agency, QuotaUse.agreement_id).limit(limit))
+    return [(row.agency, row.agreement_id) for row in rows]
+
+
+async def clear(session: AsyncSession, *, uses_before: date, grants_before: datetime) -> None:
+    """Delete what nobody asks for any more."""
+    await session.execute(delete(QuotaUse).where(QuotaUse.starts_on < uses_before))
+    await session.execute(delete(QuotaGrant).where(QuotaGrant.sent_at < grants_before))
+    await session.execute(delete(QuotaSource).where(QuotaSource.seen_at < grants_before))

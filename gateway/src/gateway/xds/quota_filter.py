@@ -1,0 +1,99 @@
+"""The quota filter: which agreements have quotas by day or month, and what Envoy does about them by itself.
+
+Envoy counts calls in a bucket per agency, agreement and cost of the operation, reports them every five
+seconds, and lets through as many as the control plane has assigned (rate-limit-quota protocol). A call under
+an agreement without such a quota has no bucket.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from ndx_contracts.agreements import Agreement, Quotas
+
+from gateway.catalogue.operations import Operation
+from gateway.quotas.spent import Spent
+from gateway.xds import matchers, names, wire
+from gateway.xds.protos import BucketSettings, QuotaFilter
+from gateway.xds.wire import Wire
+
+DOMAIN = "ndx"
+FALLBACK_FOR = timedelta(days=7)
+"""For how long Envoy keeps to the fallback's pace when no assignment comes; then only bursts are limited."""
+_HOUR = 3600
+
+
+def pace(quotas: Quotas) -> int:
+    """Return units per hour when nobody assigns: the narrower quota spread evenly over its period."""
+    by_day = [] if quotas.per_day is None else [quotas.per_day / 24]
+    by_month = [] if quotas.per_month is None else [quotas.per_month / (30 * 24)]
+    return max(1, round(min(by_day + by_month)))
+
+
+def costs_of(agreement: Agreement, operations: Mapping[str, Operation]) -> list[int]:
+    """Return the costs, in quota units, that the agreement's operations have."""
+    granted = (operations.get(grant.operation) for grant in agreement.operations)
+    return sorted({operation.cost for operation in granted if operation is not None})
+
+
+def key(agreement_id: str, cost: int) -> str:
+    """Return what the key filter writes on the call for this filter to find the bucket."""
+    return f"{agreement_id} {cost}"
+
+
+def _from_header(header: str) -> dict[str, Any]:
+    kind = names.TYPE + "envoy.type.matcher.v3.HttpRequestHeaderMatchInput"
+    return {"custom_value": {"name": "h", "typed_config": {"@type": kind, "header_name": header}}}
+
+
+def _settings(agreement: Agreement, cost: int, spent: Spent | None = None) -> Wire:
+    """Return the bucket: how it is named, and what holds while nothing is assigned."""
+    tokens = max(1, pace(agreement.quotas) // cost)
+    even = {"max_tokens": tokens, "tokens_per_fill": tokens, "fill_interval": f"{_HOUR}s"}
+    until = "0" if spent is None else str(spent.until)
+    document = {
+        "bucket_id_builder": {
+            "bucket_id_builder": {
+                "agency": _from_header(names.QUOTA_AGENCY_HEADER),
+                "agreement": {"string_value": agreement.agreement_id},
+                "cost": {"string_value": str(cost)},
+            }
+        },
+        "reporting_interval": "5s",
+        "deny_response_settings": {
+            "http_status": {"code": "TooManyRequests"},
+            "response_headers_to_add": [names.header_to_add(names.QUOTA_UNTIL_HEADER, until)],
+        },
+        # The first call of a bucket does not wait: it is counted, and the assignment comes at once.
+        "no_assignment_behavior": {
+            "fallback_rate_limit": {"blanket_rule": "ALLOW_ALL" if spent is None else "DENY_ALL"}
+        },
+        "expired_assignment_behavior": {
+            "expired_assignment_behavior_timeout": f"{FALLBACK_FOR.total_seconds():g}s",
+            "fallback_rate_limit": {"token_bucket": even},
+        },
+    }
+    return wire.encode(BucketSettings, document)
+
+
+def entry(agreement: Agreement, cost: int, spent: Iterable[Spent] = ()) -> matchers.Entries:
+    """Return the entry of one agreement's calls of one cost; agencies whose month is spent have their own."""
+    bucket = matchers.outcome(BucketSettings, _settings(agreement, cost))
+    over = {s.agency: matchers.outcome(BucketSettings, _settings(agreement, cost, s)) for s in spent}
+    if over:
+        bucket = matchers.by_header(names.QUOTA_AGENCY_HEADER, over, bucket)
+    return matchers.entry(key(agreement.agreement_id, cost), bucket)
+
+
+def quota_filter(entries: Wire) -> Wire:
+    """Return the filter; it is asked only on routes of operations that such an agreement grants."""
+    server = {"rlqs_server": {"envoy_grpc": {"cluster_name": names.CONTROL_PLANE}}, "domain": DOMAIN}
+    # Envoy refuses an empty map.
+    known = entries or matchers.entry("-", matchers.outcome(BucketSettings, _nobody()))
+    tree = matchers.by_named_header(names.QUOTA_HEADER, matchers.Entries(known))
+    return wire.join([wire.encode(QuotaFilter, server), wire.put(QuotaFilter, "bucket_matchers", tree)])
+
+
+def _nobody() -> Wire:
+    builder = {"bucket_id_builder": {"bucket_id_builder": {"agency": {"string_value": "-"}}}}
+    return wire.encode(BucketSettings, {**builder, "reporting_interval": "5s"})

@@ -1,0 +1,148 @@
+"""Quotas by day and month in a real Envoy: what it refuses, what it reports, what it does without us."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from gateway.quotas import repository
+from gateway.quotas.desk import Desk
+from gateway.quotas.periods import Period
+from gateway.quotas.spent import Spent
+from gateway.xds.quota_server import QuotaServer
+from ndx_chassis.app import Runtime
+from ndx_contracts.agreements import Agreement, Quotas
+from ndx_testing.bus import AGREEMENTS, Bus, agreement
+from ndx_testing.envoy import until
+
+pytestmark = pytest.mark.integration
+UNITS = "/population/v1/admin-units"
+CLINIC = "H79.001:his"
+NUMBER = "DSA-H79.001-1"
+TERMS: dict[str, Any] = {
+    "consumer_agency": "H79.001",
+    "provider_agency": "G03",
+    "operations": [{"operation": "insurance.check", "field_groups": ["insurance_entitlement"]}],
+    "purposes": ["HEALTH_ENTITLEMENT"],
+    "legal_basis": {"text": "Clinics check entitlement at the counter", "reference": "25/2008/QH12"},
+    "valid_from": "2025-07-01",
+}
+
+
+def clinics(number: str, **quotas: int) -> list[Agreement]:
+    """Return the bus's agreements; the clinic's gives it the administrative units within these quotas."""
+    mine = agreement(number, ["population.list_admin_units"], quotas=Quotas(per_second=900, **quotas))
+    return [*(a for a in AGREEMENTS if a.consumer_agency != "H79.001"), mine]
+
+
+@asynccontextmanager
+async def quota_service(live: Bus, runtime: Any) -> AsyncIterator[QuotaServer]:
+    """Run a control plane that counts; at the end it is killed, not stopped."""
+    server = QuotaServer(runtime, Desk())
+    await live.grpc.stop(grace=None)
+    await live.start_control_plane(server)
+    task = asyncio.create_task(server.run())
+    try:
+        yield server
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+async def counted(
+    live: Bus, bus: FastAPI, runtime: Runtime, post: Callable[..., Any], hospital: Any
+) -> AsyncIterator[Bus]:
+    """Give the bus with a clinic that has ten units a day, in the tables as in Envoy."""
+    await post("NDX:an", "/v1/agencies/H79.001/systems", {"code": "his"}, 201)
+    await post("NDX:an", "/v1/agreements", TERMS | {"quotas": {"per_day": 10}}, 201)
+    await post("NDX:an", f"/v1/agreements/{NUMBER}/submit")
+    await post("G03:giang", f"/v1/agreements/{NUMBER}/approve")
+    yield live
+    await live.grpc.stop(grace=None)
+    await live.start_control_plane()
+
+
+async def tally(runtime: Runtime) -> tuple[int, int]:
+    """Return the clinic's calls of today that were let through, and those that were refused."""
+    today = Desk().calendar.day(datetime.now(UTC))
+    async with runtime.sessions() as session:
+        rows = await repository.uses(session, [(Period.DAY.value, today)], agency="H79.001")
+    return (rows[0].units, rows[0].refused) if rows else (0, 0)
+
+
+def assignments(live: Bus) -> int:
+    """Return how often Envoy has taken an assignment, as it says in its own log."""
+    assert live.envoy is not None
+    return live.envoy.log.read_text(encoding="utf-8").count("A new TokenBucket has been configured")
+
+
+class TestDailyQuota:
+    async def test_not_a_call_more_than_the_quota_also_when_the_control_plane_is_killed(
+        self, counted: Bus, runtime: Runtime
+    ) -> None:
+        async with counted.caller(CLINIC) as clinic, counted.caller("G03:insurance-link") as other:
+            async with quota_service(counted, runtime):
+                await counted.apply(agreements=clinics(NUMBER, per_day=10))
+                lie = {"X-NDX-Quota": "DSA-G03-1 1", "X-NDX-Quota-Agency": "G03"}
+                before = assignments(counted)
+                served = await clinic.get(UNITS, headers=lie)
+                await until(lambda: assignments(counted) > before, what="the assignment")
+                answers = [await clinic.get(UNITS) for _ in range(12)]
+                assert (await other.get(UNITS)).status_code == 200
+            assert served.status_code == 200
+            assert not [name for name in served.json()["headers"] if "quota" in name]
+            assert [a.status_code for a in answers] == [200] * 9 + [429] * 3
+            refused = answers[-1]
+            assert refused.json()["code"] == "daily-quota-exceeded"
+            assert refused.headers["content-type"] == "application/problem+json"
+            assert 0 < int(refused.headers["retry-after"]) <= 86_400
+            assert len(counted.provider.received) == 11
+            assert (await clinic.get(UNITS)).status_code == 429
+            async with quota_service(counted, runtime):
+                assert (await clinic.get(UNITS)).status_code == 429
+
+                async def reported() -> bool:
+                    return (await tally(runtime))[1] >= 2
+
+                await until(reported, seconds=15, what="a report after the restart")
+                assert (await tally(runtime))[0] == 10
+                assert (await clinic.get(UNITS)).status_code == 429
+
+    async def test_without_its_store_the_gate_is_neither_open_nor_closed(self, live: Bus) -> None:
+        class Away:
+            def sessions(self) -> Any:
+                raise ConnectionRefusedError
+
+        # 24 a day are one an hour.
+        async with quota_service(live, Away()) as server, live.caller(CLINIC) as clinic:
+            await live.apply(agreements=clinics("DSA-H79.001-7", per_day=24))
+            assert (await clinic.get(UNITS)).status_code == 200
+            await until(lambda: server.envoys, what="Envoy's line")
+            await live.apply(agreements=clinics("DSA-H79.001-8", per_day=24))
+
+            async def one(status: int) -> bool:
+                return (await clinic.get(UNITS)).status_code == status
+
+            assert await one(200)
+            await until(lambda: one(429), what="the even pace")
+        await live.grpc.stop(grace=None)
+        await live.start_control_plane()
+
+
+class TestMonthlyQuota:
+    async def test_a_month_that_is_used_up_has_a_code_of_its_own(self, live: Bus) -> None:
+        until_then = int(datetime.now(UTC).timestamp()) + 100_000
+        await live.apply(
+            agreements=clinics("DSA-H79.001-9", per_month=50),
+            spent=(Spent("H79.001", "DSA-H79.001-9", until_then),),
+        )
+        async with live.caller(CLINIC) as clinic:
+            answer = await clinic.get(UNITS, headers={"Accept-Language": "vi"})
+        assert (answer.status_code, answer.json()["code"]) == (429, "monthly-quota-exceeded")
+        assert answer.json()["title"] == "Đã hết hạn mức trong tháng"
+        assert 99_900 < int(answer.headers["retry-after"]) <= 100_000
+        assert live.provider.received == []
