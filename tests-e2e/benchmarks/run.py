@@ -37,6 +37,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "event-to-effect": Benchmark("event_to_effect"),
     "configuration": Benchmark("configuration", on_stack=False),
     "revocation": Benchmark("revocation"),
+    "decisions": Benchmark("decisions", on_stack=False),
 }
 
 

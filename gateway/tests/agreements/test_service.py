@@ -242,7 +242,7 @@ class TestSuspend:
     ):
         await post("NDX:an", url("suspend"), {"reason": "misuse found"})
         await post("NDX:an", url("resume"), {"reason": "cleared"})
-        events = await emitted()
+        events = [e for e in await emitted() if e["type"] == "gateway.agreement-changed.v1"]
         assert [e["data"]["state"] for e in events] == ["ACTIVE", "SUSPENDED", "ACTIVE"]
         assert {e["key"] for e in events} == {NUMBER}
         assert events[1]["data"]["purposes"] == ["HEALTH_ENTITLEMENT"]
@@ -294,7 +294,7 @@ class TestAmendment:
     ):
         await self.amended(post)
         await post("G03:giang", url("approve"))
-        events = await emitted()
+        events = [e for e in await emitted() if e["type"] == "gateway.agreement-changed.v1"]
         assert [(e["data"]["version"], e["data"]["state"]) for e in events] == [(1, "ACTIVE"), (2, "ACTIVE")]
         assert {e["key"] for e in events} == {NUMBER}
 
@@ -376,6 +376,24 @@ class TestTemplate:
         assert theirs.json()["items"] == []
         allowed = await client.get("/v1/allowed-operations", headers=as_agency("H79.001", system="his"))
         assert [a["agreement"] for a in allowed.json()["items"]] == [number]
+
+    async def test_it_takes_the_steps_of_any_agreement_by_two_people_and_stops_at_once(
+        self, post: Do, hospital: Any, emitted: Callable[[], Awaitable[list[dict[str, Any]]]]
+    ):
+        terms = TERMS | {"consumer_agency": None, "consumer_class": "HEALTH"}
+        number = (await post("NDX:an", "/v1/agreements", terms, 201))["agreement_id"]
+        await post("NDX:an", f"/v1/agreements/{number}/submit")
+        for who in ("NDX:an", "G04:hai", "NDX:binh"):
+            assert await post(who, f"/v1/agreements/{number}/approve", status=403)
+        await post("G03:giang", f"/v1/agreements/{number}/approve")
+        await post("NDX:an", f"/v1/agreements/{number}/suspend", {"reason": "data found on the street"})
+        amended = terms | {"purposes": ["HEALTH_ENTITLEMENT", "STATISTICS"]}
+        assert (await post("NDX:an", f"/v1/agreements/{number}/amendments", amended, 201))["version"] == 2
+        told = [e["data"] for e in await emitted() if e["type"] == "gateway.agreement-changed.v1"]
+        assert [(d["consumer_class"], d["state"]) for d in told] == [
+            ("HEALTH", "ACTIVE"),
+            ("HEALTH", "SUSPENDED"),
+        ]
 
 
 class TestCalendar:

@@ -10,7 +10,7 @@ import typer
 from ndx_contracts.purposes import Purpose
 
 from ndx_client.errors import NotConfigured
-from ndx_client.terminal import session_of, show, show_rows
+from ndx_client.terminal import EXIT_REFUSED, session_of, show, show_rows
 
 
 def allowed(context: typer.Context) -> None:
@@ -109,3 +109,78 @@ def call(  # noqa: PLR0917 - each parameter is an argument or option of the comm
         show(session_of(context), reply.json())
     else:
         sys.stdout.write(reply.text)
+
+
+def explain(  # noqa: PLR0917 - each parameter is an argument or option of the command
+    context: typer.Context,
+    wanted: Annotated[
+        str, typer.Argument(help="population.get_person, or 'GET /population/v1/persons/…' as you call it.")
+    ],
+    purpose: Annotated[str | None, typer.Option("--purpose", help="For what the data is needed.")] = None,
+    case: Annotated[str | None, typer.Option("--case", help="The case that needs it.")] = None,
+    officer: Annotated[str | None, typer.Option("--officer", help="The officer who asks.")] = None,
+    field: Annotated[
+        list[str] | None, typer.Option("--field", help="A field group to ask for; may be repeated.")
+    ] = None,
+    province: Annotated[str | None, typer.Option("--province", help="Where the person lives.")] = None,
+    commune: Annotated[str | None, typer.Option("--commune", help="Where the person lives.")] = None,
+    at: Annotated[str | None, typer.Option("--at", help="2026-11-24T23:00:00+07:00; now by default.")] = None,
+    agency: Annotated[
+        str | None, typer.Option("--for", help="H79.001:his; operators ask for any system.")
+    ] = None,
+) -> None:
+    """Say whether a call would be allowed, by which agreement, or why not; nothing is called.
+
+    Leaves exit status 0 when it would be allowed and 1 when it would be refused.
+    """
+    method, separator, path = wanted.partition(" ")
+    body = {
+        "operation": None if separator else wanted,
+        "method": method.upper() if separator else None,
+        "path": path or None,
+        "purpose": purpose,
+        "case_id": case,
+        "officer": officer,
+        "field_groups": field or [],
+        "province_code": province,
+        "commune_code": commune,
+        "at": at,
+    }
+    session = session_of(context)
+    if agency is None:
+        found = session.client().call("POST /v1/decisions", json=body).json()
+    else:
+        code, colon, system = agency.partition(":")
+        if not colon:
+            raise NotConfigured("A system is named with its agency.", "Write --for H79.001:his.")
+        members = {"agency": code, "system": system}
+        operation = "POST /v1/agencies/{agency}/systems/{system}/decisions"
+        found = session.client().call(operation, path=members, json=body).json()
+    if session.as_json:
+        show(session, found)
+    else:
+        sys.stdout.write("\n".join(_told(found)) + "\n")
+    if not found["allowed"]:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def _told(found: dict[str, Any]) -> list[str]:
+    """Return a decision in lines."""
+    refusal, quota = found["refusal"], found["quota"]
+    agreement = found["agreement"] and f"{found['agreement']} (version {found['agreement_version']})"
+    if refusal is None:
+        lines = [f"Allowed: {found['operation']}" + (f" under {agreement}" if agreement else "")]
+        if found["field_groups"]:
+            lines.append(f"It may give: {', '.join(found['field_groups'])}")
+    else:
+        lines = [f"Refused: {refusal['status']} {refusal['code']}  {refusal['title']}", refusal["detail"]]
+        lines.append(
+            f"By the {refusal['refused_by'].lower()}" + (f", under {agreement}" if agreement else "")
+        )
+        lines += [f"Next: {refusal['remedy']}", f"Who can help: {refusal['who_can_help']}"]
+    if quota is not None:
+        amounts = {name.replace("_", " "): value for name, value in quota.items() if value is not None}
+        lines.append("Quota: " + ", ".join(f"{value} {name}" for name, value in amounts.items()))
+    if found["still_to_be_checked"]:
+        lines.append(f"Only the call itself will show: {', '.join(found['still_to_be_checked'])}")
+    return lines

@@ -32,6 +32,7 @@ app.add_typer(certificate_commands.certificate, name="certificate", rich_help_pa
 app.command("allowed", rich_help_panel="Agencies")(agency_commands.allowed)
 app.command("services", rich_help_panel="Agencies")(agency_commands.services)
 app.command("operations", rich_help_panel="Agencies")(agency_commands.operations)
+app.command("explain", rich_help_panel="Agencies")(agency_commands.explain)
 app.command("call", rich_help_panel="Agencies")(agency_commands.call)
 
 

@@ -27,6 +27,29 @@ valid_from: 2025-07-01
 """
 
 
+def decision(purpose: str | None) -> dict[str, Any]:
+    """Return what the exchange says of a call with that purpose."""
+    refusal = {
+        "code": "purpose-missing",
+        "status": 400,
+        "title": "Purpose missing",
+        "detail": "Say in NDX-Purpose for what the data is needed.",
+        "remedy": "Send one purpose code.",
+        "who_can_help": "your own developers",
+        "refused_by": "GATEWAY",
+    }
+    return {
+        "allowed": purpose is not None,
+        "refusal": None if purpose else refusal,
+        "operation": "insurance.check",
+        "agreement": "DSA-H79.001-1",
+        "agreement_version": 2,
+        "field_groups": ["insurance_entitlement"],
+        "quota": {"per_second": 5, "burst": 10, "per_day": None},
+        "still_to_be_checked": ["consent"],
+    }
+
+
 @pytest.fixture
 def bus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[httpx.Request]:
     """Stand where the exchange stands: remembers requests, answers what a path deserves."""
@@ -44,6 +67,9 @@ def bus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[httpx.Request]:
                 "code": "four-eyes",
             }
             return httpx.Response(403, json=body)
+        if request.url.path.endswith("/decisions"):
+            wanted = json.loads(request.content)
+            return httpx.Response(200, json=decision(wanted["purpose"]))
         if request.method == "GET":
             return httpx.Response(200, json={"items": [], "next_cursor": None})
         return httpx.Response(201, json={"agreement_id": "DSA-H79.001-1"})
@@ -178,3 +204,26 @@ def test_every_command_has_help_that_says_what_it_does():
                     assert parameter.help, f"{name} {parameter.opts}"
 
     walk(typer.main.get_command(app), ("ndx",))
+
+
+class TestExplain:
+    def test_an_allowed_call_leaves_status_0_and_names_agreement_and_quota(self, bus: list[httpx.Request]):
+        result = run("explain", "insurance.check", "--purpose", "HEALTH_ENTITLEMENT")
+        assert result.exit_code == 0, result.output
+        assert "Allowed: insurance.check under DSA-H79.001-1 (version 2)" in result.output
+        assert "5 per second, 10 burst" in result.output
+        assert "Only the call itself will show: consent" in result.output
+        assert bus[0].url.path == "/v1/decisions"
+
+    def test_a_refused_one_leaves_status_1_and_says_what_to_do(self, bus: list[httpx.Request]):
+        result = run("explain", "POST /insurance/v1/entitlement-checks", "--for", "H79.001:his")
+        assert result.exit_code == 1
+        assert "400 purpose-missing" in result.output
+        assert "Next: Send one purpose code." in result.output
+        assert bus[0].url.path == "/v1/agencies/H79.001/systems/his/decisions"
+        sent = json.loads(bus[0].content)
+        assert (sent["operation"], sent["method"]) == (None, "POST")
+
+    def test_a_system_without_its_agency_is_not_sent(self, bus: list[httpx.Request]):
+        assert run("explain", "insurance.check", "--for", "his").exit_code == 2
+        assert bus == []

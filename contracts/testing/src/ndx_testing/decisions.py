@@ -75,8 +75,16 @@ class Report:
     """How many calls were compared, with which outcomes, and the first few that differ."""
 
     compared: int = 0
+    wrong: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     differing: list[str] = field(default_factory=list)
+
+    def add(self, other: "Report") -> None:
+        """Add another comparison's figures."""
+        self.compared += other.compared
+        self.wrong += other.wrong
+        self.outcomes += other.outcomes
+        self.differing = [*self.differing, *other.differing][:_SHOWN]
 
 
 def world(rng: Random, prints: dict[str, list[str]]) -> dict[str, Any]:
@@ -84,13 +92,13 @@ def world(rng: Random, prints: dict[str, list[str]]) -> dict[str, Any]:
     agencies = [
         AgencyEntry(
             code,
-            rng.choices(("ACTIVE", "SUSPENDED", "CLOSED", "REGISTERED"), (8, 1, 1, 1))[0],
+            rng.choices(("ACTIVE", "SUSPENDED", "CLOSED", "REGISTERED"), (20, 1, 1, 1))[0],
             [SystemEntry(s, rng.choices(("ACTIVE", "CLOSED"), (6, 1))[0]) for s in systems],
             rng.choice(CLASSES),
         )
         for code in CODES
-        if not _one_in(rng, 10)
-        for systems in [rng.choice(((), ("s1",), ("s1", "s2"), ("s1", "s2")))]
+        if not _one_in(rng, 25)
+        for systems in [rng.choices(((), ("s1",), ("s1", "s2")), (1, 2, 10))[0]]
     ]
     operators = [
         OperatorEntry(a.code, "an", ["operator"], rng.choice(("ACTIVE", "ACTIVE", "CLOSED")))
@@ -153,9 +161,9 @@ def calls(rng: Random, snapshot: Snapshot, count: int) -> Iterator[Asked]:
                 san=f"urn:ndx:{kind}:{code}:{name}",
                 method=operation.method if not _one_in(rng, 20) else rng.choice(("GET", "POST", "PUT")),
                 path=_path(rng, operation.path),
-                purpose=(purpose.value,) if not _one_in(rng, 5) else rng.choice(ODD_PURPOSES),
-                officer=rng.choices(((), ("",), ("o-1",), ("o-1", "o-2")), (3, 1, 8, 1))[0],
-                case=rng.choices(((), ("",), ("c-1",), ("c-1", "c-1")), (3, 1, 8, 1))[0],
+                purpose=(purpose.value,) if not _one_in(rng, 8) else rng.choice(ODD_PURPOSES),
+                officer=rng.choices(((), ("",), ("o-1",), ("o-1", "o-2")), (6, 2, 30, 1))[0],
+                case=rng.choices(((), ("",), ("c-1",), ("c-1", "c-1")), (6, 2, 30, 1))[0],
             ),
             copy=rng.choice((0, 0, 1)),
         )
@@ -285,6 +293,7 @@ class Judge:
         report.compared += 1
         report.outcomes[decision.refusal or "allowed"] += 1
         wrong = _difference(decision, call, answer)
+        report.wrong += wrong is not None
         if wrong is not None and len(report.differing) < _SHOWN:
             report.differing.append(f"{where}: {wrong}\n  {call}\n  {answer}\n  {decision}")
 

@@ -63,10 +63,10 @@ def part_of(
             part.admissions[san] = matchers.entry(san, matchers.allow(agency.code))
             prints = sorted(revoked.get(san, ()))
             barrier = stop(agency, prints, suspended(mine), exempt(mine, wins), operations)
+            members = part.classes.setdefault(agency.agency_class, {})
+            members[san] = matchers.entry(san, matchers.allow(agency.agency_class))
             part.add_stop(san, barrier if states[system] == "ACTIVE" else matchers.deny("agency-suspended"))
         part.systems[san] = matchers.entry(san, matchers.allow(system))
-        members = part.classes.setdefault(agency.agency_class, {})
-        members[san] = matchers.entry(san, matchers.allow(agency.agency_class))
         entries = {key: matchers.entry(san, outcome) for key, outcome in outcomes.items()}
         uncovered = matchers.entry(san, matchers.deny("purpose-not-covered"))
         for name, cases in mine.items():
