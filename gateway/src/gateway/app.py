@@ -14,6 +14,7 @@ from gateway.certificates import usage as certificate_usage
 from gateway.certificates.endpoints import router as certificates
 from gateway.decisions.endpoints import router as decisions
 from gateway.feeds import jobs as feed_jobs
+from gateway.feeds import workers as feed_workers
 from gateway.feeds.consumers import subscriptions as feed_subscriptions
 from gateway.feeds.desk import open_desk
 from gateway.feeds.endpoints import operators as feed_operators
@@ -62,6 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 Job("revocation_lists", 60.0, rotation_jobs.refresh_lists),
                 Job("revocation_list_alarms", 60.0, rotation_jobs.watch_lists),
                 Job("platform_certificates", 21_600.0, rotation_jobs.renew_files),
+                Job("feed_webhooks", 1.0, feed_workers.push_for_ever),
                 Job("feed_endings", 5.0, feed_jobs.end_orphans),
                 Job("feed_erasure", 600.0, feed_jobs.erase),
                 Job("quota_tallies", 86_400.0, quota_jobs.clear),

@@ -56,6 +56,14 @@ class Settings(ServiceSettings):
     """Service short name → code of the agency that owns its data and alone may approve agreements on it."""
     feeds_key_file: Path | None = None
     """Secret by which feeds hash people and seal contents; else `keys/feeds.key` in the state folder."""
+    signing_key_file: Path | None = None
+    """Ed25519 key by which the exchange signs; else `keys/exchange-signing.pem` in the state folder."""
+    webhook_ca_file: Path | None = None
+    """Authorities of webhooks that name none of their own; without it, the exchange's own."""
+    webhook_networks: tuple[str, ...] = ()
+    """Networks beside the open internet that webhooks may lie in (CIDR): inner ones are refused otherwise."""
+    webhook_seconds: float = 10.0
+    """How long one call of a webhook may take, from looking up its name to the end of the answer."""
     feeds_undelivered_days: int = 30
     feeds_delivered_days: int = 7
     """How long the content of an event is kept that was not fetched or was given up, and of one that was."""

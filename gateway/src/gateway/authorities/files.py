@@ -123,6 +123,7 @@ def make_files(state: Path, operators: Iterable[tuple[str, str]], passphrase: by
     write_envoy_identity(state)
     authority.issue_client(internal, state, "gateway-client", "urn:ndx:internal:gateway")
     authority.issue_server(agency[0].authority, state, "gateway-public", ["localhost", "gateway.ndx.local"])
+    authority.issue_client(agency[0].authority, state, "webhooks", "urn:ndx:gateway:webhooks")
     _write_if_other(state / GATEWAY_CA_FILE, gateway_ca_pem(agency).encode())
     (state / "operators").mkdir(exist_ok=True)
     for code, login in operators:
@@ -134,5 +135,6 @@ def make_files(state: Path, operators: Iterable[tuple[str, str]], passphrase: by
     _secret(keys / "personal-id.key", secrets.token_bytes(32))
     _secret(keys / "ledger-pseudonym.key", secrets.token_bytes(32))
     _secret(keys / "feeds.key", secrets.token_bytes(32))
+    _secret(keys / "exchange-signing.pem", authority.key_pem(ed25519.Ed25519PrivateKey.generate()))
     _secret(keys / "ledger-signing.pem", authority.key_pem(ed25519.Ed25519PrivateKey.generate()))
     _secret(keys / "auth-signing.pem", authority.key_pem(ec.generate_private_key(ec.SECP256R1())))

@@ -5,9 +5,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from ndx_chassis.app import Runtime
 from ndx_chassis.telemetry import log
+from ndx_contracts.signatures import Signer
 
+from gateway.feeds.addresses import networks
+from gateway.feeds.calling import Identity
 from gateway.feeds.errors import FeedUnavailable
 from gateway.feeds.sealing import Box
 from gateway.settings import Settings
@@ -22,10 +27,13 @@ class Desk:
     """One per process."""
 
     key: Box | None
+    identity: Identity | None = None
+    """None: the exchange has no certificate or key to call webhooks with."""
     _touched: set[UUID] = field(default_factory=set)
     _waiting: dict[UUID, set[asyncio.Event]] = field(default_factory=dict)
     pushed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when webhooks may have something to send."""
+    pings: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))
 
     @property
     def box(self) -> Box:
@@ -80,12 +88,32 @@ def desk_of(runtime: Runtime) -> Desk:
     return desk
 
 
+def _identity(settings: Settings) -> Identity | None:
+    state = settings.state_dir
+    certificate, key = state / "webhooks.crt", state / "webhooks.key"
+    signing = settings.signing_key_file or state / "keys" / "exchange-signing.pem"
+    if not (certificate.exists() and key.exists() and signing.exists()):
+        log.warning("webhooks_not_started", reason="a certificate or key file is not there")
+        return None
+    private = load_pem_private_key(signing.read_bytes(), None)
+    if not isinstance(private, Ed25519PrivateKey):
+        raise TypeError("the exchange signs with Ed25519")
+    return Identity(
+        certificate=certificate,
+        key=key,
+        exchange_ca=settings.webhook_ca_file or state / "gateway-ca.crt",
+        signer=Signer(private),
+        listed=networks(settings.webhook_networks),
+        seconds=settings.webhook_seconds,
+    )
+
+
 async def open_desk(runtime: Runtime) -> None:
     """Read the key; without it subscriptions may be looked at, but nothing is queued or handed over."""
     settings = settings_of(runtime)
     file = settings.feeds_key_file or settings.state_dir / "keys" / "feeds.key"
     if not file.exists():
         log.warning("feeds_without_key", reason="the key file is not there")
-    desk = Desk(Box(file.read_bytes()) if file.exists() else None)
+    desk = Desk(Box(file.read_bytes()) if file.exists() else None, _identity(settings))
     runtime.extras[_NAME] = desk
     runtime.on_nudge.append(desk.ring)

@@ -11,11 +11,12 @@ from ndx_chassis.idempotency import IdempotencyKey, once
 
 from gateway.agencies.schemas import ReasonIn
 from gateway.doors import OperatorDep
-from gateway.feeds import handing_over, reading, service, waiting
+from gateway.feeds import handing_over, pushing, reading, service, waiting
 from gateway.feeds.models import EventState, SubscriptionState
 from gateway.feeds.schemas import (
     AckIn,
     AckOut,
+    AttemptOut,
     AttemptPage,
     EventStatusPage,
     EventTypeList,
@@ -23,6 +24,7 @@ from gateway.feeds.schemas import (
     InterestRemovalIn,
     InterestsIn,
     InterestsOut,
+    KeySet,
     ReplayIn,
     ReplayOut,
     SubscriptionIn,
@@ -40,6 +42,11 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 @router.get("/event-types", openapi_extra=_AGENCY, dependencies=[KNOWN_CALLER])
 async def list_feed_event_types() -> EventTypeList:
     return reading.event_types()
+
+
+@router.get("/signing-keys", openapi_extra=_AGENCY, dependencies=[KNOWN_CALLER])
+async def list_signing_keys(runtime: RuntimeDep) -> KeySet:
+    return reading.signing_keys(runtime)
 
 
 @router.post("/subscriptions", status_code=201, openapi_extra=_AGENCY)
@@ -160,6 +167,11 @@ async def replay_feed_events(
     subscription_id: UUID, body: ReplayIn, session: SessionDep, caller: CallerDep
 ) -> ReplayOut:
     return await service.replay(session, caller, identifier=subscription_id, wanted=body)
+
+
+@router.post("/subscriptions/{subscription_id}/pings", openapi_extra=_AGENCY)
+async def ping_feed_webhook(subscription_id: UUID, runtime: RuntimeDep, caller: CallerDep) -> AttemptOut:
+    return await pushing.ping(runtime, caller, identifier=subscription_id)
 
 
 @router.get("/subscriptions/{subscription_id}/event-states", openapi_extra=_AGENCY)

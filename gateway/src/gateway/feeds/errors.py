@@ -38,6 +38,13 @@ class FeedDeliveryMismatch(DomainError):
     title_vi = "Đăng ký này dùng cách nhận khác"
 
 
+class FeedEndpointRefused(DomainError):
+    kind = Kind.UNPROCESSABLE
+    code = "feed-endpoint-refused"
+    title = "The endpoint cannot be a webhook"
+    title_vi = "Địa chỉ này không thể nhận thông báo"
+
+
 class FeedCursorInvalid(DomainError):
     code = "feed-cursor-invalid"
     title = "The cursor is not one that this feed gave"

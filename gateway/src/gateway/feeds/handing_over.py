@@ -74,8 +74,12 @@ async def pull(
     )
 
 
-async def hand_over(session: AsyncSession, box: Box, rights: Rights, row: FeedEvent) -> FeedEventOut | None:
+async def hand_over(
+    session: AsyncSession, box: Box, rights: Rights, row: FeedEvent, *, once: bool = False
+) -> FeedEventOut | None:
     """Open one event as far as the agreement lets it out now, and record that; None when nothing is left.
+
+    With `once` a further attempt of the same hand-over leaves no further record.
 
     Raises:
         What holds the agreement's calls back at this moment.
@@ -93,15 +97,16 @@ async def hand_over(session: AsyncSession, box: Box, rights: Rights, row: FeedEv
     if given is None or not lies_within(fed, place, right.grant.agreement.admin_scope, scope):
         _withhold(row)
         return None
-    await disclose(
-        session,
-        right.caller,
-        grant=right.grant,
-        subjects=subjects(fed, given.data, content["about"]),
-        field_groups=given.field_groups,
-        outcome=Outcome.DISCLOSED,
-    )
-    row.handed_over_at = datetime.now(UTC)
+    if row.handed_over_at is None or not once:
+        await disclose(
+            session,
+            right.caller,
+            grant=right.grant,
+            subjects=subjects(fed, given.data, content["about"]),
+            field_groups=given.field_groups,
+            outcome=Outcome.DISCLOSED,
+        )
+        row.handed_over_at = datetime.now(UTC)
     return FeedEventOut(
         id=row.event_id,
         cursor=str(row.position),

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from ndx_chassis.app import Runtime
 from ndx_contracts.agreements import AdminScope
 from ndx_contracts.feeds import FED, FedEvent, People
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.feeds import repository
+from gateway.feeds.desk import desk_of
 from gateway.feeds.errors import FeedSubscriptionNotFound
 from gateway.feeds.handing_over import mine
 from gateway.feeds.models import Delivery, EventState, FeedSubscription, SubscriptionState
@@ -19,7 +21,9 @@ from gateway.feeds.schemas import (
     EventStatusPage,
     EventTypeList,
     EventTypeOut,
+    KeySet,
     Retry,
+    SigningKey,
     SubscriptionOut,
     SubscriptionPage,
 )
@@ -31,6 +35,12 @@ _LAST_ID = UUID(int=2**128 - 1)
 def event_types() -> EventTypeList:
     """Return what may be followed."""
     return EventTypeList(items=[_event_type(fed) for fed in FED])
+
+
+def signing_keys(runtime: Runtime) -> KeySet:
+    """Return the keys by which bodies of webhooks are signed."""
+    identity = desk_of(runtime).identity
+    return KeySet(keys=[] if identity is None else [SigningKey.model_validate(identity.signer.public)])
 
 
 def _event_type(fed: FedEvent) -> EventTypeOut:

@@ -187,6 +187,21 @@ class AttemptPage(Output):
     next_cursor: str | None
 
 
+class SigningKey(Output):
+    """An Ed25519 key by which the exchange signs (RFC 8037); `kid` is its thumbprint."""
+
+    kty: str
+    crv: str
+    x: str
+    kid: str
+    use: str
+    alg: str
+
+
+class KeySet(Output):
+    keys: list[SigningKey]
+
+
 class EventTypeOut(Output):
     """An event type: what it discloses by itself, by its members, and what an agreement must grant."""
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
+from cryptography import x509
 from ndx_chassis.agreements import NoAgreement, PurposeNotCovered
 from ndx_chassis.app import Runtime
 from ndx_chassis.audit import Actor, record_audit
@@ -12,13 +13,16 @@ from ndx_chassis.ids import new_id
 from ndx_contracts.agreements import AdminScope, Agreement
 from ndx_contracts.feeds import BY_TYPE
 from sqlalchemy.ext.asyncio import AsyncSession
+from yarl import URL
 
 from gateway.agencies import service as agencies
 from gateway.agencies.vocabulary import Role
 from gateway.agreements import reading as agreements
 from gateway.feeds import repository
-from gateway.feeds.desk import desk_of, settings_of
+from gateway.feeds.addresses import may_be_called
+from gateway.feeds.desk import Desk, desk_of, settings_of
 from gateway.feeds.errors import (
+    FeedEndpointRefused,
     FeedEventTypeUnknown,
     FeedLimitReached,
     FeedNotCovered,
@@ -33,6 +37,7 @@ from gateway.feeds.models import (
 from gateway.feeds.reading import found, shown
 from gateway.feeds.rights import Receiver, rights_of
 from gateway.feeds.schemas import (
+    EndpointIn,
     InterestsOut,
     PersonOfInterest,
     ReplayIn,
@@ -64,6 +69,8 @@ async def subscribe(
         raise FeedLimitReached("End a subscription that is not needed any more.")
     now = datetime.now(UTC)
     endpoint = wanted.endpoint
+    if endpoint is not None:
+        _check_endpoint(desk_of(runtime), endpoint)
     retry = Retry() if endpoint is None else endpoint.retry
     made = FeedSubscription(
         id=new_id(),
@@ -116,6 +123,20 @@ def _check(agreement: Agreement, wanted: SubscriptionIn) -> None:
         blind = sorted(name for name in wanted.event_types if BY_TYPE[name].place is None)
         if blind:
             raise FeedNotCovered(f"These carry no place to be narrowed by: {', '.join(blind)}.")
+
+
+def _check_endpoint(desk: Desk, endpoint: EndpointIn) -> None:
+    """Refuse at once what could never be called; where a name leads is decided at each call."""
+    host = URL(endpoint.url).host or ""
+    literal = ":" in host or host.replace(".", "").isdigit()
+    listed = () if desk.identity is None else desk.identity.listed
+    if literal and not may_be_called(host, listed):
+        raise FeedEndpointRefused("This address lies in a network that webhooks may not lie in.")
+    if endpoint.ca_pem is not None:
+        try:
+            x509.load_pem_x509_certificates(endpoint.ca_pem.encode())
+        except ValueError:
+            raise FeedEndpointRefused("ca_pem holds no certificate.") from None
 
 
 async def take_step(session: AsyncSession, caller: Caller, *, identifier: UUID, step: str) -> SubscriptionOut:

@@ -1,0 +1,221 @@
+"""Calls of webhooks: mutual TLS, a signed body, and nothing that an endpoint does holds the caller long."""
+
+import asyncio
+import socket
+import ssl
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from ndx_contracts.signatures import Request, Signer
+from yarl import URL
+
+from gateway.feeds.addresses import Network, may_be_called
+
+TAG = "ndx-feed"
+_MOST_BODY = 16_384
+_BODY_SECONDS = 1.0
+_CONNECT_SECONDS = 3.0
+_OK, _REDIRECT = 200, 300
+_AWAY = frozenset({408, 425, 429})
+_LONGEST_WAIT = 3600
+_SERVER_ERROR = 500
+# Names are looked up in threads of their own: an endpoint whose name server hangs keeps nobody else waiting.
+_LOOKUPS = ThreadPoolExecutor(64, thread_name_prefix="webhook-names")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one call: `error` is a code, never the endpoint's words."""
+
+    status: int | None
+    error: str | None
+    duration_ms: int
+    retry_after: int | None = None
+
+    @property
+    def delivered(self) -> bool:
+        return self.status is not None and _OK <= self.status < _REDIRECT
+
+    @property
+    def is_refusal(self) -> bool:
+        """Tell whether the endpoint is there and does not want this event; a redirect counts as that."""
+        if self.status is None or self.delivered:
+            return False
+        return self.status < _SERVER_ERROR and self.status not in _AWAY
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The exchange as a caller of webhooks: its certificate, its signing key, and whom it may call."""
+
+    certificate: Path
+    key: Path
+    exchange_ca: Path
+    signer: Signer
+    listed: tuple[Network, ...]
+    seconds: float
+
+    def context(self, ca_pem: str | None) -> ssl.SSLContext:
+        """Return the TLS settings for an endpoint.
+
+        Raises:
+            OSError: the CA or the own certificate cannot be used.
+        """
+        ca_file = None if ca_pem else str(self.exchange_ca)
+        context = ssl.create_default_context(cafile=ca_file, cadata=ca_pem or None)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(self.certificate, self.key)
+        return context
+
+
+class _AddressRefused(OSError):
+    pass
+
+
+class _Names(AbstractResolver):
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(
+            _LOOKUPS, lambda: socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
+        )
+        return [
+            ResolveResult(
+                hostname=host, host=str(place[0]), port=int(place[1]), family=kind, proto=proto, flags=0
+            )
+            for kind, _, proto, _, place in found
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+class Line:
+    """An open line to one endpoint; connections are kept between calls."""
+
+    def __init__(self, url: str, ca_pem: str | None, identity: Identity) -> None:
+        self._url = url
+        self._ca = ca_pem
+        self._identity = identity
+        self._session: aiohttp.ClientSession | None = None
+        self._address_refused = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    def _socket(self, place: tuple[int, int, int, str, tuple[Any, ...]]) -> socket.socket:
+        """Open a socket for an address about to be called: what a name means is decided here, not before."""
+        family, kind, proto, _, address = place
+        if not may_be_called(str(address[0]), self._identity.listed):
+            self._address_refused = True
+            raise _AddressRefused("address refused")
+        made = socket.socket(family, kind, proto)
+        made.settimeout(0)
+        return made
+
+    def _http(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(
+                ssl=self._identity.context(self._ca),
+                limit=1,
+                resolver=_Names(),
+                use_dns_cache=False,
+                socket_factory=self._socket,
+            )
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                timeout=aiohttp.ClientTimeout(total=self._identity.seconds, sock_connect=_CONNECT_SECONDS),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trust_env=False,
+                skip_auto_headers=("User-Agent",),
+            )
+        return self._session
+
+    async def look(self) -> Answer:
+        """Ask whether anybody answers there, without saying anything: any answer will do."""
+        answer = await self._call("OPTIONS", {}, b"")
+        if answer.status is None:
+            return answer
+        return Answer(_OK, None, answer.duration_ms)
+
+    async def post(self, body: bytes) -> Answer:
+        """Send one signed event."""
+        url = str(URL(self._url))
+        request = Request("POST", url, {"Content-Type": "application/cloudevents+json"}, body)
+        self._identity.signer.sign(request, tag=TAG)
+        return await self._call("POST", request.headers, body)
+
+    async def _call(self, method: str, headers: dict[str, str], body: bytes) -> Answer:
+        start = time.monotonic()
+        self._address_refused = False
+        status, wait, error = None, None, None
+        sent = {"User-Agent": "ndx-feeds/1", **headers}
+        try:
+            # The outer limit holds for whatever the inner ones might not see.
+            async with asyncio.timeout(self._identity.seconds):
+                reply = await self._http().request(
+                    method, URL(self._url), data=body or None, headers=sent, allow_redirects=False
+                )
+                status, wait = reply.status, _seconds(reply.headers.get("Retry-After", ""))
+                await _put_away(reply)
+        except Exception as failure:  # noqa: BLE001 - whatever an endpoint does becomes an attempt with a code
+            error = "address-refused" if self._address_refused else _code(failure)
+        if status is not None and not _OK <= status < _REDIRECT:
+            error = "redirect-refused" if _REDIRECT <= status < 400 else f"status-{status}"  # noqa: PLR2004
+        return Answer(status, error, int((time.monotonic() - start) * 1000), wait)
+
+
+async def _put_away(reply: aiohttp.ClientResponse) -> None:
+    """Read a short body, so that the connection can be used again; give up on any other."""
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            read = 0
+            async for chunk in reply.content.iter_chunked(4096):
+                read += len(chunk)
+                if read > _MOST_BODY:
+                    break
+            else:
+                reply.release()
+                return
+    except (TimeoutError, aiohttp.ClientError):
+        pass
+    reply.close()
+
+
+def _seconds(value: str) -> int | None:
+    return min(int(value), _LONGEST_WAIT) if value.isdigit() and len(value) < 10 else None  # noqa: PLR2004
+
+
+_CODES: tuple[tuple[type[Exception], str], ...] = (
+    (aiohttp.ClientConnectorCertificateError, "certificate-not-trusted"),
+    (ssl.SSLCertVerificationError, "certificate-not-trusted"),
+    (aiohttp.ClientSSLError, "tls-failed"),
+    (ssl.SSLError, "tls-failed"),
+    (TimeoutError, "timeout"),
+    (aiohttp.ClientConnectorDNSError, "name-unknown"),
+    (aiohttp.ClientConnectorError, "not-reachable"),
+    (aiohttp.ClientOSError, "connection-lost"),
+    (aiohttp.ServerDisconnectedError, "connection-lost"),
+    (aiohttp.ClientError, "answer-unreadable"),
+    (ValueError, "answer-unreadable"),
+    (OSError, "not-reachable"),
+)
+"""In the order in which they are tried."""
+
+
+def _code(failure: Exception) -> str:
+    return next((code for kind, code in _CODES if isinstance(failure, kind)), type(failure).__name__)

@@ -1,0 +1,415 @@
+"""Feeds by push: real TLS receivers that answer, refuse, hang, redirect and vanish."""
+
+import asyncio
+import contextlib
+import json
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from gateway.authorities import files
+from gateway.certificates import authority
+from gateway.feeds import pushing, workers
+from gateway.feeds.addresses import networks
+from gateway.feeds.calling import TAG, Line
+from gateway.feeds.desk import desk_of
+from ndx_chassis.app import Runtime
+from ndx_chassis.ids import new_id
+from ndx_contracts.signatures import Request, keys_of, verify
+from sqlalchemy import text
+
+from .conftest import DEAD, OTHER, death
+
+pytestmark = pytest.mark.integration
+Do = Callable[..., Any]
+
+
+@dataclass
+class Receiver:
+    """An agency's webhook: `behave` decides on each delivery."""
+
+    port: int = 0
+    got: list[dict[str, Any]] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
+    callers: list[Any] = field(default_factory=list)
+    looks: int = 0
+    behave: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
+    url: str = ""
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        if request.method == "OPTIONS":
+            self.looks += 1
+            return web.Response(status=204)
+        body = await request.read()
+        self.requests.append(Request(request.method, self.url, dict(request.headers), body))
+        self.got.append(json.loads(body))
+        self.callers.append(request.get_extra_info("peercert"))
+        if self.behave is not None:
+            return await self.behave(request)
+        return web.Response(status=204)
+
+    @property
+    def ids(self) -> list[str]:
+        return [one["id"] for one in self.got]
+
+
+@contextlib.asynccontextmanager
+async def receiving(folder: Path, state: Path, name: str) -> AsyncIterator[Receiver]:
+    """Run a webhook whose certificate comes from the exchange's CA; it asks for the exchange's."""
+    ca = files.open_generation(state, files.AGENCY_CA, None)
+    authority.issue_server(ca, folder, name, ["localhost"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / f"{name}.crt", folder / f"{name}.key")
+    context.load_verify_locations(state / "gateway-ca.crt")
+    context.verify_mode = ssl.CERT_REQUIRED
+    receiver = Receiver()
+    application = web.Application()
+    application.router.add_route("*", "/hook", receiver.serve)
+    runner = web.AppRunner(application, shutdown_timeout=0.2)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
+    await site.start()
+    receiver.port = runner.addresses[0][1]
+    receiver.url = f"https://localhost:{receiver.port}/hook"
+    try:
+        yield receiver
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+def service_settings(service_settings: dict[str, Any], state_dir: Path) -> dict[str, Any]:
+    for name in ("webhooks.crt", "webhooks.key", "gateway-ca.crt"):
+        (service_settings["state_dir"] / name).symlink_to(state_dir / name)
+    return service_settings | {"webhook_networks": ("127.0.0.0/8", "::1/128"), "webhook_seconds": 0.7}
+
+
+@pytest.fixture
+async def receiver(tmp_path: Path, state_dir: Path) -> AsyncIterator[Receiver]:
+    async with receiving(tmp_path, state_dir, "receiver") as made:
+        yield made
+
+
+@pytest.fixture
+def hook(subscribe: Do, ask: Do) -> Do:
+    """Make a push subscription with interest in the dead: `await hook(url)`; its id."""
+
+    async def make(url: str, *, people: tuple[str, ...] = (DEAD,), **retry: int) -> str:
+        endpoint = {"url": url, "retry": {"first_delay_seconds": 1, "max_attempts": 3} | retry}
+        made: str = await subscribe(delivery="PUSH", endpoint=endpoint)
+        interests = {"people": [{"personal_id": p} for p in people]}
+        await ask("POST", f"/subscriptions/{made}/interests", interests)
+        return made
+
+    return make
+
+
+async def push(runtime: Runtime, identifier: str, *, times: int = 20) -> int:
+    """Do what a worker does, until there is nothing to do; return how often it went on."""
+    line = await pushing.line_of(runtime, identifier)
+    assert line is not None
+    done = 0
+    async with line:
+        while done < times and await pushing.push_next(runtime, line, identifier):
+            done += 1
+    return done
+
+
+async def let_time_pass(runtime: Runtime) -> None:
+    """Make every pause be over."""
+    async with runtime.sessions() as session, session.begin():
+        await session.execute(text("UPDATE feed_events SET next_attempt_at = NULL"))
+        await session.execute(text("UPDATE feed_subscriptions SET next_attempt_at = NULL"))
+
+
+async def states(ask: Do, identifier: str) -> list[tuple[str, int]]:
+    items = (await ask("GET", f"/subscriptions/{identifier}/event-states"))["items"]
+    return [(one["state"], one["attempts"]) for one in items]
+
+
+class TestDelivery:
+    async def test_an_event_arrives_signed_by_the_exchange_under_its_own_certificate(
+        self, receiver: Receiver, hook: Do, ask: Do, deliver: Do, runtime: Runtime, disclosed: Do
+    ):
+        made, event_id = await hook(receiver.url), new_id()
+        await deliver(death(), event_id=event_id)
+        assert await disclosed() == []
+        await push(runtime, made)
+        (event,) = receiver.got
+        assert (event["id"], event["type"]) == (str(event_id), "population.person-deceased.v1")
+        assert event["data"]["died_on"] == "2026-11-20"
+        keys = keys_of(await ask("GET", "/signing-keys"))
+        assert verify(receiver.requests[0], keys, tag=TAG) in keys
+        names = [value for kind, value in receiver.callers[0]["subjectAltName"] if kind == "URI"]
+        assert names == ["urn:ndx:gateway:webhooks"]
+        assert await states(ask, made) == [("DONE", 0)]
+        (attempt,) = (await ask("GET", f"/subscriptions/{made}/attempts"))["items"]
+        assert (attempt["status"], attempt["error"], attempt["delivered"]) == (204, None, True)
+        (record,) = await disclosed()
+        assert (record["subjects"], record["agency"], record["system"]) == ([DEAD], "B01", "core")
+
+    async def test_the_record_is_there_before_the_event_leaves(
+        self, receiver: Receiver, hook: Do, deliver: Do, runtime: Runtime, disclosed: Do
+    ):
+        made, seen = await hook(receiver.url), []
+
+        async def look(_request: web.Request) -> web.Response:
+            seen.append(len(await disclosed()))
+            return web.Response()
+
+        receiver.behave = look
+        await deliver(death())
+        await push(runtime, made)
+        assert seen == [1]
+
+    async def test_a_repeated_attempt_leaves_no_second_record_and_keeps_the_events_id(
+        self, receiver: Receiver, hook: Do, deliver: Do, runtime: Runtime, disclosed: Do, ask: Do
+    ):
+        made = await hook(receiver.url)
+
+        async def busy(_request: web.Request) -> web.Response:
+            return web.Response(status=503, headers={"Retry-After": "120"})
+
+        receiver.behave = busy
+        await deliver(death())
+        await push(runtime, made)
+        shown = await ask("GET", f"/subscriptions/{made}")
+        wait = datetime.fromisoformat(shown["next_attempt_at"]) - datetime.now(UTC)
+        assert wait > timedelta(seconds=100)
+        receiver.behave = None
+        await let_time_pass(runtime)
+        await push(runtime, made)
+        assert len(receiver.ids) == 2
+        assert len(set(receiver.ids)) == 1
+        assert receiver.looks == 1
+        assert len(await disclosed()) == 1
+        assert (await ask("GET", f"/subscriptions/{made}"))["failures"] == 0
+
+    async def test_ping_sends_an_event_about_nobody_and_says_what_came_back(
+        self, receiver: Receiver, hook: Do, ask: Do, disclosed: Do
+    ):
+        made = await hook(receiver.url)
+        pinged = await ask("POST", f"/subscriptions/{made}/pings")
+        assert (pinged["status"], pinged["delivered"]) == (204, True)
+        assert [one["type"] for one in receiver.got] == ["ndx.feed-ping.v1"]
+        assert len((await ask("GET", f"/subscriptions/{made}/attempts"))["items"]) == 1
+        assert await disclosed() == []
+
+    async def test_a_pull_subscription_has_no_webhook(self, feed: str, ask: Do, hook: Do, receiver: Receiver):
+        refused = await ask("POST", f"/subscriptions/{feed}/pings", None, 409)
+        assert refused["code"] == "feed-delivery-mismatch"
+        refused = await ask("GET", f"/subscriptions/{await hook(receiver.url)}/events", None, 409)
+        assert refused["code"] == "feed-delivery-mismatch"
+
+    async def test_a_suspended_agreement_stops_it_at_once(
+        self, receiver: Receiver, hook: Do, deliver: Do, runtime: Runtime, post: Do, agreement: str
+    ):
+        made = await hook(receiver.url)
+        await deliver(death())
+        await post("NDX:an", f"/v1/agreements/{agreement}/suspend", {"reason": "an inquiry"})
+        await push(runtime, made)
+        assert receiver.got == []
+        await post("NDX:an", f"/v1/agreements/{agreement}/resume", {"reason": "settled"})
+        await let_time_pass(runtime)
+        await push(runtime, made)
+        assert len(receiver.got) == 1
+
+
+class TestTrouble:
+    async def test_what_is_refused_again_and_again_is_a_dead_letter_and_can_be_replayed(
+        self, receiver: Receiver, hook: Do, deliver: Do, runtime: Runtime, ask: Do
+    ):
+        made, start = await hook(receiver.url, people=(DEAD, OTHER)), datetime.now(UTC)
+
+        async def refuse(request: web.Request) -> web.Response:
+            about = json.loads(await request.read())["data"]["personal_id"]
+            return web.Response(status=400 if about == DEAD else 204)
+
+        receiver.behave = refuse
+        await deliver(death(version=2))
+        await deliver(death(version=3))
+        await deliver(death(OTHER))
+        await push(runtime, made)
+        # Its person's later event waits behind it; another person's does not.
+        assert await states(ask, made) == [("PENDING", 1), ("PENDING", 0), ("DONE", 0)]
+        for _ in range(2):
+            await let_time_pass(runtime)
+            await push(runtime, made, times=1)
+        assert await states(ask, made) == [("DEAD", 3), ("PENDING", 0), ("DONE", 0)]
+        assert (await ask("GET", f"/subscriptions/{made}"))["dead"] == 1
+        receiver.behave = None
+        replay = {"since": start.isoformat(), "dead_only": True}
+        assert (await ask("POST", f"/subscriptions/{made}/replays", replay))["replayed"] == 1
+        await let_time_pass(runtime)
+        await push(runtime, made)
+        assert [state for state, _ in await states(ask, made)] == ["DONE"] * 3
+
+    async def test_pauses_grow_with_jitter_up_to_an_hour(self):
+        for attempt in range(1, 30):
+            whole = min(5 * 2 ** (attempt - 1), 3600)
+            pauses = {pushing.delay_after(attempt, 5).total_seconds() for _ in range(20)}
+            assert all(0.8 * whole <= pause <= 1.2 * whole for pause in pauses)
+            assert len(pauses) > 1
+
+    async def test_a_vanished_endpoint_is_told_nothing_and_nobody_is_told_of_a_disclosure(
+        self, tmp_path: Path, state_dir: Path, hook: Do, deliver: Do, runtime: Runtime, ask: Do, disclosed: Do
+    ):
+        async with receiving(tmp_path, state_dir, "gone") as gone:
+            made = await hook(gone.url, people=(DEAD, OTHER))
+        await deliver(death())
+        for _ in range(3):
+            await push(runtime, made)
+            await let_time_pass(runtime)
+        await deliver(death(OTHER))
+        await push(runtime, made)
+        # Only the first event was on its way before it was known that nobody is there.
+        assert [one["subjects"] for one in await disclosed()] == [[DEAD]]
+        shown = await ask("GET", f"/subscriptions/{made}")
+        assert (shown["waiting"], shown["dead"], shown["failures"]) == (2, 0, 4)
+        attempts = (await ask("GET", f"/subscriptions/{made}/attempts"))["items"]
+        assert {(one["status"], one["error"]) for one in attempts} == {(None, "not-reachable")}
+
+    async def test_redirects_are_not_followed(
+        self, receiver: Receiver, hook: Do, deliver: Do, runtime: Runtime, ask: Do
+    ):
+        made = await hook(receiver.url)
+
+        async def elsewhere(_request: web.Request) -> web.Response:
+            return web.Response(status=307, headers={"Location": receiver.url})
+
+        receiver.behave = elsewhere
+        await deliver(death())
+        await push(runtime, made)
+        assert len(receiver.got) == 1
+        (attempt,) = (await ask("GET", f"/subscriptions/{made}/attempts"))["items"]
+        assert (attempt["status"], attempt["error"]) == (307, "redirect-refused")
+
+    @pytest.mark.parametrize("kind", ["hangs", "slow", "endless", "large"])
+    async def test_no_endpoint_holds_the_exchange_longer_than_a_call_may_last(
+        self, kind: str, receiver: Receiver, hook: Do, deliver: Do, runtime: Runtime, ask: Do
+    ):
+        made = await hook(receiver.url)
+
+        async def behave(request: web.Request) -> web.StreamResponse:
+            if kind == "hangs":
+                await asyncio.sleep(30)
+            reply = web.StreamResponse()
+            if kind == "slow":
+                # One byte of the status line at a time.
+                for byte in b"HTTP/1.1 200 OK\r\nX: 1\r\n\r\n":
+                    assert request.transport is not None
+                    request.transport.write(bytes([byte]))
+                    await asyncio.sleep(0.2)
+            await reply.prepare(request)
+            with contextlib.suppress(ConnectionError):
+                for _ in range(10_000):
+                    await reply.write(b"x" * (65_536 if kind == "large" else 1))
+                    await asyncio.sleep(0 if kind == "large" else 0.05)
+            return reply
+
+        receiver.behave = behave
+        await deliver(death())
+        await asyncio.wait_for(push(runtime, made), 15)
+        (attempt,) = (await ask("GET", f"/subscriptions/{made}/attempts"))["items"]
+        if kind in {"hangs", "slow"}:
+            assert (attempt["status"], attempt["error"]) == (None, "timeout")
+            assert (await ask("GET", f"/subscriptions/{made}"))["waiting"] == 1
+        else:
+            # It said that it has the event; what it says beyond that is not listened to.
+            assert attempt["delivered"]
+
+    async def test_a_certificate_of_another_authority_is_not_trusted(
+        self, tmp_path: Path, state_dir: Path, hook: Do, deliver: Do, runtime: Runtime, ask: Do
+    ):
+        stranger = tmp_path / "stranger"
+        files.make_files(stranger, [])
+        (stranger / "gateway-ca.crt").write_bytes((state_dir / "gateway-ca.crt").read_bytes())
+        async with receiving(tmp_path, stranger, "strange") as other:
+            made = await hook(other.url)
+            await deliver(death())
+            await push(runtime, made)
+            assert other.got == []
+        (attempt,) = (await ask("GET", f"/subscriptions/{made}/attempts"))["items"]
+        assert attempt["error"] == "certificate-not-trusted"
+
+
+class TestInnerAddresses:
+    async def test_a_name_that_leads_inside_is_refused_at_the_call(
+        self, receiver: Receiver, hook: Do, deliver: Do, runtime: Runtime, ask: Do
+    ):
+        made = await hook(receiver.url)
+        desk = desk_of(runtime)
+        assert desk.identity is not None
+        # As without any listed network: the name `localhost` still resolves, and only then is refused.
+        object.__setattr__(desk.identity, "listed", networks([]))
+        await deliver(death())
+        await push(runtime, made)
+        assert receiver.got == []
+        (attempt,) = (await ask("GET", f"/subscriptions/{made}/attempts"))["items"]
+        assert attempt["error"] == "address-refused"
+
+    @pytest.mark.parametrize("host", ["10.0.0.1", "[fc00::1]", "169.254.169.254"])
+    async def test_an_inner_address_is_refused_when_it_is_named(self, subscribe: Do, host: str):
+        refused = await subscribe(422, delivery="PUSH", endpoint={"url": f"https://{host}/hook"})
+        assert refused["code"] == "feed-endpoint-refused"
+
+    @pytest.mark.parametrize("url", ["http://bank.example/x", "https://user:pw@bank.example/", "ftp://x/"])
+    async def test_only_https_without_credentials(self, subscribe: Do, url: str):
+        assert (await subscribe(422, delivery="PUSH", endpoint={"url": url}))["code"] == "invalid-input"
+
+    async def test_a_ca_that_is_none(self, subscribe: Do):
+        endpoint = {"url": "https://bank.example/hook", "ca_pem": "nonsense"}
+        refused = await subscribe(422, delivery="PUSH", endpoint=endpoint)
+        assert refused["code"] == "feed-endpoint-refused"
+
+    async def test_a_literal_address_is_checked_at_the_call_too(self, runtime: Runtime, receiver: Receiver):
+        identity = desk_of(runtime).identity
+        assert identity is not None
+        object.__setattr__(identity, "listed", networks([]))
+        async with Line(f"https://127.0.0.1:{receiver.port}/hook", None, identity) as line:
+            assert (await line.post(b"{}")).error == "address-refused"
+
+
+class TestFairness:
+    async def test_one_that_hangs_does_not_delay_one_that_works(
+        self, tmp_path: Path, state_dir: Path, receiver: Receiver, hook: Do, deliver: Do, runtime: Runtime
+    ):
+        async with receiving(tmp_path, state_dir, "hanging") as hanging:
+            asked, released = asyncio.Event(), asyncio.Event()
+
+            async def hang(_request: web.Request) -> web.Response:
+                asked.set()
+                await released.wait()
+                return web.Response(status=503)
+
+            arrived = asyncio.Semaphore(0)
+
+            async def take(_request: web.Request) -> web.Response:
+                arrived.release()
+                return web.Response()
+
+            hanging.behave, receiver.behave = hang, take
+            identity = desk_of(runtime).identity
+            object.__setattr__(identity, "seconds", 60.0)
+            await hook(hanging.url)
+            await hook(receiver.url)
+            working = asyncio.create_task(workers.push_for_ever(runtime))
+            try:
+                for version in range(5):
+                    await deliver(death(version=version))
+                await asyncio.wait_for(asked.wait(), 20)
+                async with asyncio.timeout(20):
+                    for _ in range(5):
+                        await arrived.acquire()
+                # The other one still hangs in its first call.
+                assert len(hanging.got) == 1
+                assert not released.is_set()
+            finally:
+                released.set()
+                working.cancel()
+                await asyncio.gather(working, return_exceptions=True)
