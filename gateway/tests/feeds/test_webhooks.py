@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from aiohttp import web
@@ -111,11 +112,11 @@ def hook(subscribe: Do, ask: Do) -> Do:
 
 async def push(runtime: Runtime, identifier: str, *, times: int = 20) -> int:
     """Do what a worker does, until there is nothing to do; return how often it went on."""
-    line = await pushing.line_of(runtime, identifier)
+    line = await pushing.line_of(runtime, UUID(identifier))
     assert line is not None
     done = 0
     async with line:
-        while done < times and await pushing.push_next(runtime, line, identifier):
+        while done < times and await pushing.push_next(runtime, line, UUID(identifier)):
             done += 1
     return done
 
