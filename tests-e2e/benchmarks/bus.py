@@ -16,11 +16,14 @@ from typing import Any
 from gateway.agencies.service import AgencyEntry, SystemEntry
 from gateway.catalogue.operations import Operation
 from gateway.certificates import authority
+from gateway.quotas.desk import Order
+from gateway.quotas.holders import Bucket
 from gateway.settings import Settings
 from gateway.xds import protos
 from gateway.xds.bootstrap import bootstrap
 from gateway.xds.compile import compile_resources, documents
 from gateway.xds.listeners import agencies_listener
+from gateway.xds.quota_server import answer_of, bucket_of
 from gateway.xds.resources import Resources, from_documents
 from gateway.xds.routes import CITIZENS
 from gateway.xds.server import ConfigServer, serve
@@ -37,7 +40,8 @@ SERVICES = ("population", "identity", "civil-registry", "insurance", "tax", "aut
 OPERATIONS_EACH, PROVIDERS_EACH, GRANTED_EACH = 25, 4, 5
 CALLERS = 32
 REQUESTS_EACH = 200
-QUOTAS = Quotas(per_second=100_000, burst=200_000, per_day=1_000_000_000)
+MANY = 1_000_000_000
+QUOTAS = Quotas(per_second=100_000, burst=200_000, per_day=MANY)
 Documents = dict[str, dict[str, dict[str, Any]]]
 Change = Callable[[Documents], None]
 
@@ -96,6 +100,8 @@ class Ground:
     """What all buses of a run share: authorities, certificates, ports of provider and collector."""
 
     folder: Path
+    quotas: dict[int, Quotas] = field(default_factory=dict)
+    """Quotas of single agencies that have others than everybody."""
     ports: Ports = field(init=False)
     pki: Pki = field(init=False)
 
@@ -138,6 +144,10 @@ class Ground:
             cpus=BACK,
         )
 
+    def _agreements(self, number: int) -> list[Agreement]:
+        found, other = agreements_of(number), self.quotas.get(number)
+        return found if other is None else [a.model_copy(update={"quotas": other}) for a in found]
+
     def snapshot(self, agencies: int, doors: Doors) -> Snapshot:
         return Snapshot(
             agencies=[
@@ -145,12 +155,31 @@ class Ground:
             ],
             operators=[],
             revoked={},
-            agreements=[a for n in range(agencies) for a in agreements_of(n)],
+            agreements=[a for n in range(agencies) for a in self._agreements(n)],
             operations=OPERATIONS,
             material=self.pki.material([]),
             doors=doors,
             today=TODAY,
         )
+
+
+class Generous(protos.rlqs_pb2_grpc.RateLimitQuotaServiceServicer):  # type: ignore[misc]  # untyped stubs
+    """Assigns each bucket of a quota by day more than any measurement uses."""
+
+    async def StreamRateLimitQuotas(  # noqa: N802 - the protocol's name
+        self, requests: AsyncIterator[Any], context: Any
+    ) -> AsyncIterator[Any]:
+        """Answer every report."""
+        del context
+        known: set[Bucket] = set()
+        async for report in requests:
+            answer = protos.rlqs_pb2.RateLimitQuotaResponse()
+            for usage in report.bucket_quota_usages:
+                bucket = bucket_of(usage)
+                if bucket is not None:
+                    answer_of(Order(1, bucket, MANY, again=bucket in known), answer)
+                    known.add(bucket)
+            yield answer
 
 
 @dataclass
@@ -238,6 +267,7 @@ async def running_bus(
         server,
         address=f"127.0.0.1:{xds}",
         folder=folder,
+        quotas=Generous(),
     )
     try:
         async with _envoy(bootstrap(settings), folder) as envoy:

@@ -53,6 +53,14 @@ def _without_filter(name: str) -> Change:
     return change
 
 
+def _without_filters(*filters: str) -> Change:
+    def change(found: Documents) -> None:
+        for name in filters:
+            _without_filter(name)(found)
+
+    return change
+
+
 def _without_in_routes(*keys: str) -> Change:
     def change(found: Documents) -> None:
         for route in _routes(found):
@@ -106,6 +114,7 @@ DUTIES = (
     Duty("agency filter: name of the system", _without_system_names),
     Duty("agreement filter", _without_filter(names.AGREEMENT_FILTER)),
     Duty("burst quota", _without_filter(names.BURST_FILTER)),
+    Duty("quota by day and month", _without_filters(names.QUOTA_KEY_FILTER, names.QUOTA_FILTER)),
     Duty("request id unless given", _without_filter("ndx.request-id")),
     Duty("trace and request id in the reply", _without_filter("ndx.trace")),
     Duty("caller's own NDX headers removed", _without("early_header_mutation_extensions")),

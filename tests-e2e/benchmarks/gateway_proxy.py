@@ -22,7 +22,7 @@ SETUP = (
     "mutual TLS on both sides, keep-alive, GET, 1 KB reply, one core for Envoy, generator and provider on the"
     f" other, {CONNECTIONS} connections of as many agencies"
 )
-EVERYTHING = "stop, agency and agreement filters, burst quota, JSON access log, 10 % traced"
+EVERYTHING = "stop, agency and agreement filters, burst and daily quota, JSON access log, 10 % traced"
 
 
 def bare(found: Documents) -> None:

@@ -23,6 +23,8 @@ _CPU_HEADS = ("CPU µs per request", "of the ceiling")
 GOALS = {
     "gateway-proxy": "≥ 0.7",
     "gateway-proxy-added": "p99 ≤ 1 ms",
+    "fairness": "p99 ≤ 1.1 × alone",
+    "quota-overshoot": "≤ one interval's calls",
     "relay": "≥ 0.5",
     "relay-latency": "p99 < 200 ms",
     "import": "≥ 0.6",

@@ -29,6 +29,8 @@ class Benchmark:
 BENCHMARKS: dict[str, Benchmark] = {
     "gateway-proxy": Benchmark("gateway_proxy", on_stack=False),
     "gateway-profile": Benchmark("gateway_profile", on_stack=False),
+    "fairness": Benchmark("fairness", on_stack=False),
+    "quota-overshoot": Benchmark("quota_overshoot"),
     "relay": Benchmark("relay"),
     "import": Benchmark("bulk_import"),
     "lookup": Benchmark("lookup"),

@@ -12,6 +12,7 @@ from ndx_client import (
     certificate_commands,
     ledger_commands,
     operator_commands,
+    usage_commands,
 )
 from ndx_client.terminal import ClearErrors, Session
 
@@ -33,6 +34,7 @@ app.command("allowed", rich_help_panel="Agencies")(agency_commands.allowed)
 app.command("services", rich_help_panel="Agencies")(agency_commands.services)
 app.command("operations", rich_help_panel="Agencies")(agency_commands.operations)
 app.command("explain", rich_help_panel="Agencies")(agency_commands.explain)
+app.command("usage", rich_help_panel="Agencies")(usage_commands.usage)
 app.command("call", rich_help_panel="Agencies")(agency_commands.call)
 
 

@@ -227,3 +227,12 @@ class TestExplain:
     def test_a_system_without_its_agency_is_not_sent(self, bus: list[httpx.Request]):
         assert run("explain", "insurance.check", "--for", "his").exit_code == 2
         assert bus == []
+
+
+class TestUsage:
+    def test_an_agency_asks_for_its_own_and_an_operator_for_anybodys(self, bus: list[httpx.Request]):
+        assert run("usage").exit_code == 0
+        assert run("usage", "--all").exit_code == 0
+        assert run("usage", "--agency", "H79.001", "--day", "2026-11-24").exit_code == 0
+        assert [r.url.path for r in bus] == ["/v1/usage/mine", "/v1/usage", "/v1/usage"]
+        assert bus[2].url.query == b"agency=H79.001&day=2026-11-24"

@@ -26,7 +26,8 @@ _NEVER = 315_360_000
 _Blanket = protos.RateLimitStrategy.BlanketRule
 
 
-def _bucket_of(usage: Any) -> Bucket | None:
+def bucket_of(usage: Any) -> Bucket | None:
+    """Return the bucket that a report is about, or None when it is none of ours."""
     named = usage.bucket_id.bucket
     cost = named.get("cost", "")
     if not cost.isdigit() or not named.get("agency") or not named.get("agreement"):
@@ -117,7 +118,7 @@ class QuotaServer(protos.rlqs_pb2_grpc.RateLimitQuotaServiceServicer):  # type: 
     def _note(self, stream: int, usages: Iterable[Any]) -> None:
         """Put reports with those that wait to be counted."""
         for usage in usages:
-            bucket = _bucket_of(usage)
+            bucket = bucket_of(usage)
             if bucket is None:
                 continue
             place = (stream, bucket)

@@ -1,6 +1,6 @@
 """The rooms of the walk, in the order in which one goes through them."""
 
-from ndx_demo.walk import birth, citizen, closing, effects, family, ledger, refusals, verification
+from ndx_demo.walk import birth, citizen, closing, effects, family, ledger, quotas, refusals, verification
 from ndx_demo.walk.steps import Context, Walk, WalkResult
 
 
@@ -19,10 +19,13 @@ def run(context: Context) -> WalkResult:
         child = birth.register(walk, parents)
         effects.see(walk, parents, child)
         verification.verify(walk, parents.couple.father)
+        quotas.begin(walk, parents.couple.father)
         refusals.show(walk, child)
+        quotas.run_out(walk, parents.couple.father)
         seen = citizen.reads_of_child(walk, holder, child)
         ledger.prove(walk, seen)
         closing.register_death(walk, family.choose_elder(context))
+        quotas.see_use(walk)
         return walk.result
     finally:
         walk.close()
