@@ -30,6 +30,10 @@ demo() {  # demo agencies/H79.001-his /v1/allowed-operations [more of curl's opt
   who=$1; url=$NDX_GATEWAY_URL$2; shift 2
   curl -sS --cacert "$NDX_CA" --cert "$DEMO_PKI/$who.crt" --key "$DEMO_PKI/$who.key" "$url" "$@"; echo
 }
+as() {  # as operators/NDX-an ndx agencies list
+  who=$1; shift
+  NDX_CERT=$DEMO_PKI/$who.crt NDX_KEY=$DEMO_PKI/$who.key "$@"
+}
 """
 console = Console(highlight=False, soft_wrap=True)
 
@@ -68,7 +72,7 @@ def summary(description: dict[str, Any], enrolment: Enrolment, result: walk.Walk
 
 
 def shell_settings(stack: Stack, description: dict[str, Any], ca: Path, result: walk.WalkResult) -> str:
-    """Return settings for a shell: what `ndx` reads, and `demo <who> <path>`, a curl under a certificate."""
+    """Return settings for a shell: what `ndx` reads, a curl and any command under a certificate."""
     values = {
         "NDX_GATEWAY_URL": description["gateway_url"],
         "NDX_CITIZEN_URL": description["citizen_url"],
@@ -76,8 +80,12 @@ def shell_settings(stack: Stack, description: dict[str, Any], ca: Path, result: 
         "NDX_LEDGER_KEY": result.ledger_key,
         "DEMO_PKI": stack.paths.pki,
         "DEMO_CHILD": result.child_personal_id,
+        "DEMO_DISCLOSURE": result.disclosure_ids[0] if result.disclosure_ids else "",
+        "DEMO_TRACE": f"{description['trace_url']}traces/{result.trace_id}",
     }
-    return "".join(f"export {name}={shlex.quote(str(value))}\n" for name, value in values.items()) + _DEMO
+    lines = [f"export {name}={shlex.quote(str(value))}\n" for name, value in values.items()]
+    path = f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH\n"
+    return "".join(lines) + path + _DEMO
 
 
 def _leave(stack: Stack, description: dict[str, Any], enrolment: Enrolment, result: walk.WalkResult) -> None:
