@@ -26,7 +26,6 @@ SOURCES = [
 AWAITED = {
     "certificate-required": "a handshake ends by an alert, without a body; `ndx` says it in these words",
     "consent-missing": "agreements can ask for consent; where it is given and withdrawn comes later",
-    "daily-quota-exceeded": "agreements have daily quotas; Envoy counts seconds so far",
 }
 """Codes that are described before anything says them, with the reason."""
 ROW = re.compile(r"^\| \[?`([a-z0-9-]+)`(?:\]\([^)]*\))? \| ([0-9]{3}) \|", re.MULTILINE)
