@@ -106,7 +106,7 @@ class TestPages:
     def test_commands_of_ndx_exist_with_their_options(self, page: Path) -> None:
         wrong = []
         for arguments in commands(page, "ndx"):
-            variants = [[]]
+            variants: list[list[str]] = [[]]
             for word in arguments:
                 choices = word.split("|") if re.fullmatch(r"[a-z]+(\|[a-z-]+)+", word) else [word]
                 variants = [[*v, c] for v in variants for c in choices]
