@@ -19,6 +19,7 @@ from ndx_chassis import health, problems
 from ndx_chassis.agreements import AgreementBook
 from ndx_chassis.consumer import Subscription
 from ndx_chassis.db import make_engine, make_sessions
+from ndx_chassis.disclosure import make_partitions
 from ndx_chassis.gateway_client import GatewayClient
 from ndx_chassis.inbox import retry_due
 from ndx_chassis.jobs import Job, lead, run_job
@@ -222,10 +223,11 @@ async def _start(spec: ServiceSpec, runtime: Runtime) -> list[asyncio.Task[None]
     if servers and "consumers" in settings.roles:
         readers = [Reader(runtime, group, servers) for group in by_group(subscriptions).values()]
         tasks.extend(asyncio.create_task(reader.run()) for reader in readers)
-    jobs = list(spec.jobs) if "jobs" in settings.roles else []
-    if subscriptions and "jobs" in settings.roles:
+    jobs = [*spec.jobs, Job("disclosure_partitions", 21_600, make_partitions)]
+    if subscriptions:
         jobs.append(Job("inbox_retry", 0.5, lambda r: retry_due(r, subscriptions)))
-    leading.extend(_job_task(runtime, job) for job in jobs)
+    if "jobs" in settings.roles:
+        leading.extend(_job_task(runtime, job) for job in jobs)
     if leading:
         tasks.append(asyncio.create_task(lead(spec.name, settings.asyncpg_dsn, leading)))
     return tasks

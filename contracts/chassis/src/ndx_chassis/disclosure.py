@@ -1,9 +1,13 @@
-"""No disclosure without a record: written in the transaction that reads the data."""
+"""No disclosure without a record: written in the transaction that reads the data, with room made ahead."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from ndx_contracts.disclosure import Outcome
 from ndx_contracts.field_groups import FieldGroup
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ndx_chassis.agreements import Grant
@@ -11,7 +15,14 @@ from ndx_chassis.caller import Caller
 from ndx_chassis.ids import new_id
 from ndx_chassis.last_writes import write_last
 from ndx_chassis.tables import disclosures
-from ndx_chassis.telemetry import current_trace_id
+from ndx_chassis.telemetry import current_trace_id, log
+
+if TYPE_CHECKING:
+    from ndx_chassis.app import Runtime
+
+MONTHS_AHEAD = 24
+_THERE = text("SELECT to_regclass(:name) IS NOT NULL")
+_LATE = text("SELECT EXISTS (SELECT FROM disclosures WHERE occurred_at >= :first AND occurred_at < :end)")
 
 
 async def disclose(
@@ -44,3 +55,62 @@ async def disclose(
             "trace_id": current_trace_id(),
         },
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A month of UTC, whose records have a partition of their own."""
+
+    year: int
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.year:04d}-{self.number:02d}"
+
+    @property
+    def partition(self) -> str:
+        return f"disclosures_{self.year:04d}_{self.number:02d}"
+
+    @property
+    def start(self) -> datetime:
+        return datetime(self.year, self.number, 1, tzinfo=UTC)
+
+    def following(self) -> "Month":
+        return Month(self.year + self.number // 12, self.number % 12 + 1)
+
+    def statements(self) -> tuple[str, ...]:
+        """Return what makes the partition, without a lock that readers or writers would wait for."""
+        bounds = f"FROM ('{self}-01 00:00+00') TO ('{self.following()}-01 00:00+00')"
+        return (
+            f"CREATE TABLE {self.partition} (LIKE disclosures INCLUDING DEFAULTS INCLUDING CONSTRAINTS)",
+            f"ALTER TABLE disclosures ATTACH PARTITION {self.partition} FOR VALUES {bounds}",
+            f"REVOKE UPDATE, DELETE, TRUNCATE ON {self.partition} FROM CURRENT_USER",
+        )
+
+
+def months_ahead(now: datetime) -> Iterator[Month]:
+    """Return this month and those after it that need a partition already."""
+    month = Month(now.year, now.month)
+    for _ in range(MONTHS_AHEAD):
+        yield month
+        month = month.following()
+
+
+async def make_partitions(runtime: "Runtime", now: datetime | None = None) -> int:
+    """Make the partitions of the coming months that are missing; return how many.
+
+    A month that has come without its partition has records in the default one, and keeps them there.
+    """
+    made = 0
+    for month in months_ahead(now or datetime.now(UTC)):
+        async with runtime.sessions() as session, session.begin():
+            if (await session.scalars(_THERE, {"name": month.partition})).one():
+                continue
+            if (await session.scalars(_LATE, {"first": month.start, "end": month.following().start})).one():
+                log.warning("disclosure_partition_late", month=str(month))
+                continue
+            await session.execute(text("SET LOCAL lock_timeout = '4s'"))
+            for statement in month.statements():
+                await session.execute(text(statement))
+            made += 1
+    return made

@@ -18,9 +18,8 @@ from alembic.config import Config
 from sqlalchemy import Connection, MetaData, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from ndx_chassis.disclosure import months_ahead
 from ndx_chassis.settings import ServiceSettings
-
-MONTHS_AHEAD = 24
 
 # Written out, not made from `ndx_chassis.tables`: a first migration means the same for ever. What the
 # runtime needs later comes as a further function, called by a further migration of every service.
@@ -163,26 +162,13 @@ def _run(connection: Connection, metadata: MetaData) -> None:
 def create_runtime_tables(op: Any) -> None:
     """Create the tables that the runtime needs, with partitions and grants: first step of a 0001."""
     bind = op.get_bind()
-    for statement in (*_RUNTIME_TABLES.strip().rstrip(";").split(";\n"), *_partitions(datetime.now(UTC))):
+    rest = "CREATE TABLE disclosures_default PARTITION OF disclosures DEFAULT"
+    months = [statement for month in months_ahead(datetime.now(UTC)) for statement in month.statements()]
+    for statement in (*_RUNTIME_TABLES.strip().rstrip(";").split(";\n"), rest, *months):
         bind.exec_driver_sql(statement)
     # Records of disclosures and audit entries are written once: the service takes the right to change
     # them away from its own role.
     bind.exec_driver_sql("REVOKE UPDATE, DELETE, TRUNCATE ON disclosures, audit_entries FROM CURRENT_USER")
-
-
-def _partitions(now: datetime) -> list[str]:
-    statements = ["CREATE TABLE disclosures_default PARTITION OF disclosures DEFAULT"]
-    year, month = now.year, now.month
-    for _ in range(MONTHS_AHEAD):
-        following = (year + month // 12, month % 12 + 1)
-        name = f"disclosures_{year:04d}_{month:02d}"
-        statements.append(
-            f"CREATE TABLE {name} PARTITION OF disclosures"
-            f" FOR VALUES FROM ('{year:04d}-{month:02d}-01 00:00+00')"
-            f" TO ('{following[0]:04d}-{following[1]:02d}-01 00:00+00')"
-        )
-        year, month = following
-    return statements
 
 
 def main() -> int:

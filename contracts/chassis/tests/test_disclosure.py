@@ -1,0 +1,71 @@
+"""Room for records of disclosures is made ahead, month by month, without anybody waiting for it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import pytest_asyncio
+from ndx_chassis.app import Runtime
+from ndx_chassis.disclosure import MONTHS_AHEAD, Month, make_partitions
+from sqlalchemy import text
+
+THIS_MONTH = datetime(2026, 11, 28, tzinfo=UTC)
+TWO_YEARS_ON = datetime(2028, 11, 3, tzinfo=UTC)
+_RECORD = """
+INSERT INTO disclosures (id, occurred_at, agency, system, purpose, agreement, agreement_version, operation,
+    subjects, field_groups, outcome, request_id)
+VALUES (gen_random_uuid(), :at, 'A', 's', 'P', 'DSA', 1, 'o', '{}', '{}', 'DISCLOSED', '-')
+RETURNING tableoid::regclass::text
+"""
+
+
+async def record(runtime: Runtime, at: datetime) -> str:
+    """Write a record; return the partition in which it lies."""
+    async with runtime.sessions() as session, session.begin():
+        return str((await session.scalars(text(_RECORD), {"at": at})).one())
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def default_partition(runtime: Runtime) -> None:
+    async with runtime.sessions() as session, session.begin():
+        await session.execute(text("CREATE TABLE disclosures_default PARTITION OF disclosures DEFAULT"))
+
+
+class TestMakePartitions:
+    async def test_two_years_are_ready_and_the_next_month_comes_with_its_time(self, runtime: Runtime) -> None:
+        assert await make_partitions(runtime, THIS_MONTH) == MONTHS_AHEAD
+        assert await make_partitions(runtime, THIS_MONTH) == 0
+        assert await record(runtime, TWO_YEARS_ON) == "disclosures_default"
+        assert await make_partitions(runtime, THIS_MONTH + timedelta(days=31)) == 0, "its place is taken"
+        assert await make_partitions(runtime, THIS_MONTH + timedelta(days=62)) == 1
+        assert await record(runtime, TWO_YEARS_ON + timedelta(days=31)) == "disclosures_2028_12"
+
+    async def test_records_of_each_month_lie_in_its_partition(self, runtime: Runtime) -> None:
+        await make_partitions(runtime, THIS_MONTH)
+        last = datetime(2026, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+        assert await record(runtime, last) == "disclosures_2026_12"
+        assert await record(runtime, last + timedelta(microseconds=1)) == "disclosures_2027_01"
+
+    async def test_they_have_the_indexes_and_the_lack_of_rights_of_the_whole(self, runtime: Runtime) -> None:
+        await make_partitions(runtime, THIS_MONTH)
+        of_one = {"name": "disclosures_2027_01"}
+        async with runtime.sessions() as session:
+            indexes = text("SELECT count(*) FROM pg_indexes WHERE tablename = :name")
+            assert (await session.scalars(indexes, of_one)).one() == 1
+            rights = text(
+                "SELECT privilege_type FROM pg_class, aclexplode(relacl) WHERE relname = :name ORDER BY 1"
+            )
+            held = set((await session.scalars(rights, of_one)).all())
+        assert "INSERT" in held
+        assert held.isdisjoint({"UPDATE", "DELETE", "TRUNCATE"})
+
+    async def test_nobody_who_writes_or_reads_is_in_the_way(self, runtime: Runtime) -> None:
+        await make_partitions(runtime, THIS_MONTH)
+        async with runtime.sessions() as session, session.begin():
+            await session.execute(text(_RECORD), {"at": THIS_MONTH})
+            assert await make_partitions(runtime, TWO_YEARS_ON) > 0
+            assert await record(runtime, TWO_YEARS_ON) == "disclosures_2028_11"
+
+
+@pytest.mark.parametrize(("month", "following"), [(Month(2026, 11), "2026-12"), (Month(2026, 12), "2027-01")])
+def test_months_follow_each_other(month: Month, following: str) -> None:
+    assert str(month.following()) == following
