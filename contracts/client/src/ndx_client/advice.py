@@ -25,6 +25,13 @@ _ADVICE: dict[str, str] = {
     "authority-in-use": "Run: ndx ca waiting — and remind them, or retire with --cut-off.",
     "rotation-refused": "Run: ndx ca list — one rotation at a time; the issuing authority is never retired.",
     "revocation-list-refused": "Fetch the authority's newest complete list; PEM: openssl crl -inform DER.",
+    "feed-not-covered": "Run: ndx feed types — the agreement has to grant the operation named there.",
+    "feed-event-type-unknown": "Run: ndx feed types",
+    "feed-subscription-not-found": "Run: ndx feed list",
+    "feed-step-refused": "Run: ndx feed show — its state says what is possible.",
+    "feed-cursor-invalid": "Acknowledge the next_cursor of a page that you got.",
+    "feed-delivery-mismatch": "Pull what is delivered by PULL; ping what is delivered by PUSH.",
+    "feed-limit-reached": "Run: ndx feed end, or ndx feed interest remove.",
     "certificate-not-found": "Run: ndx certificates list",
 }
 

@@ -10,6 +10,7 @@ from ndx_client import (
     agreement_commands,
     authority_commands,
     certificate_commands,
+    feed_commands,
     ledger_commands,
     operator_commands,
     usage_commands,
@@ -36,6 +37,8 @@ app.command("operations", rich_help_panel="Agencies")(agency_commands.operations
 app.command("explain", rich_help_panel="Agencies")(agency_commands.explain)
 app.command("usage", rich_help_panel="Agencies")(usage_commands.usage)
 app.command("call", rich_help_panel="Agencies")(agency_commands.call)
+app.add_typer(feed_commands.feed, name="feed", rich_help_panel="Agencies")
+app.add_typer(feed_commands.subscriptions, name="subscriptions", rich_help_panel="Operators")
 
 
 @app.callback()

@@ -1,6 +1,17 @@
 """The rooms of the walk, in the order in which one goes through them."""
 
-from ndx_demo.walk import birth, citizen, closing, effects, family, ledger, quotas, refusals, verification
+from ndx_demo.walk import (
+    birth,
+    citizen,
+    closing,
+    effects,
+    family,
+    feed,
+    ledger,
+    quotas,
+    refusals,
+    verification,
+)
 from ndx_demo.walk.steps import Context, Walk, WalkResult
 
 
@@ -24,7 +35,10 @@ def run(context: Context) -> WalkResult:
         quotas.run_out(walk, parents.couple.father)
         seen = citizen.reads_of_child(walk, holder, child)
         ledger.prove(walk, seen)
-        closing.register_death(walk, family.choose_elder(context))
+        elder = family.choose_elder(context)
+        with feed.following(walk, elder) as bank:
+            closing.register_death(walk, elder)
+            feed.arrive(walk, bank)
         quotas.see_use(walk)
         return walk.result
     finally:
