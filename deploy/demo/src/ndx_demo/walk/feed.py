@@ -123,7 +123,7 @@ def following(walk: Walk, customer: Person) -> Iterator[Following]:
             outcome=lambda b: f"the webhook answered {b['status']} in {b['duration_ms']} ms",
             until=lambda b: bool(b.get("delivered")),
         )
-        yield Following(*made, reference, received)
+        yield Following(made[0], made[1], reference, received)
     finally:
         for identifier in made:
             bank.post(f"{FEEDS}/{identifier}/end", {})
