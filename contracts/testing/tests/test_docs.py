@@ -173,6 +173,13 @@ class TestChecklists:
         assert {f for f in files if not list(ROOT.glob(f"svc-tax-link/src/svc_tax_link/**/{f}"))} == set()
 
 
+def test_each_decision_has_a_number_of_its_own() -> None:
+    pages = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    assert [int(p.name[:4]) for p in pages] == list(range(1, len(pages) + 1))
+    titles = [p.read_text(encoding="utf-8").partition(".")[0] for p in pages]
+    assert titles == [f"# {n}" for n in range(1, len(pages) + 1)]
+
+
 class TestTheChecks:
     """A check that finds nothing wrong must be able to."""
 
