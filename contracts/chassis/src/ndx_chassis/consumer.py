@@ -81,9 +81,8 @@ class Event(Generic[DataT_co]):
 class Subscription:
     """A topic, the consumer group's name, and what to do for each event type.
 
-    `together` is for events of high volume and alike effects: it gets all that a fetch brought in one
-    transaction, at most `GATHER_SECONDS` late, and one by one if that fails. An event whose trace is
-    recorded comes by itself, so that the trace shows what it caused and nothing else.
+    `together` is for many events of alike effects: all of a fetch in one transaction, or one by one if that
+    fails. An event whose trace is recorded comes by itself, so that the trace shows only what it caused.
     """
 
     topic: str
@@ -210,10 +209,7 @@ async def handle_or_park(runtime: "Runtime", subscription: Subscription, parcel:
 
 
 async def handle_together(runtime: "Runtime", subscription: Subscription, parcels: Sequence[Parcel]) -> None:
-    """Handle the events of a fetch in one transaction per handler; if one is bad, each by itself.
-
-    Events of types that are not handled together, and those whose trace is recorded, follow one by one.
-    """
+    """Handle a fetch in one transaction per handler; what does not fit, or all if one is bad, one by one."""
     groups: dict[TogetherHandler, list[Event[Any]]] = {}
     alone: list[Parcel] = []
     try:

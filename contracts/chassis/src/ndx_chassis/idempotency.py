@@ -6,12 +6,13 @@ from typing import Annotated, Protocol, TypeVar
 
 from fastapi import Header
 from pydantic import BaseModel, StringConstraints
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ndx_chassis.audit import Actor
 from ndx_chassis.errors import DomainError, Kind
+from ndx_chassis.last_writes import update_last
 from ndx_chassis.tables import idempotency_keys as table
 
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
@@ -28,7 +29,6 @@ _MINE = (
 )
 _TAKE = insert(table).on_conflict_do_nothing().returning(table.c.key)
 _READ = select(table.c.request_hash, table.c.response).where(_MINE)
-_ANSWER = update(table).where(_MINE).values(response=bindparam("answer"))
 
 
 class IdempotencyKeyReused(DomainError):
@@ -65,15 +65,13 @@ async def once(
     if key is None:
         return await act()
     digest = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
-    row_of = {"of_caller": actor.actor, "of_operation": actor.operation, "of_key": key}
-    inserted = await session.execute(
-        _TAKE, {"caller": actor.actor, "operation": actor.operation, "key": key, "request_hash": digest}
-    )
+    mine = {"caller": actor.actor, "operation": actor.operation, "key": key}
+    inserted = await session.execute(_TAKE, {**mine, "request_hash": digest})
     if inserted.first() is None:
-        row = (await session.execute(_READ, row_of)).one()
+        row = (await session.execute(_READ, {f"of_{name}": value for name, value in mine.items()})).one()
         if row.request_hash != digest:
             raise IdempotencyKeyReused
         return response_type.model_validate_json(row.response)
     answer = await act()
-    await session.execute(_ANSWER, {**row_of, "answer": answer.model_dump_json()})
+    update_last(session, table, {**mine, "response": answer.model_dump_json()})
     return answer

@@ -73,6 +73,17 @@ class Parcel:
     headers: dict[str, str]
 
 
+def parcel_of(record: "ConsumerRecord[bytes, bytes]") -> Parcel:
+    """Take a Kafka record apart into what the inbox can keep."""
+    headers = {k: v.decode("utf-8", "replace") for k, v in record.headers}
+    return Parcel(
+        topic=record.topic,
+        key=(record.key or b"").decode("utf-8", "replace"),
+        value=(record.value or b"").decode("utf-8", "replace"),
+        headers=headers,
+    )
+
+
 def delay_after(attempts: int) -> timedelta:
     """Return the growing pause before the next attempt: 0.5 s doubling to 5 minutes, with jitter."""
     seconds = min(0.5 * 2 ** min(attempts, 20), _LONGEST_SECONDS)

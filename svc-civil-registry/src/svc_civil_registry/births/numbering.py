@@ -16,6 +16,7 @@ from ndx_chassis.audit import Actor, record_audit
 from ndx_chassis.caller import Caller
 from ndx_chassis.disclosure import disclose
 from ndx_chassis.gateway_client import ProviderRefused, ProviderUnavailable
+from ndx_chassis.last_writes import write_now
 from ndx_chassis.outbox import publish
 from ndx_chassis.telemetry import log, traceparent
 from ndx_contracts.disclosure import Outcome
@@ -270,7 +271,6 @@ async def _register(
         registered_at = await repository.set_number(
             session, waiting.birth_id, personal_id=personal_id, person_id=person_id
         )
-        await repository.delete_number_request(session, waiting.birth_id)
         mother, father = waiting.request.mother, waiting.request.father
         await publish(
             session,
@@ -301,6 +301,7 @@ async def _register(
                 field_groups=[FieldGroup.CIVIL_STATUS_RECORD],
                 outcome=Outcome.DISCLOSED,
             )
+        await write_now(session)
         entry = await books.enter(
             session, office=record.office, book=RecordKind.BIRTH, day=day, record_id=record.id
         )

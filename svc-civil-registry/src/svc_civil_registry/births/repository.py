@@ -43,6 +43,9 @@ _SET_NUMBER = (
         personal_id=bindparam("new_personal_id"), person_id=bindparam("new_person_id"), registered_at=_NOW
     )
     .returning(births.c.registered_at)
+    .add_cte(
+        delete(number_requests).where(number_requests.c.birth_id == bindparam("birth_id")).cte("answered")
+    )
 )
 _INSERT_REQUEST = insert(number_requests).values(leased_until=_NOW + bindparam("lease", type_=Interval()))
 _DELETE_REQUEST = delete(number_requests).where(number_requests.c.birth_id == bindparam("of_birth"))
@@ -116,7 +119,10 @@ async def find_birth(session: AsyncSession, birth_id: UUID) -> Any:
 
 
 async def set_number(session: AsyncSession, birth_id: UUID, *, personal_id: str, person_id: UUID) -> datetime:
-    """Write the number and return when; the database refuses a number that another birth has."""
+    """Write the number, which ends the request for it, and return when.
+
+    The database refuses a number that another birth has.
+    """
     values = {"birth_id": birth_id, "new_personal_id": personal_id, "new_person_id": person_id}
     registered_at: datetime = (await session.execute(_SET_NUMBER, values)).scalar_one()
     return registered_at

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from ndx_chassis.last_writes import write_last
 from sqlalchemy import Row, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,7 +14,6 @@ from svc_civil_registry.events.models import actions, records
 # Statements are built once: building them, and finding their compiled form, costs more than running them.
 _NOW = func.clock_timestamp()
 _INSERT_RECORD = insert(records).values(created_at=_NOW, updated_at=_NOW).returning(records.c.created_at)
-_INSERT_ACTIONS = insert(actions)
 _FIND_RECORD = select(records).where(records.c.id == bindparam("record_id"))
 _LOCK_RECORD = _FIND_RECORD.with_for_update()
 _LIST_ACTIONS = (
@@ -37,9 +37,9 @@ async def insert_record(session: AsyncSession, values: dict[str, Any]) -> dateti
     return created_at
 
 
-async def insert_actions(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> None:
-    """Add actions in one statement."""
-    await session.execute(_INSERT_ACTIONS, list(rows))
+def add_actions(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> None:
+    """Add actions; they are written when the transaction commits."""
+    write_last(session, actions, *rows)
 
 
 async def find_record(session: AsyncSession, record_id: UUID, *, for_update: bool) -> Row[Any] | None:

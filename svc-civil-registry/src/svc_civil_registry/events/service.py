@@ -113,9 +113,7 @@ async def open_record(
             "version": state.version,
         },
     )
-    await repository.insert_actions(
-        session, _rows(record_id, place.office, actor, transaction_id, actions, first=1)
-    )
+    repository.add_actions(session, _rows(record_id, place.office, actor, transaction_id, actions, first=1))
     return Record(
         id=record_id,
         kind=kind,
@@ -168,7 +166,7 @@ async def act(
         check(state, action)
         state = apply(state, action)
     first = record.state.version + 1
-    await repository.insert_actions(
+    repository.add_actions(
         session, _rows(record.id, record.office, actor, transaction_id, actions, first=first)
     )
     await repository.update_record(

@@ -12,6 +12,9 @@ from svc_population.admin_units.errors import AdminUnitNotFound
 from svc_population.admin_units.schemas import AdminUnitOut, AdminUnitsOut, SuccessorOut, SuccessorsOut
 
 PROVINCE, COMMUNE = "PROVINCE", "COMMUNE"
+# Units change by migrations only, so what was found for a day holds as long as this process lives.
+_province_of: dict[tuple[str, date], str | None] = {}
+_MOST_KEPT = 20_000
 
 
 def today() -> date:
@@ -74,5 +77,12 @@ async def successors(session: AsyncSession, *, level: str, code: str) -> Success
 
 async def is_commune_of(session: AsyncSession, code: str, *, province_code: str, day: date) -> bool:
     """Tell whether a commune exists on a day and lies in the province (units since July 2025)."""
-    unit = await repository.unit(session, level=COMMUNE, code=code, day=day)
-    return unit is not None and unit.parent_code == province_code
+    found = _province_of.get((code, day))
+    if found is None:
+        unit = await repository.unit(session, level=COMMUNE, code=code, day=day)
+        if unit is None:
+            return False
+        if len(_province_of) >= _MOST_KEPT:
+            _province_of.clear()
+        found = _province_of[code, day] = unit.parent_code
+    return found == province_code

@@ -5,7 +5,8 @@ from datetime import date
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Table, bindparam, select, text, update
+from ndx_chassis.last_writes import update_last
+from sqlalchemy import Table, bindparam, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,11 +17,6 @@ _requests = cast("Table", PersonalIdRequest.__table__)
 _RECEIVE = insert(_requests).on_conflict_do_nothing().returning(_requests.c.request_id)
 _MINE = (_requests.c.agency == bindparam("of_agency")) & (_requests.c.request_id == bindparam("of_request"))
 _FIND = select(PersonalIdRequest).where(_MINE)
-_SETTLE = (
-    update(_requests)
-    .where(_MINE)
-    .values({name: bindparam(f"new_{name}") for name in ("state", "personal_id", "person_id", "reasons")})
-)
 _SERIALISE = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 20))")
 _ISSUED_LIKE = (
     select(_requests.c.personal_id)
@@ -43,7 +39,7 @@ async def request(session: AsyncSession, agency: str, request_id: UUID) -> Perso
     return await session.scalar(_FIND, {"of_agency": agency, "of_request": request_id})
 
 
-async def settle(
+def settle(
     session: AsyncSession,
     agency: str,
     request_id: UUID,
@@ -53,15 +49,17 @@ async def settle(
     person_id: UUID | None,
     reasons: Sequence[str],
 ) -> None:
-    await session.execute(
-        _SETTLE,
+    """Say what became of a request; it is written when the transaction commits."""
+    update_last(
+        session,
+        _requests,
         {
-            "of_agency": agency,
-            "of_request": request_id,
-            "new_state": state,
-            "new_personal_id": personal_id,
-            "new_person_id": person_id,
-            "new_reasons": list(reasons),
+            "agency": agency,
+            "request_id": request_id,
+            "state": state,
+            "personal_id": personal_id,
+            "person_id": person_id,
+            "reasons": list(reasons),
         },
     )
 

@@ -73,7 +73,7 @@ async def request_number(
         answer = await _former_answer(session, caller, body, digest)
     else:
         answer = await _decide(session, runtime, caller, body, name)
-        await repository.settle(
+        repository.settle(
             session,
             caller.agency,
             body.request_id,

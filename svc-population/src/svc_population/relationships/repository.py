@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, cast
 
-from sqlalchemy import Row, Table, insert, text
+from ndx_chassis.last_writes import write_last
+from sqlalchemy import Row, Table, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.relationships.models import Relationship
@@ -23,11 +24,12 @@ _CHILDREN = text(
     " ORDER BY p.birth_date, p.personal_id"
 )
 
-_ADD = insert(cast("Table", Relationship.__table__))
+_relationships = cast("Table", Relationship.__table__)
 
 
-async def add(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> None:
-    await session.execute(_ADD, list(rows))
+def add(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> None:
+    """Add relationships; they are written when the transaction commits."""
+    write_last(session, _relationships, *rows)
 
 
 async def is_ancestor(session: AsyncSession, *, of: str, sought: str) -> bool:

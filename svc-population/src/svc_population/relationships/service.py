@@ -48,7 +48,7 @@ async def link_parents(
         ):
             raise RelationshipCycle
     if parents:
-        await repository.add(
+        repository.add(
             session,
             [
                 {
