@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 import asyncpg
 from harness import ROOT, Load
@@ -97,7 +97,8 @@ class System:
     def run_sql_tool(self, tool: str, service: str, *arguments: str) -> str:
         """Run one of PostgreSQL's programs on a service's database; the password goes by the environment."""
         url = urlsplit(self.url(service))
-        where = ["-h", str(url.hostname), "-p", str(url.port), "-U", str(url.username), url.path.lstrip("/")]
+        place = dict(parse_qsl(url.query))
+        where = ["-h", place["host"], "-p", place["port"], "-U", str(url.username), url.path.lstrip("/")]
         done = subprocess.run(
             [str(postgres.binaries() / tool), *arguments, *where],
             capture_output=True,
@@ -124,7 +125,7 @@ def migrated_copy(system: System, service: str, package: str, name: str) -> str:
     keys = postgres.passwords(system.stack.paths.secrets, [postgres.ADMIN])
     port = system.description["ports"]["postgres"]
     admin = postgres.database_url(port, "postgres", postgres.ADMIN, keys[postgres.ADMIN])
-    url = f"{own.rsplit('/', 1)[0]}/{name}"
+    url = urlunsplit(urlsplit(own)._replace(path=f"/{name}"))
     asyncio.run(_recreate(admin, name, role))
     variable = f"{service.upper().replace('-', '_')}_DATABASE_URL"
     subprocess.run(

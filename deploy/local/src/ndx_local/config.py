@@ -92,10 +92,10 @@ def is_outside(service: Service) -> bool:
     return f"{service.prefix}_DATABASE_URL" in os.environ
 
 
-def database_url(service: Service, numbers: dict[str, int], keys: dict[str, str]) -> str:
+def database_url(paths: StackPaths, service: Service, numbers: dict[str, int], keys: dict[str, str]) -> str:
     """Return where a service finds its database; `<PREFIX>_DATABASE_URL` in the environment wins."""
     role = service.name.replace("-", "_")
-    own = postgres.database_url(numbers["postgres"], role, role, keys[service.name])
+    own = postgres.socket_url(paths.postgres, numbers["postgres"], role, role, keys[service.name])
     return os.environ.get(f"{service.prefix}_DATABASE_URL", own)
 
 
@@ -138,7 +138,7 @@ def environment(paths: StackPaths, numbers: dict[str, int], keys: dict[str, str]
             stem = pki / "agencies" / f"{service.agency}-{service.system}"
             values[f"{p}_AGENCY_CERT_FILE"] = f"{stem}.crt"
             values[f"{p}_AGENCY_KEY_FILE"] = f"{stem}.key"
-        values[f"{p}_DATABASE_URL"] = database_url(service, numbers, keys)
+        values[f"{p}_DATABASE_URL"] = database_url(paths, service, numbers, keys)
     # What the operator set outside wins: the same code runs against parts elsewhere.
     own = tuple(f"{service.prefix}_" for service in SERVICES)
     for name, value in os.environ.items():
