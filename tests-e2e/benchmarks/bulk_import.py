@@ -73,5 +73,7 @@ def measure(system: System) -> list[Result]:
     dsn = migrated_copy(system, "population", "svc_population", "bench_import")
     given, ready = _files(system.stack.paths.home)
     rounds = asyncio.run(_measure(dsn, given, ready))
-    words = f"{PEOPLE:,} persons with relationships, every line checked; one connection, durable PostgreSQL"
+    words = (
+        f"{PEOPLE:,} persons with relationships, every line checked; two chunks at a time, durable PostgreSQL"
+    )
     return [result("import", "persons/s", rounds, words, ceiling="COPY of the same rows, the same table")]

@@ -1,5 +1,6 @@
 import asyncpg
 import pytest
+from svc_population.imports import service
 from svc_population.imports.errors import ImportRefused
 from svc_population.imports.service import chunks, header_of, load_persons
 
@@ -39,6 +40,19 @@ class TestLoadPersons:
         await load_persons(database_url, [HEADER + MOTHER + CHILD], source="import:test")
         again = await load_persons(database_url, [HEADER + MOTHER + CHILD + DEAD], source="import:test")
         assert (again.inserted, again.existing) == (1, 2)
+
+    async def test_chunks_side_by_side_that_hold_the_same_people_load_each_once(
+        self, database_url, monkeypatch
+    ):
+        monkeypatch.setattr(service, "CHUNK_CHARACTERS", 1)
+        people = [f"0791980{n:05},Hoa,1998-03-08,FEMALE,,,,,\n" for n in range(1_500)]
+        backwards = "".join(reversed(people))
+        loaded = await load_persons(
+            database_url,
+            [HEADER, "".join(people), backwards, "".join(people), backwards],
+            source="import:test",
+        )
+        assert (loaded.lines, loaded.inserted, loaded.existing) == (6_000, 1_500, 4_500)
 
     async def test_impossible_lines_are_rejected_and_wrong_structure_is_counted(self, database_url):
         bad = (

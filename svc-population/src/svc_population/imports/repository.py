@@ -39,6 +39,7 @@ _MOVE = f"""
         INSERT INTO persons ({", ".join(_PERSON)}, source)
         SELECT {_VALUES}, $1 FROM valid v
         WHERE NOT EXISTS (SELECT 1 FROM former_personal_ids f WHERE f.personal_id = v.personal_id)
+        ORDER BY v.personal_id
         ON CONFLICT (personal_id) DO NOTHING
         RETURNING personal_id
     ),
@@ -68,18 +69,25 @@ _COUNT = """
 
 
 async def open_import(connection: asyncpg.Connection, source: str) -> UUID:
-    """Record the start of a load and make its temporary table."""
-    await connection.execute(_CREATE)
+    """Record the start of a load."""
     found = await connection.fetchval(
         "INSERT INTO imports (id, source, state) VALUES (uuidv7(), $1, 'RUNNING') RETURNING id", source
     )
     return UUID(str(found))
 
 
+async def prepare_connection(connection: asyncpg.Connection) -> None:
+    """Make this connection's temporary table for the lines of a chunk."""
+    await connection.execute(_CREATE)
+
+
 async def load_chunk(
     connection: asyncpg.Connection, import_id: UUID, source: str, header: Sequence[str], chunk: bytes
 ) -> None:
     """Load whole lines in one transaction.
+
+    Persons are inserted in the order of their numbers: two chunks that both hold some of the same people
+    wait for each other one way only.
 
     Raises:
         ImportRefused: a line has another form than its header says.
@@ -115,15 +123,17 @@ async def close_import(connection: asyncpg.Connection, import_id: UUID, state: s
         import_id,
         state,
     )
-    await connection.execute("DROP TABLE IF EXISTS staged_persons")
     if row is None:
         raise ImportRefused("the load's own row is gone")
     return row
 
 
 async def refresh_statistics(connection: asyncpg.Connection) -> None:
-    """Tell the planner about the new rows."""
-    await connection.execute("ANALYZE persons, relationships")
+    """Tell the planner about the new rows, by the columns that are searched: all 40 take seconds more."""
+    await connection.execute(
+        "ANALYZE persons (personal_id, person_id, household_number, birth_date, sex),"
+        " relationships (personal_id, relation, related_personal_id)"
+    )
 
 
 class _Once:

@@ -1,8 +1,10 @@
 """Use case: load a file of persons, chunk by chunk, with constant memory; what exists already is skipped."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from uuid import UUID
 
 import asyncpg
 
@@ -11,6 +13,8 @@ from svc_population.imports.errors import ImportRefused
 from svc_population.imports.layout import COLUMNS, REQUIRED
 
 CHUNK_CHARACTERS = 8_000_000
+LOADERS = 2
+"""Chunks that are loaded at the same time, each by a connection of its own; memory holds one more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ async def load_persons(
     """Load lines, the header first; each chunk commits by itself, so a failed load is simply repeated.
 
     Raises:
-        ImportRefused: the header or a line has another form; chunks before it stay.
+        ImportRefused: the header or a line has another form; chunks that were loaded before stay.
     """
     given = iter(texts)
     first = next(given, "")
@@ -71,12 +75,9 @@ async def load_persons(
     connection = await asyncpg.connect(database_url)
     try:
         import_id = await repository.open_import(connection, source)
+        load = _Load(database_url, import_id, source, header)
         try:
-            done = 0
-            for chunk in chunks(_with(rest, given)):
-                await repository.load_chunk(connection, import_id, source, header, chunk.encode())
-                done += chunk.count("\n")
-                report(done)
+            await _load_chunks(load, chunks(_with(rest, given)), report)
         except BaseException:
             with suppress(asyncpg.PostgresError, OSError):
                 await repository.close_import(connection, import_id, "FAILED")
@@ -86,6 +87,50 @@ async def load_persons(
     finally:
         await connection.close()
     return Loaded(**dict(row))
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """What all chunks of one load share."""
+
+    database_url: str
+    import_id: UUID
+    source: str
+    header: tuple[str, ...]
+
+
+async def _load_chunks(load: _Load, texts: Iterator[str], report: Callable[[int], None]) -> None:
+    """Load chunks side by side; the first that fails ends the load."""
+    waiting: asyncio.Queue[str | None] = asyncio.Queue(maxsize=1)
+    done = 0
+
+    async def loader() -> None:
+        nonlocal done
+        connection = await asyncpg.connect(load.database_url)
+        try:
+            await repository.prepare_connection(connection)
+            while (chunk := await waiting.get()) is not None:
+                await repository.load_chunk(
+                    connection, load.import_id, load.source, load.header, chunk.encode()
+                )
+                done += chunk.count("\n")
+                report(done)
+        finally:
+            await connection.close()
+
+    async def feeder() -> None:
+        for chunk in texts:
+            await waiting.put(chunk)
+        for _ in range(LOADERS):
+            await waiting.put(None)
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(LOADERS):
+                tasks.create_task(loader())
+            tasks.create_task(feeder())
+    except* Exception as group:  # noqa: BLE001 - one reason is told, as if chunks came one by one
+        raise group.exceptions[0] from None
 
 
 def _with(rest: str, given: Iterator[str]) -> Iterator[str]:
