@@ -27,7 +27,7 @@ class Bad(DomainError):
     code = "test-bad"
 
 
-@dataclass
+@dataclass(eq=False)
 class Together:
     """Leaves an entry per event, unless one is bad."""
 
