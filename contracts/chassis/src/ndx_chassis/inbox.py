@@ -84,6 +84,12 @@ def parcel_of(record: "ConsumerRecord[bytes, bytes]") -> Parcel:
     )
 
 
+def delay_after(attempts: int) -> timedelta:
+    """Return the growing pause before the next attempt: 0.5 s doubling to 5 minutes, with jitter."""
+    seconds = min(0.5 * 2 ** min(attempts, 20), _LONGEST_SECONDS)
+    return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311 - jitter is no secret
+
+
 async def park(runtime: "Runtime", consumer: str, parcel: Parcel, *, error: str) -> None:
     """Keep a failed event in the inbox; one that nobody can read is dead at once."""
     event_id = _event_id(parcel)
