@@ -5,7 +5,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import pytest_asyncio
 from ndx_chassis.app import Runtime
-from ndx_chassis.disclosure import MONTHS_AHEAD, Month, make_partitions
+from ndx_chassis.disclosure import (
+    HOURS,
+    MONTHS_AHEAD,
+    SETTLED,
+    HoursWritten,
+    Month,
+    hour_label,
+    make_partitions,
+    settled_hours,
+)
 from sqlalchemy import text
 
 THIS_MONTH = datetime(2026, 11, 28, tzinfo=UTC)
@@ -69,3 +78,46 @@ class TestMakePartitions:
 @pytest.mark.parametrize(("month", "following"), [(Month(2026, 11), "2026-12"), (Month(2026, 12), "2027-01")])
 def test_months_follow_each_other(month: Month, following: str) -> None:
     assert str(month.following()) == following
+
+
+async def written(runtime: Runtime, source: HoursWritten) -> dict[str, float]:
+    async with runtime.sessions() as session:
+        (metric,) = await source(runtime, session)
+    assert metric.name == "ndx_disclosures_written"
+    assert {sample.labels["ndx_service"] for sample in metric.samples} <= {"test"}
+    return {sample.labels["ndx_hour"]: sample.value for sample in metric.samples}
+
+
+class TestHoursWritten:
+    async def test_each_settled_hour_has_its_number_and_no_other(self, runtime: Runtime) -> None:
+        hours = settled_hours(datetime.now(UTC))
+        numbers = {hours[0]: 2, hours[-3]: 1, hours[-1]: 3}
+        edges = (timedelta(), timedelta(hours=1) - timedelta(microseconds=1), timedelta(minutes=30))
+        await record(runtime, hours[0] - timedelta(microseconds=1))
+        for hour, number in numbers.items():
+            for edge in sorted(edges[:number]):
+                await record(runtime, hour + edge)
+        await record(runtime, datetime.now(UTC))
+        source = HoursWritten()
+        pages = [await written(runtime, source) for _ in range(HOURS)]
+        assert pages[-1] == {hour_label(hour): numbers.get(hour, 0) for hour in hours}
+        assert hour_label(hours[-1]) in pages[0], "the newest hours come first"
+
+    async def test_records_whose_transactions_overlap_are_all_counted(self, runtime: Runtime) -> None:
+        """The one that began first ends last, and writes last: its place is before the others."""
+        hour = settled_hours(datetime.now(UTC))[-1]
+        async with runtime.sessions() as session, session.begin():
+            await session.execute(text("SELECT pg_current_xact_id()"))
+            for minute in range(3):
+                await record(runtime, hour + timedelta(minutes=minute))
+            await session.execute(text(_RECORD), {"at": hour + timedelta(minutes=4)})
+        await record(runtime, hour + timedelta(hours=1, minutes=1))
+        assert (await written(runtime, HoursWritten()))[hour_label(hour)] == 4
+
+    async def test_an_hour_is_counted_when_nobody_writes_to_it_any_more(self) -> None:
+        now = datetime(2026, 11, 28, 14, tzinfo=UTC) + SETTLED
+        assert hour_label(settled_hours(now)[-1]) == "2026-11-28T13Z"
+        assert hour_label(settled_hours(now - timedelta(seconds=1))[-1]) == "2026-11-28T12Z"
+
+    async def test_a_service_that_wrote_nothing_says_so(self, runtime: Runtime) -> None:
+        assert set((await written(runtime, HoursWritten())).values()) == {0}

@@ -82,6 +82,7 @@ class TestWhatWaits:
         async with runtime.sessions() as session, session.begin():
             identifier = "01a221eb-d9eb-70db-b7f2-a0fc80fda1b3"
             await publish(session, TaxpayerRegistered(taxpayer_id=identifier, personal_id=PERSON))
+        async with runtime.sessions() as session, session.begin():
             await session.execute(text("UPDATE outbox SET created_at = created_at - interval '1 minute'"))
         found = await page()
         assert found["ndx_relay_backlog", "outbox"] == 1

@@ -19,7 +19,7 @@ from ndx_chassis import health, problems
 from ndx_chassis.agreements import AgreementBook
 from ndx_chassis.consumer import Subscription
 from ndx_chassis.db import make_engine, make_sessions
-from ndx_chassis.disclosure import make_partitions
+from ndx_chassis.disclosure import HoursWritten, make_partitions
 from ndx_chassis.gateway_client import GatewayClient
 from ndx_chassis.inbox import retry_due
 from ndx_chassis.jobs import Job, lead, run_job
@@ -141,6 +141,7 @@ def build_app(spec: ServiceSpec) -> FastAPI:
         gateway=GatewayClient(settings),
         agreements=AgreementBook(),
     )
+    runtime.metrics.sources.append(HoursWritten())
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ndx_contracts.disclosure import Outcome
 from ndx_contracts.field_groups import FieldGroup
+from prometheus_client.core import Metric
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,6 +15,7 @@ from ndx_chassis.agreements import Grant
 from ndx_chassis.caller import Caller
 from ndx_chassis.ids import new_id
 from ndx_chassis.last_writes import write_last
+from ndx_chassis.metrics import gauge
 from ndx_chassis.tables import disclosures
 from ndx_chassis.telemetry import current_trace_id, log
 
@@ -23,6 +25,69 @@ if TYPE_CHECKING:
 MONTHS_AHEAD = 24
 _THERE = text("SELECT to_regclass(:name) IS NOT NULL")
 _LATE = text("SELECT EXISTS (SELECT FROM disclosures WHERE occurred_at >= :first AND occurred_at < :end)")
+
+# Records lie in the order of their transactions, which is nearly that of time: a search for the first that
+# is not older than a moment needs no index by time.
+_FIRST_SINCE = text("""
+WITH RECURSIVE search(low, high) AS (
+    SELECT coalesce(min(xid), 0), coalesce(max(xid), 0) + 1 FROM disclosures
+    UNION ALL
+    SELECT CASE WHEN old THEN middle + 1 ELSE low END, CASE WHEN old THEN high ELSE middle END FROM (
+        SELECT low, high, (low + high) / 2 AS middle, coalesce((
+            SELECT occurred_at < :moment FROM disclosures
+            WHERE xid >= (search.low + search.high) / 2 ORDER BY xid, id LIMIT 1
+        ), false) AS old FROM search WHERE low < high
+    ) AS step
+) SELECT low FROM search WHERE low >= high
+""")
+_COUNT = text(
+    "SELECT count(*) FROM disclosures WHERE xid >= :first AND xid < :end"
+    " AND occurred_at >= :hour AND occurred_at < CAST(:hour AS timestamptz) + interval '1 hour'"
+)
+HOURS = 24
+SETTLED = timedelta(minutes=5)
+"""So long after its end an hour gets no more records: no transaction lasts longer."""
+HOURS_A_PAGE = 6
+
+
+def settled_hours(now: datetime) -> list[datetime]:
+    """Return the last hours that get no more records, oldest first."""
+    end = (now - SETTLED).replace(minute=0, second=0, microsecond=0)
+    return [end - timedelta(hours=back) for back in range(HOURS, 0, -1)]
+
+
+def hour_label(hour: datetime) -> str:
+    """Return an hour as the label of a metric: `2026-11-28T14Z`."""
+    return f"{hour.astimezone(UTC):%Y-%m-%dT%H}Z"
+
+
+class HoursWritten:
+    """A source of metrics: how many records this service wrote in each hour, to be compared with the ledger.
+
+    An hour is counted once; after a start a few hours are counted for each page until all are there.
+    """
+
+    def __init__(self) -> None:
+        self._counted: dict[datetime, int] = {}
+
+    async def __call__(self, runtime: "Runtime", session: AsyncSession) -> Iterable[Metric]:
+        """Return the counts of the last hours."""
+        hours = settled_hours(datetime.now(UTC))
+        self._counted = {hour: n for hour, n in self._counted.items() if hour in hours}
+        for hour in [h for h in reversed(hours) if h not in self._counted][:HOURS_A_PAGE]:
+            first = await _first_since(session, hour - SETTLED)
+            end = await _first_since(session, hour + timedelta(hours=1) + SETTLED)
+            counted = await session.scalars(_COUNT, {"first": first, "end": end, "hour": hour})
+            self._counted[hour] = counted.one()
+        values: dict[tuple[str, ...], float] = {
+            (runtime.service, hour_label(hour)): number for hour, number in self._counted.items()
+        }
+        words = "Disclosure records that this service wrote in an hour."
+        return [gauge("ndx_disclosures_written", words, values, ("ndx_service", "ndx_hour"))]
+
+
+async def _first_since(session: AsyncSession, moment: datetime) -> int:
+    return int((await session.scalars(_FIRST_SINCE, {"moment": moment})).one())
 
 
 async def disclose(

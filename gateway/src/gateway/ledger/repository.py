@@ -1,12 +1,14 @@
 """All SQL about the ledger."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from ndx_chassis.tables import inbox
 from ndx_contracts.disclosure import DisclosureRecord
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import cast, delete, func, insert, select
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -72,6 +74,23 @@ async def hashes(session: AsyncSession, level: int, first: int, count: int) -> S
         return (await session.scalars(leaf)).all()
     nodes = (LedgerNode.level == level) & LedgerNode.index.between(first, first + count - 1)
     return (await session.scalars(select(LedgerNode.hash).where(nodes).order_by(LedgerNode.index))).all()
+
+
+async def size_before(session: AsyncSession, moment: datetime) -> int:
+    """Return how many entries the ledger had at a moment; only checkpoints after it are looked at."""
+    statement = select(LedgerCheckpoint.size).where(LedgerCheckpoint.made_at < moment)
+    return (await session.scalars(statement.order_by(LedgerCheckpoint.size.desc()).limit(1))).first() or 0
+
+
+async def by_hour(session: AsyncSession, first: int, end: int) -> list[tuple[str, datetime, int]]:
+    """Count the entries of a range of positions by service and hour of the disclosure."""
+    occurred = cast(cast(LedgerEntry.leaf, JSONB)["occurred_at"].astext, TIMESTAMP(timezone=True))
+    hour = func.date_trunc("hour", occurred, "UTC").label("hour")
+    within = (LedgerEntry.position >= first) & (LedgerEntry.position < end)
+    statement = (
+        select(LedgerEntry.service, hour, func.count()).where(within).group_by(LedgerEntry.service, hour)
+    )
+    return [(service, at, number) for service, at, number in await session.execute(statement)]
 
 
 async def counts(session: AsyncSession) -> dict[str, tuple[int, int, int]]:

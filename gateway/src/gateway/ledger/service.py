@@ -1,7 +1,8 @@
 """Use cases: take in every disclosure once, grow the tree, sign checkpoints, answer auditors."""
 
 import base64
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -11,8 +12,12 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from ndx_chassis.app import Runtime
 from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Operator
+from ndx_chassis.disclosure import hour_label, settled_hours
+from ndx_chassis.metrics import gauge
 from ndx_chassis.telemetry import log
 from ndx_contracts.disclosure import DisclosureRecord
+from ndx_contracts.topics import DISCLOSING_SERVICES
+from prometheus_client.core import Metric
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies import service as agencies
@@ -27,10 +32,12 @@ from gateway.settings import Settings
 
 ORIGIN = "ndx.example/ledger"
 BATCH = 2000
+COUNTED_A_PAGE = 200_000
 
 
 async def open_keys(runtime: Runtime) -> None:
     """Read the pseudonym and signing keys; without them the ledger takes records in but signs nothing."""
+    runtime.metrics.sources.append(HoursHeld())
     settings = runtime.settings
     if not isinstance(settings, Settings):
         raise TypeError("the ledger needs the gateway's settings")
@@ -43,6 +50,40 @@ async def open_keys(runtime: Runtime) -> None:
     if not isinstance(key, ed25519.Ed25519PrivateKey):
         raise TypeError("the ledger signs with Ed25519")
     runtime.extras["ledger_signing_key"] = key
+
+
+class HoursHeld:
+    """A source of metrics: how many disclosures of each service and hour the ledger holds.
+
+    Every entry is counted once, in the order of positions; nothing is shown before all of them are.
+    """
+
+    def __init__(self) -> None:
+        self._next: int | None = None
+        self._counted: Counter[tuple[str, datetime]] = Counter()
+
+    async def __call__(self, runtime: Runtime, session: AsyncSession) -> Iterable[Metric]:
+        """Return the counts of the last hours, with a zero where the ledger holds nothing."""
+        del runtime
+        hours = settled_hours(datetime.now(UTC))
+        if self._next is None:
+            self._next = await repository.size_before(session, hours[0])
+        last = await repository.latest_checkpoint(session)
+        size = 0 if last is None else last.size
+        end = min(size, self._next + COUNTED_A_PAGE)
+        for service, hour, number in await repository.by_hour(session, self._next, end):
+            self._counted[service, hour] += number
+        self._next = max(end, self._next)
+        for key in [key for key in self._counted if key[1] < hours[0]]:
+            del self._counted[key]
+        values: dict[tuple[str, ...], float] = {
+            (service, hour_label(hour)): self._counted[service, hour]
+            for service in DISCLOSING_SERVICES
+            for hour in hours
+            if end == size
+        }
+        words = "Disclosures of a service's hour that the ledger holds."
+        return [gauge("ndx_ledger_records", words, values, ("ndx_service", "ndx_hour"))]
 
 
 async def take_in(session: AsyncSession, records: Sequence[DisclosureRecord]) -> None:
