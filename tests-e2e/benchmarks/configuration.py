@@ -33,6 +33,7 @@ class Watcher:
     seen: list[tuple[float, int]] = field(default_factory=list)
     """Moment and status of the first answer and of each one that differs from the one before."""
     over: bool = False
+    pause: float = _PAUSE
 
     def run(self) -> None:
         context = ssl.create_default_context(cafile=str(self.caller.ca))
@@ -44,7 +45,7 @@ class Watcher:
             answer.read()
             if not self.seen or self.seen[-1][1] != answer.status:
                 self.seen.append((time.perf_counter(), answer.status))
-            time.sleep(_PAUSE)
+            time.sleep(self.pause)
         connection.close()
 
     def effect(self, act: Callable[[], None], status: int) -> float:

@@ -39,6 +39,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "event-to-effect": Benchmark("event_to_effect"),
     "configuration": Benchmark("configuration", on_stack=False),
     "revocation": Benchmark("revocation"),
+    "enrolment": Benchmark("enrolment", on_stack=False),
     "decisions": Benchmark("decisions", on_stack=False),
 }
 

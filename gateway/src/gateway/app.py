@@ -13,6 +13,7 @@ from gateway.certificates import jobs as certificate_jobs
 from gateway.certificates import usage as certificate_usage
 from gateway.certificates.endpoints import router as certificates
 from gateway.decisions.endpoints import router as decisions
+from gateway.enrolments.endpoints import router as enrolments
 from gateway.feeds import jobs as feed_jobs
 from gateway.feeds import workers as feed_workers
 from gateway.feeds.consumers import subscriptions as feed_subscriptions
@@ -44,6 +45,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             settings=settings or Settings(),
             routers=[
                 agencies,
+                enrolments,
                 certificates,
                 rotation,
                 agreements,

@@ -10,7 +10,8 @@ async def announce(session: AsyncSession, kind: str, key: str = "") -> None:
     """Send NOTIFY at commit.
 
     Kinds: `agency` with its code, `agreement` with its id, `certificate` with the agency that it names or
-    without. With any other kind, or without the key, everything is looked at.
+    without, `issued` with the agency that got a certificate: that one may wait a second for others.
+    With any other kind, or without the key, everything is looked at.
     """
     word = f"{kind} {key}".rstrip()
     await session.execute(text("SELECT pg_notify(:channel, :word)"), {"channel": CHANNEL, "word": word})

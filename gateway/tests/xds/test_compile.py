@@ -112,10 +112,10 @@ class TestLocality:
         difference = changed(compile_resources(SMALL), compile_resources(replace(SMALL, agencies=stopped)))
         assert difference == {names.STOP_FILTER}
 
-    def test_a_new_agency_without_agreements_touches_the_filters_only(self) -> None:
+    def test_a_new_agency_without_agreements_touches_the_agency_filter_only(self) -> None:
         more = [*SMALL.agencies, AgencyEntry("G09", "ACTIVE", [SystemEntry("core", "ACTIVE")])]
         difference = changed(compile_resources(SMALL), compile_resources(replace(SMALL, agencies=more)))
-        assert difference == {names.AGENCY_FILTER, names.BURST_FILTER}
+        assert difference == {names.AGENCY_FILTER}
 
     def test_no_change_of_registry_or_agreements_touches_a_listener(self) -> None:
         other = replace(SMALL, agencies=[], operators=[], agreements=[], operations=[])

@@ -10,6 +10,7 @@ from ndx_client import (
     agreement_commands,
     authority_commands,
     certificate_commands,
+    enrolment_commands,
     feed_commands,
     ledger_commands,
     operator_commands,
@@ -23,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="National data exchange: agencies call it, operators run it.",
 )
+operator_commands.agencies.command("enrol")(enrolment_commands.enrol_agencies)
 app.add_typer(operator_commands.agencies, name="agencies", rich_help_panel="Operators")
 app.add_typer(operator_commands.systems, name="systems", rich_help_panel="Operators")
 app.add_typer(operator_commands.certificates, name="certificates", rich_help_panel="Operators")

@@ -99,7 +99,14 @@ async def require_operator(session: AsyncSession, operator: Operator) -> BusOper
     return row
 
 
-async def register_agency(session: AsyncSession, operator: Operator, *, wanted: AgencyIn) -> AgencyOut:
+async def register_agency(
+    session: AsyncSession, operator: Operator, *, wanted: AgencyIn, notify: bool = True
+) -> AgencyOut:
+    """Register an agency; without `notify` the caller tells the compiler of Envoy's configuration.
+
+    Raises:
+        RoleMissing, AgencyExists, AgencyNotFound: its parent is not there.
+    """
     await require_role(session, operator, Role.OPERATOR)
     if await repository.find_agency(session, wanted.code) is not None:
         raise AgencyExists
@@ -121,11 +128,11 @@ async def register_agency(session: AsyncSession, operator: Operator, *, wanted: 
     await record_audit(
         session, operator, action="agency_registered", entity_type="agency", entity_id=agency.code
     )
-    await _tell(session, agency)
+    await _tell(session, agency, notify=notify)
     return _out(agency)
 
 
-async def _tell(session: AsyncSession, agency: Agency) -> None:
+async def _tell(session: AsyncSession, agency: Agency, *, notify: bool = True) -> None:
     """Tell the data plane, and whoever shows people the agency's name."""
     await publish(
         session,
@@ -137,7 +144,8 @@ async def _tell(session: AsyncSession, agency: Agency) -> None:
             state=agency.state,
         ),
     )
-    await announce(session, "agency", agency.code)
+    if notify:
+        await announce(session, "agency", agency.code)
 
 
 async def page_of_agencies(session: AsyncSession, *, cursor: str, limit: int) -> AgencyPage:
@@ -153,6 +161,18 @@ async def agency_named(session: AsyncSession, code: str) -> Agency:
     if agency is None:
         raise AgencyNotFound
     return agency
+
+
+async def find(session: AsyncSession, code: str) -> AgencyOut | None:
+    """Return an agency, or None."""
+    agency = await repository.find_agency(session, code)
+    return None if agency is None else _out(agency)
+
+
+async def enrolled(session: AsyncSession, agency: str, system: str) -> bool | None:
+    """Tell whether a system got a certificate for its code; None when there is no such system."""
+    found = await repository.find_system(session, agency, system)
+    return None if found is None else found.enrolment_serial is not None
 
 
 async def systems_of(session: AsyncSession, agency: str) -> list[str]:
@@ -194,7 +214,7 @@ async def reactivate_agency(
 
 
 async def add_system(
-    session: AsyncSession, operator: Operator, *, agency: str, code: str, renew: bool
+    session: AsyncSession, operator: Operator, *, agency: str, code: str, renew: bool, notify: bool = True
 ) -> EnrolmentOut:
     """Register a system, or give an existing one a new enrolment code with `renew`."""
     await require_role(session, operator, Role.OPERATOR)
@@ -219,7 +239,8 @@ async def add_system(
         entity_type="system",
         entity_id=f"{agency}:{code}",
     )
-    await announce(session, "agency", agency)
+    if notify:
+        await announce(session, "agency", agency)
     return EnrolmentOut(
         agency=agency, system=code, enrolment_code=secret, expires_at=system.enrolment_expires_at
     )
@@ -278,7 +299,8 @@ async def use_enrolment(session: AsyncSession, enrolment: Enrolment, *, serial: 
     system.enrolment_serial = serial
     if agency.state == AgencyState.REGISTERED.value:
         agency.state = AgencyState.ACTIVE.value
-        await _tell(session, agency)
+        # The notice of its certificate names it.
+        await _tell(session, agency, notify=False)
     await session.flush()
 
 

@@ -98,7 +98,7 @@ async def _keep(session: AsyncSession, row: Certificate, actor: Holder) -> Certi
         entity_id=row.serial,
         details={"uri": row.uri, "issuer": row.issuer},
     )
-    await announce(session, "certificate", row.agency)
+    await announce(session, "issued", row.agency)
     return row
 
 

@@ -111,9 +111,9 @@ def members_bucket(template: Agreement) -> Wire:
     return _bucket(entries, rate=quotas.per_second, burst=quotas.burst)
 
 
-def agency_bucket(agency: str, rate: int) -> Wire:
-    """Return the bucket of one agency for calls to the control plane itself."""
-    return _bucket({"door": "control", "agency": agency}, rate=rate, burst=2 * rate)
+def agencies_bucket(rate: int) -> Wire:
+    """Return the buckets of calls to the control plane itself: one for each agency, made when it calls."""
+    return _bucket({"door": "control", "agency": ""}, rate=rate, burst=2 * rate)
 
 
 def from_metadata(key: str, source: str, namespace: str, path: str) -> dict[str, Any]:

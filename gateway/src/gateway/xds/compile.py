@@ -18,7 +18,7 @@ from gateway.authorities.service import Issuer
 from gateway.catalogue.operations import Operation
 from gateway.quotas.spent import Spent
 from gateway.xds import matchers, names, protos, quota_filter, wire
-from gateway.xds.agency_filter import OutsideCases, agency_filter, burst_filter, may_certify
+from gateway.xds.agency_filter import OutsideCases, agencies_bucket, agency_filter, burst_filter, may_certify
 from gateway.xds.clusters import clusters, secrets
 from gateway.xds.coverage import Verdict, ranked
 from gateway.xds.listeners import agencies_listener, citizens_listener
@@ -35,7 +35,7 @@ from gateway.xds.routes import (
     control_decision,
     scopes,
 )
-from gateway.xds.snapshot import Snapshot
+from gateway.xds.snapshot import Doors, Snapshot
 from gateway.xds.stop_filter import PASSES, stop, stop_filter
 from gateway.xds.templates import class_filter, template_buckets, template_decisions, template_stops
 from gateway.xds.wire import Wire
@@ -96,7 +96,7 @@ class Compiler:
         return {
             protos.CDS: self._documents(protos.CDS, doors, lambda: clusters(snapshot)),
             protos.SDS: self._documents(protos.SDS, snapshot.material, lambda: secrets(snapshot)),
-            protos.ECDS: self._filters(snapshot.issuers),
+            protos.ECDS: self._filters(snapshot.issuers, doors),
             protos.LDS: self._documents(
                 protos.LDS, doors, lambda: {name: make(doors) for name, make in listeners.items()}
             ),
@@ -165,8 +165,7 @@ class Compiler:
         wins = ranked(agreements, snapshot.today)
         if kept is not None and (kept.given[0], kept.wins, kept.given[2]) == (agency, wins, revoked):
             return _Kept(given, snapshot.today, wins, kept.part)
-        rate = snapshot.doors.metadata_per_second
-        part = part_of(agency, wins, dict(revoked), self._operations, rate)
+        part = part_of(agency, wins, dict(revoked), self._operations)
         self._replace(kept.part if kept is not None else NO_PART, part)
         return _Kept(given, snapshot.today, wins, part)
 
@@ -235,7 +234,7 @@ class Compiler:
         given = (self._stops.version, self._template_stops)
         return self._once(("filter", names.STOP_FILTER), given, made)
 
-    def _filters(self, issuers: tuple[Issuer, ...]) -> dict[str, Resource]:
+    def _filters(self, issuers: tuple[Issuer, ...], doors: Doors) -> dict[str, Resource]:
         def agencies() -> Resource:
             outside = [
                 OutsideCases(i, Entries(self._admissions.chosen(partial(may_certify, i))))
@@ -251,9 +250,8 @@ class Compiler:
             return from_filter(names.AGENCY_FILTER, protos.Rbac, known)
 
         def burst() -> Resource:
-            return from_filter(
-                names.BURST_FILTER, protos.LocalRateLimit, burst_filter(self._buckets.joined())
-            )
+            buckets = wire.join([agencies_bucket(doors.metadata_per_second), self._buckets.joined()])
+            return from_filter(names.BURST_FILTER, protos.LocalRateLimit, burst_filter(buckets))
 
         def quotas() -> Resource:
             known = quota_filter.quota_filter(self._meters.joined())

@@ -8,7 +8,7 @@ from ndx_contracts.agreements import AgreementState
 from gateway.agencies.service import AgencyEntry
 from gateway.catalogue.operations import Operation
 from gateway.xds import matchers, wire
-from gateway.xds.agency_filter import agency_bucket, agreement_bucket
+from gateway.xds.agency_filter import agreement_bucket
 from gateway.xds.coverage import Standing, Verdict, exempt, suspended, verdicts_of
 from gateway.xds.routes import agreement_outcome
 from gateway.xds.stop_filter import stop
@@ -32,7 +32,7 @@ class AgencyPart:
     decisions: dict[tuple[str, str], dict[str, Wire]]
     """Operation name and purpose → certificate URI → entry of the operation's agreement filter."""
     buckets: dict[str, Wire]
-    """Agreement or agency → token bucket."""
+    """Agreement → token bucket."""
     classes: dict[str, dict[str, Wire]]
     """The agency's class → certificate URI → entry that names the class."""
 
@@ -50,7 +50,6 @@ def part_of(
     wins: Sequence[Verdict],
     revoked: Mapping[str, Sequence[str]],
     operations: Mapping[str, Operation],
-    metadata_per_second: int,
 ) -> AgencyPart:
     """Return the part of one agency; `wins` are its agreements as ranked, `revoked` its certificates."""
     part = AgencyPart({}, {}, {}, {}, {}, {})
@@ -79,8 +78,6 @@ def part_of(
         own = agreement.consumer_class is None
         if own and verdict.standing is not Standing.EXPIRED and agreement.state in _STILL_KNOWN:
             part.buckets[f"agreement {agreement.agreement_id}"] = agreement_bucket(agreement)
-    if agency.state != "CLOSED":
-        part.buckets[f"door {agency.code}"] = agency_bucket(agency.code, metadata_per_second)
     return part
 
 

@@ -21,6 +21,8 @@ from gateway.xds.snapshot import Snapshot
 from gateway.xds.source import EVERYTHING, Source, settings_of
 
 _POLL_SECONDS = 30.0
+_GATHER_SECONDS = 1.0
+"""For how long new certificates wait for more of them: thousands may come in a row, and nobody is stopped."""
 _LONGEST_WAIT = 1.0
 """Seconds for which routes wait for an Envoy that is busy with former ones, or for more changes to come."""
 
@@ -75,10 +77,21 @@ class Follower:
                     await asyncio.wait_for(self.noticed.wait(), _POLL_SECONDS)
                 except TimeoutError:
                     self.notice(EVERYTHING)
+                await self._gather()
                 await self._refresh()
         finally:
             with contextlib.suppress(Exception):
                 await connection.close(timeout=1)
+
+    async def _gather(self) -> None:
+        """Wait for more while nothing but certificates has been issued; anything else ends the wait."""
+        end = time.monotonic() + _GATHER_SECONDS
+        while self.notices and all(word.startswith("issued ") for word in self.notices):
+            self.noticed.clear()
+            try:
+                await asyncio.wait_for(self.noticed.wait(), end - time.monotonic())
+            except TimeoutError:
+                return
 
     async def _refresh(self) -> None:
         """Stop at once whom the changes stop; then, when no Envoy is busy any more, send all the rest."""

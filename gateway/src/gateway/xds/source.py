@@ -119,7 +119,7 @@ class Source:
             marks, fresh = await reading.enforced(session, since, self.marks, name)
             self._keep(marks, fresh, former)
             return
-        if kind == "certificate":
+        if kind in {"certificate", "issued"}:
             await self._certificates(session)
         if kind == "quota":
             await self._spent(session)
@@ -167,6 +167,6 @@ class Source:
         )
 
 
-_KINDS = frozenset({"agency", "agreement", "certificate", "quota"})
+_KINDS = frozenset({"agency", "agreement", "certificate", "issued", "quota"})
 _WHOLE = frozenset({"certificate", "quota"})
 """Kinds whose notices need no name: there is little to read."""
