@@ -7,6 +7,11 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from gateway.quotas import repository
+from gateway.quotas.periods import Period
+from gateway.quotas.repository import Use
+from gateway.settings import Settings
+from ndx_chassis.app import Runtime
 
 pytestmark = pytest.mark.integration
 Headers = dict[str, str]
@@ -65,8 +70,20 @@ class TestServices:
             "cost": 1,
         }
 
-    async def test_the_document_is_the_committed_one(self, ask: Post) -> None:
-        assert "/x" in (await ask("/v1/services/insurance/openapi"))["paths"]
+    async def test_the_document_holds_what_the_caller_may_call_and_why(self, ask: Post, agreed: Post) -> None:
+        assert (await ask("/v1/services/insurance/openapi"))["paths"] == {}
+        number = await agreed()
+        document = await ask("/v1/services/insurance/openapi")
+        assert document["paths"]["/x"]["post"]["x-ndx-agreements"] == [
+            {
+                "agreement": number,
+                "purposes": ["HEALTH_ENTITLEMENT"],
+                "field_groups": ["insurance_entitlement"],
+            }
+        ]
+        assert document["servers"][0]["url"].startswith("https://")
+        assert (await ask("/v1/services/population/openapi"))["paths"] == {}
+        assert (await ask("/v1/services/insurance/openapi", agency="G04"))["paths"] == {}
 
     @pytest.mark.parametrize("part", ["operations", "openapi"])
     async def test_an_unknown_service(self, ask: Post, part: str) -> None:
@@ -80,7 +97,27 @@ class TestAllowedOperations:
         assert (found["operation"], found["agreement"]) == ("insurance.check", number)
         assert found["purposes"] == ["HEALTH_ENTITLEMENT"]
         assert found["field_groups"] == ["insurance_entitlement"]
-        assert (found["per_second"], found["per_day"]) == (7, 1000)
+        assert (found["per_second"], found["burst"], found["per_day"]) == (7, 9, 1000)
+        assert (found["left_today"], found["left_this_month"]) == (1000, None)
+        assert (found["valid_until"], found["cost"]) == (None, 1)
+        assert found["conditions"]["officer_required"] is False
+
+    async def test_it_says_what_is_left_of_the_quota(self, ask: Post, agreed: Post, runtime: Runtime) -> None:
+        number = await agreed()
+        assert isinstance(runtime.settings, Settings)
+        use = Use(
+            ("H79.001", number),
+            Period.DAY,
+            runtime.settings.quota_calendar.start(Period.DAY, datetime.now(UTC)),
+            units=990,
+            calls=990,
+            refused=0,
+            limit=1000,
+        )
+        async with runtime.sessions() as session, session.begin():
+            await repository.count(session, [use], datetime.now(UTC))
+        (found,) = (await ask("/v1/allowed-operations"))["items"]
+        assert found["left_today"] == 10
 
     async def test_nothing_without_an_agreement_or_for_another_agency(self, ask: Post, agreed: Post) -> None:
         assert (await ask("/v1/allowed-operations"))["items"] == []

@@ -14,7 +14,7 @@ from ndx_client.terminal import EXIT_REFUSED, session_of, show, show_rows
 
 
 def allowed(context: typer.Context) -> None:
-    """List what you may call now, under which agreement, for which purposes."""
+    """List what you may call now, under which agreement, for which purposes, and how much is left."""
     session = session_of(context)
     items = [found.model_dump() for found in session.client().allowed()]
     columns = (
@@ -24,8 +24,12 @@ def allowed(context: typer.Context) -> None:
         "purposes",
         "field_groups",
         "agreement",
+        "valid_until",
+        "cost",
         "per_second",
         "per_day",
+        "left_today",
+        "left_this_month",
     )
     show_rows(session, items, columns)
 
@@ -44,6 +48,15 @@ def operations(
     reply = session.client().call("GET /v1/services/{name}/operations", path={"name": service})
     columns = ("operation", "method", "path", "door", "personal_data", "field_groups")
     show_rows(session, reply.json()["items"], columns)
+
+
+def openapi(
+    context: typer.Context, service: Annotated[str, typer.Argument(help="Name of a service: population.")]
+) -> None:
+    """Print the OpenAPI document of a service: what of it you may call, and under which agreements."""
+    session = session_of(context)
+    reply = session.client().call("GET /v1/services/{name}/openapi", path={"name": service})
+    typer.echo(json.dumps(reply.json(), ensure_ascii=False, indent=2))
 
 
 def read_body(given: str | None) -> Any:

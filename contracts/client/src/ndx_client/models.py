@@ -16,8 +16,13 @@ class AllowedOperation(_Answer):
     agreement: str
     purposes: list[str]
     field_groups: list[str]
+    cost: int = 1
     per_second: int
     per_day: int | None = None
+    left_today: int | None = None
+    per_month: int | None = None
+    left_this_month: int | None = None
+    valid_until: str | None = None
 
 
 class Issued(_Answer):

@@ -25,8 +25,10 @@ async def list_service_operations(name: str, runtime: RuntimeDep) -> OperationLi
 
 
 @router.get("/services/{name}/openapi", openapi_extra=_METADATA)
-async def show_service_openapi(name: str, runtime: RuntimeDep) -> dict[str, Any]:
-    return service.openapi_of(runtime, name)
+async def show_service_openapi(
+    name: str, session: SessionDep, caller: CallerDep, runtime: RuntimeDep
+) -> dict[str, Any]:
+    return await service.openapi_for(session, runtime, name, agency=caller.agency, system=caller.system)
 
 
 @router.get("/allowed-operations", openapi_extra=_METADATA)

@@ -1,5 +1,8 @@
 """Metadata services, in X-Road's words."""
 
+from datetime import date
+
+from ndx_contracts.agreements import AdminScope, Conditions
 from ndx_contracts.base import Output
 
 
@@ -27,16 +30,28 @@ class OperationList(Output):
 
 
 class AllowedOperation(Output):
-    """What this caller may call now, and under which agreement."""
+    """What this caller may call now, under which agreement, how, and how much is left."""
 
     operation: str
     method: str
     path: str
     agreement: str
+    agreement_version: int
+    valid_until: date | None
+    """Last day of the agreement, in Vietnam's time; null = no end is agreed."""
     purposes: list[str]
     field_groups: list[str]
+    admin_scope: AdminScope
+    conditions: Conditions
+    cost: int
+    """Quota units that one call takes."""
     per_second: int
+    burst: int
     per_day: int | None
+    left_today: int | None
+    """Units left until midnight in Vietnam, as of the last tally; null = no quota by day."""
+    per_month: int | None
+    left_this_month: int | None
 
 
 class AllowedOperations(Output):
