@@ -7,6 +7,9 @@ from ndx_chassis.jobs import Job
 from gateway.agencies.endpoints import router as agencies
 from gateway.agreements import jobs as agreement_jobs
 from gateway.agreements.endpoints import router as agreements
+from gateway.calls import jobs as call_jobs
+from gateway.calls import service as calls_service
+from gateway.calls.endpoints import router as calls
 from gateway.catalogue import service as catalogue_service
 from gateway.catalogue.endpoints import router as catalogue
 from gateway.certificates import jobs as certificate_jobs
@@ -52,6 +55,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 catalogue,
                 decisions,
                 quotas,
+                calls,
                 ledger,
                 configuration,
                 feeds,
@@ -68,11 +72,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 Job("feed_webhooks", 1.0, feed_workers.push_for_ever),
                 Job("feed_endings", 5.0, feed_jobs.end_orphans),
                 Job("feed_erasure", 600.0, feed_jobs.erase),
+                Job("calls", 1.0, call_jobs.follow),
+                Job("calls_kept", 3600.0, call_jobs.clear),
+                Job("quota_corrections", 30.0, quota_jobs.correct),
                 Job("quota_tallies", 86_400.0, quota_jobs.clear),
                 Job("ledger_checkpoint", 1.0, ledger_service.make_checkpoint),
             ],
             on_start=[
                 _read_catalogue,
+                calls_service.start,
                 ledger_service.open_keys,
                 open_desk,
                 certificate_usage.start,

@@ -52,6 +52,9 @@ class Settings(ServiceSettings):
     quota_utc_offset_hours: float = 7.0
     """Whose midnight it is at which quotas by day and month begin anew: Vietnam's."""
     quota_months_kept: int = 13
+    calls_days_kept: int = 30
+    call_hours_days_kept: int = 400
+    """How long it is kept who called what, each call and their sums by the hour."""
     service_owners: dict[str, str] = Field(default_factory=lambda: dict(SERVICE_OWNERS))
     """Service short name → code of the agency that owns its data and alone may approve agreements on it."""
     feeds_key_file: Path | None = None

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import grpc
+from gateway.calls.lines import call_of
 from ndx_testing.bus import PERSON, Bus
 from ndx_testing.envoy import free_ports, until
 
@@ -125,7 +126,15 @@ class TestAccessLog:
         assert line["status"] == 200
         assert 0 <= line["upstream_ms"] <= line["duration_ms"]
         assert line["trace_id"] == served.headers["traceparent"].split("-")[1]
+        call = call_of(json.dumps(line).encode())
+        assert call is not None
+        assert (call.agency, call.system, call.service) == ("G03", "insurance-link", "population")
+        assert (call.refusal, call.answered_by, call.agreement) == (None, "PROVIDER", "DSA-G03-1")
+        assert 0 <= (call.request_out_ms or 0) <= call.duration_ms
         (line,) = await lines_of(live, refused.headers["ndx-request-id"])
+        call = call_of(json.dumps(line).encode())
+        assert call is not None
+        assert (call.refusal, call.answered_by, call.agreement) == ("purpose-not-covered", "GATEWAY", None)
         assert "purpose-not-covered" in line["reason"]
         assert PERSONAL_ID not in live.access_log.read_text()
 

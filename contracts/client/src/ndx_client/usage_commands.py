@@ -1,4 +1,4 @@
-"""Commands about use: how much of each quota is used, one's own or, for operators, everybody's."""
+"""Commands about use: how much of each quota is used, and who called what; one's own, or everybody's."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -53,3 +53,42 @@ def usage(
     else:
         items = session.client().call("GET /v1/usage/mine").json()["items"]
     show_rows(session, items if session.as_json else map(_row, items), _COLUMNS)
+
+
+_CALLS = (
+    "request_in",
+    "client_agency",
+    "client_system",
+    "operation",
+    "purpose",
+    "status",
+    "refusal",
+    "duration_ms",
+    "provider_ms",
+    "request_id",
+)
+
+
+def calls(  # noqa: PLR0917 - each parameter is an option of the command
+    context: typer.Context,
+    everybody: Annotated[bool, typer.Option("--all", help="Of all agencies (operators).")] = False,
+    as_provider: Annotated[bool, typer.Option("--as-provider", help="Those to your own services.")] = False,
+    agency: Annotated[str | None, typer.Option(help="Of one agency (operators).")] = None,
+    operation: Annotated[str | None, typer.Option(help="Of one operation: population.get_person.")] = None,
+    status: Annotated[str | None, typer.Option(help="With this status: 403, or 4xx.")] = None,
+    refusal: Annotated[str | None, typer.Option(help="That the gateway refused with this code.")] = None,
+    since: Annotated[str | None, typer.Option(help="From then on: 2026-11-24T05:00:00Z.")] = None,
+    until: Annotated[str | None, typer.Option(help="Before then.")] = None,
+    limit: Annotated[int, typer.Option(help="How many, the newest first.", min=1, max=1000)] = 50,
+) -> None:
+    """List calls of the last day, or of a time: who called what, how long it took, who refused and why."""
+    session = session_of(context)
+    asked = {"operation": operation, "status": status, "refusal": refusal, "since": since, "until": until}
+    params = {name: value for name, value in asked.items() if value is not None} | {"limit": str(limit)}
+    if everybody or agency is not None:
+        params |= {} if agency is None else {"agency": agency}
+        reply = session.client().call("GET /v1/calls", params=params)
+    else:
+        params |= {"side": "PROVIDER"} if as_provider else {}
+        reply = session.client().call("GET /v1/calls/mine", params=params)
+    show_rows(session, reply.json()["items"], _CALLS)

@@ -236,3 +236,12 @@ class TestUsage:
         assert run("usage", "--agency", "H79.001", "--day", "2026-11-24").exit_code == 0
         assert [r.url.path for r in bus] == ["/v1/usage/mine", "/v1/usage", "/v1/usage"]
         assert bus[2].url.query == b"agency=H79.001&day=2026-11-24"
+
+
+class TestCalls:
+    def test_an_agency_asks_for_its_own_and_an_operator_for_anybodys(self, bus: list[httpx.Request]):
+        assert run("calls", "--as-provider", "--status", "4xx").exit_code == 0
+        assert run("calls", "--agency", "H79.001").exit_code == 0
+        assert [r.url.path for r in bus] == ["/v1/calls/mine", "/v1/calls"]
+        assert bus[0].url.query == b"status=4xx&limit=50&side=PROVIDER"
+        assert bus[1].url.query == b"limit=50&agency=H79.001"

@@ -27,8 +27,12 @@ class Calendar:
     def start(self, period: Period, now: datetime) -> date:
         return self.day(now) if period is Period.DAY else self.month(now)
 
+    def begin(self, day: date) -> datetime:
+        """Return when a day begins."""
+        return datetime(day.year, day.month, day.day, tzinfo=UTC) - self.offset
+
     def end(self, period: Period, start: date) -> datetime:
         """Return when the period is over and the next one begins."""
         later = start + timedelta(days=1 if period is Period.DAY else 32)
         first = later if period is Period.DAY else later.replace(day=1)
-        return datetime(first.year, first.month, first.day, tzinfo=UTC) - self.offset
+        return self.begin(first)

@@ -1,6 +1,6 @@
 """All SQL about quotas."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -175,6 +175,44 @@ async def page(
         statement = statement.where(key > after)
     rows = await session.execute(statement.order_by(QuotaUse.agency, QuotaUse.agreement_id).limit(limit))
     return [(row.agency, row.agreement_id) for row in rows]
+
+
+_CORRECT = text("""
+    WITH missing AS (
+        SELECT u.agency, u.agreement_id, r.units - u.units AS units, greatest(0, r.calls - u.calls) AS calls
+        FROM unnest(CAST(:agency AS text[]), CAST(:agreement_id AS text[]), CAST(:units AS bigint[]),
+                    CAST(:calls AS bigint[])) AS r (agency, agreement_id, units, calls)
+        JOIN quota_uses u USING (agency, agreement_id)
+        WHERE u.period = 'DAY' AND u.starts_on = :day AND r.units > u.units
+    )
+    UPDATE quota_uses u SET units = u.units + m.units, calls = u.calls + m.calls, updated_at = :now
+    FROM missing m
+    WHERE u.agency = m.agency AND u.agreement_id = m.agreement_id
+      AND ((u.period = 'DAY' AND u.starts_on = :day) OR (u.period = 'MONTH' AND u.starts_on = :month))
+    RETURNING u.period, m.units
+""")
+
+
+async def correct(
+    session: AsyncSession,
+    counted: Mapping[Group, tuple[int, int]],
+    *,
+    day: date,
+    now: datetime,
+) -> int:
+    """Raise tallies of a day, and of its month, to what was counted elsewhere; return the units added."""
+    if not counted:
+        return 0
+    given = {
+        "agency": [agency for agency, _ in counted],
+        "agreement_id": [agreement for _, agreement in counted],
+        "units": [units for units, _ in counted.values()],
+        "calls": [calls for _, calls in counted.values()],
+        "day": day,
+        "month": day.replace(day=1),
+        "now": now,
+    }
+    return sum(r.units for r in await session.execute(_CORRECT, given) if r.period == Period.DAY)
 
 
 async def clear(session: AsyncSession, *, uses_before: date, grants_before: datetime) -> None:

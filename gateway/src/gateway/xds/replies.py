@@ -40,6 +40,14 @@ class Reply:
 
 
 REPLIES: tuple[Reply, ...] = (
+    # First what a flood meets: each further expression costs.
+    Reply("burst-exceeded", "response.code_details == 'local_rate_limited'"),
+    Reply(
+        "monthly-quota-exceeded",
+        f"{_BY_QUOTA} && response.headers['{names.QUOTA_UNTIL_HEADER}'] != '0'",
+        retry_after=f"%CEL(int(response.headers['{names.QUOTA_UNTIL_HEADER}']) - int(request.time))%",
+    ),
+    Reply("daily-quota-exceeded", _BY_QUOTA, retry_after=f"%CEL({_TO_MIDNIGHT})%"),
     Reply("agency-unknown"),
     Reply("agency-suspended"),
     Reply("certificate-revoked"),
@@ -63,13 +71,6 @@ REPLIES: tuple[Reply, ...] = (
     Reply("operation-unknown", "response.code == 404"),
     Reply("method-not-allowed", "response.code == 405"),
     Reply("payload-too-large", "response.code == 413"),
-    Reply(
-        "monthly-quota-exceeded",
-        f"{_BY_QUOTA} && response.headers['{names.QUOTA_UNTIL_HEADER}'] != '0'",
-        retry_after=f"%CEL(int(response.headers['{names.QUOTA_UNTIL_HEADER}']) - int(request.time))%",
-    ),
-    Reply("daily-quota-exceeded", _BY_QUOTA, retry_after=f"%CEL({_TO_MIDNIGHT})%"),
-    Reply("burst-exceeded", "response.code == 429"),
     Reply(
         "circuit-open", "response.code == 503 && response.code_details.contains('overflow')", retry_after=1
     ),

@@ -76,6 +76,8 @@ def access_log(doors: Doors) -> list[dict[str, Any]]:
         "flags": "%RESPONSE_FLAGS%",
         "tls_failure": "%DOWNSTREAM_TRANSPORT_FAILURE_REASON%",
         "duration_ms": "%DURATION%",
+        "request_out_ms": "%COMMON_DURATION(DS_RX_BEG:US_TX_BEG:ms)%",
+        "quota_until": f"%RESP({names.QUOTA_UNTIL_HEADER.upper()})%",
         "upstream_ms": "%COMMON_DURATION(US_TX_END:US_RX_BEG:ms)%",
         "bytes_in": "%BYTES_RECEIVED%",
         "bytes_out": "%BYTES_SENT%",

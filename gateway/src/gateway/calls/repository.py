@@ -1,0 +1,133 @@
+"""All SQL about calls."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import and_, delete, insert, select, text, tuple_
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.calls.lines import Call
+from gateway.calls.models import CallHour, CallRow, CallSource, partition_of
+
+Cursor = tuple[datetime, int]
+_KEPT = upsert(CallHour)
+_ADD = _KEPT.on_conflict_do_update(
+    index_elements=["hour", "agency", "agreement", "operation", "outcome"],
+    set_={
+        name: getattr(CallHour, name) + getattr(_KEPT.excluded, name)
+        for name in ("calls", "duration_ms", "bytes_in", "bytes_out")
+    }
+    | {"longest_ms": text("greatest(call_hours.longest_ms, excluded.longest_ms)")},
+)
+_COLUMNS = tuple(Call.__dataclass_fields__)
+_PARTITIONS = text(
+    "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid "
+    "WHERE i.inhparent = 'calls'::regclass ORDER BY c.relname"
+)
+
+
+async def source(session: AsyncSession, name: str) -> CallSource | None:
+    """Return how far a log has been read; held until the transaction ends."""
+    return await session.get(CallSource, name, with_for_update=True, populate_existing=True)
+
+
+async def peek(session: AsyncSession, name: str) -> CallSource | None:
+    """Return how far a log has been read, as of now."""
+    return await session.get(CallSource, name)
+
+
+async def move(session: AsyncSession, name: str, *, file_id: int, position: int, now: datetime) -> None:
+    """Note how far it has been read."""
+    values = {"file_id": file_id, "position": position, "read_at": now}
+    statement = upsert(CallSource).values(name=name, **values)
+    await session.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
+
+
+async def partitions(session: AsyncSession) -> list[str]:
+    return list((await session.scalars(_PARTITIONS)).all())
+
+
+async def add_partition(session: AsyncSession, day: date) -> None:
+    first = datetime.combine(day, time(), UTC)
+    bounds = f"FROM ('{first.isoformat()}') TO ('{(first + timedelta(days=1)).isoformat()}')"
+    made = f"CREATE TABLE IF NOT EXISTS {partition_of(day)} PARTITION OF calls FOR VALUES {bounds}"
+    await session.execute(text(made))
+
+
+async def drop_partition(session: AsyncSession, name: str) -> None:
+    await session.execute(text(f"DROP TABLE {name}"))
+
+
+async def keep(session: AsyncSession, calls: Sequence[Call]) -> None:
+    """Keep calls, each as a row."""
+    rows = [{name: getattr(call, name) for name in _COLUMNS} for call in calls]
+    await session.execute(insert(CallRow), rows)
+
+
+async def add_hours(session: AsyncSession, hours: Sequence[Mapping[str, Any]]) -> None:
+    """Add to the sums by hour."""
+    await session.execute(_ADD, list(hours))
+
+
+async def page(
+    session: AsyncSession,
+    *,
+    since: datetime,
+    until: datetime,
+    equal: Mapping[str, Any],
+    statuses: tuple[int, int] | None,
+    after: Cursor | None,
+    limit: int,
+) -> Sequence[CallRow]:
+    """Return calls, the newest first."""
+    where = [CallRow.at >= since, CallRow.at < until]
+    for name, value in equal.items():
+        column = getattr(CallRow, name)
+        where.append(column.in_(value) if isinstance(value, list) else column == value)
+    if statuses is not None:
+        where.append(CallRow.status.between(*statuses))
+    if after is not None:
+        where.append(tuple_(CallRow.at, CallRow.id) < after)
+    statement = select(CallRow).where(and_(*where)).order_by(CallRow.at.desc(), CallRow.id.desc())
+    return (await session.scalars(statement.limit(limit))).all()
+
+
+_UNITS = text("""
+    WITH costs AS (
+        SELECT * FROM unnest(CAST(:names AS text[]), CAST(:costs AS bigint[])) AS c (operation, cost)
+    ), counted AS (
+        SELECT agency, agreement, operation, outcome, calls FROM call_hours WHERE hour >= :since
+        UNION ALL
+        SELECT agency, agreement, operation, coalesce(refusal, 'OK'), -1 FROM calls WHERE at >= :before
+    )
+    SELECT agency, agreement, sum(calls * cost) AS units, sum(calls) AS calls
+    FROM counted JOIN costs USING (operation)
+    WHERE agreement <> '' AND outcome <> ALL(CAST(:uncounted AS text[]))
+    GROUP BY agency, agreement
+""")
+
+
+async def units(
+    session: AsyncSession,
+    *,
+    since: datetime,
+    before: datetime,
+    costs: Mapping[str, int],
+    uncounted: Sequence[str],
+) -> dict[tuple[str, str], tuple[int, int]]:
+    """Return by agency and agreement the units and calls from an hour until a moment, but some outcomes."""
+    given = {
+        "names": list(costs),
+        "costs": list(costs.values()),
+        "since": since,
+        "before": before,
+        "uncounted": list(uncounted),
+    }
+    found = await session.execute(_UNITS, given)
+    return {(r.agency, r.agreement): (int(r.units), int(r.calls)) for r in found}
+
+
+async def clear_hours(session: AsyncSession, before: datetime) -> None:
+    await session.execute(delete(CallHour).where(CallHour.hour < before))

@@ -1,0 +1,47 @@
+"""Calls as they are shown: X-Road's operational-monitoring fields, both sides in one record."""
+
+from datetime import datetime
+from typing import Literal
+
+from ndx_contracts.base import Output
+
+
+class CallOut(Output):
+    """One call; it names no person: the operation stands for the path, and nothing of the content is kept."""
+
+    request_id: str
+    """`NDX-Request-Id`; the disclosure record of the call, if it left one, has the same."""
+    request_in: datetime
+    """X-Road's requestInTs."""
+    request_out: datetime | None
+    """requestOutTs: when it was passed on to the provider."""
+    response_in: datetime | None
+    """responseInTs: when the provider's answer began to come."""
+    response_out: datetime
+    """responseOutTs: when the caller had the whole answer."""
+    client_agency: str | None
+    client_system: str | None
+    provider_agency: str | None
+    service: str | None
+    operation: str | None
+    method: str | None
+    path: str | None
+    """The operation's path template, never the path."""
+    agreement: str | None
+    purpose: str | None
+    status: int
+    succeeded: bool
+    refusal: str | None
+    """The gateway's problem code; null when the provider answered."""
+    answered_by: Literal["GATEWAY", "PROVIDER"]
+    request_size: int
+    response_size: int
+    """Bytes of the bodies."""
+    duration_ms: int
+    provider_ms: int | None
+    trace_id: str | None
+
+
+class CallPage(Output):
+    items: list[CallOut]
+    next_cursor: str | None

@@ -1,0 +1,188 @@
+"""Calls: each is kept once, each side sees its own, and nothing tells whose data it was about."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from gateway.calls import jobs, repository
+from gateway.quotas import jobs as quota_jobs
+from gateway.quotas import repository as quotas
+from gateway.quotas.periods import Calendar, Period
+from gateway.quotas.repository import Use
+from gateway.settings import Settings
+from ndx_chassis.app import Runtime
+
+pytestmark = pytest.mark.integration
+Do = Callable[..., Any]
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def service_settings(service_settings: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
+    return {**service_settings, "access_log": tmp_path / "access.log"}
+
+
+@pytest.fixture
+def write(bus: FastAPI, runtime: Runtime) -> Do:
+    """Write lines as Envoy does."""
+    assert isinstance(runtime.settings, Settings)
+    log = runtime.settings.access_log
+    numbers = iter(range(1_000_000))
+
+    def call(**said: Any) -> None:
+        number = next(numbers)
+        values: dict[str, Any] = {
+            "time": (NOW - timedelta(minutes=5) + timedelta(seconds=number)).isoformat(),
+            "caller": "urn:ndx:agency:H79.001:his",
+            "agreement": "DSA-H79.001-1",
+            "operation": "insurance.check",
+            "purpose": "HEALTH_ENTITLEMENT",
+            "method": "POST",
+            "status": 200,
+            "reason": "via_upstream",
+            "duration_ms": 30,
+            "request_out_ms": 4,
+            "upstream_ms": 21,
+            "bytes_in": 12,
+            "bytes_out": 345,
+            "request_id": f"r-{number}",
+            "trace_id": None,
+        }
+        with log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(values | said) + "\n")
+
+    return call
+
+
+async def found(read: Do, query: str = "") -> list[str]:
+    return [item["request_id"] for item in (await read("NDX:an", f"/v1/calls?{query}"))["items"]]
+
+
+class TestFollow:
+    async def test_each_call_is_kept_once_however_often_the_log_is_read(
+        self, write: Do, runtime: Runtime, read: Do
+    ) -> None:
+        write()
+        write()
+        await jobs.follow(runtime)
+        await jobs.follow(runtime)
+        write()
+        await jobs.follow(runtime)
+        assert await found(read) == ["r-2", "r-1", "r-0"]
+
+    async def test_a_call_of_last_month_is_not_kept_and_old_days_are_dropped(
+        self, write: Do, runtime: Runtime, read: Do
+    ) -> None:
+        write(time=(NOW - timedelta(days=40)).isoformat())
+        write(time=(NOW - timedelta(days=20)).isoformat())
+        await jobs.follow(runtime)
+        async with runtime.sessions() as session, session.begin():
+            await repository.add_partition(session, date(2020, 1, 1))
+        await jobs.clear(runtime)
+        async with runtime.sessions() as session:
+            assert len(await repository.partitions(session)) == 1
+        since = (NOW - timedelta(days=60)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        assert await found(read, f"since={since}") == ["r-1"]
+
+    async def test_what_the_log_says_and_nobody_reported_is_added_to_the_tally(
+        self, write: Do, runtime: Runtime
+    ) -> None:
+        now = datetime.now(UTC)
+        day = Calendar().day(now)
+        group = ("H79.001", "DSA-H79.001-1")
+        uses = [
+            Use(group, Period.DAY, day, 2, 2, 0, 100),
+            Use(group, Period.MONTH, day.replace(day=1), 50, 50, 0, None),
+        ]
+        async with runtime.sessions() as session, session.begin():
+            await quotas.count(session, uses, now)
+        for _ in range(5):
+            write(time=(now - timedelta(seconds=40)).isoformat())
+        write(time=now.isoformat())  # too young: its report may be on the way
+        write(time=(now - timedelta(seconds=40)).isoformat(), status=429, reason="rate_limited_by_quota")
+        await jobs.follow(runtime)
+        if Calendar().day(now - timedelta(seconds=40)) != day:
+            pytest.skip("midnight in Vietnam has just passed")
+        for _ in range(2):
+            await quota_jobs.correct(runtime)
+        async with runtime.sessions() as session:
+            rows = await quotas.uses(session, [("DAY", day), ("MONTH", day.replace(day=1))])
+        assert sorted((r.period, r.units, r.calls) for r in rows) == [("DAY", 5, 5), ("MONTH", 53, 53)]
+
+
+class TestListCalls:
+    async def test_a_call_with_x_roads_fields_and_the_template_of_its_path(
+        self, write: Do, runtime: Runtime, read: Do
+    ) -> None:
+        write(time=(NOW - timedelta(minutes=1)).isoformat())
+        await jobs.follow(runtime)
+        (call,) = (await read("NDX:an", "/v1/calls"))["items"]
+        times = [datetime.fromisoformat(call[f"{name}"]) for name in ("request_in", "request_out")]
+        assert times[1] - times[0] == timedelta(milliseconds=4)
+        back = [datetime.fromisoformat(call[f"{name}"]) for name in ("response_in", "response_out")]
+        assert [b - times[0] for b in back] == [timedelta(milliseconds=25), timedelta(milliseconds=30)]
+        assert (call["client_agency"], call["client_system"]) == ("H79.001", "his")
+        assert (call["provider_agency"], call["service"], call["path"]) == ("G03", "insurance", "/x")
+        assert (call["succeeded"], call["answered_by"]) == (True, "PROVIDER")
+
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [
+            ("agency=B01", ["r-1"]),
+            ("status=403", ["r-2"]),
+            ("status=4xx", ["r-2"]),
+            ("status=5xx", ["r-3"]),
+            ("refusal=no-agreement", ["r-2"]),
+            ("service=population", ["r-3"]),
+            ("provider=G01", ["r-3"]),
+            ("operation=insurance.check&status=2xx", ["r-1", "r-0"]),
+            ("request_id=r-0", ["r-0"]),
+            ("until=2020-01-01T00:00:00Z", []),
+        ],
+    )
+    async def test_filters(
+        self, write: Do, runtime: Runtime, read: Do, query: str, expected: list[str]
+    ) -> None:
+        write()
+        write(caller="urn:ndx:agency:B01:core", agreement="DSA-B01-1")
+        write(status=403, reason="rbac_access_denied_matched_policy[no-agreement]", agreement="no-agreement")
+        write(operation="population.check", status=500)
+        await jobs.follow(runtime)
+        assert await found(read, query) == expected
+
+    async def test_pages_hold_every_call_once(self, write: Do, runtime: Runtime, read: Do) -> None:
+        for _ in range(5):
+            write(time=(NOW - timedelta(minutes=1)).isoformat())
+        await jobs.follow(runtime)
+        cursor, seen = "", []
+        while cursor is not None:
+            page = await read("NDX:an", "/v1/calls?limit=2&cursor=" + cursor.replace("+", "%2B"))
+            seen += [item["request_id"] for item in page["items"]]
+            cursor = page["next_cursor"]
+        assert sorted(seen) == [f"r-{n}" for n in range(5)]
+
+    async def test_a_cursor_of_somewhere_else(self, bus: FastAPI, read: Do) -> None:
+        answer = await read("NDX:an", "/v1/calls?cursor=nonsense", status=400)
+        assert answer["code"] == "call-cursor-invalid"
+
+    async def test_an_agency_sees_its_own_calls_and_those_to_its_services(
+        self, write: Do, runtime: Runtime, client: httpx.AsyncClient, as_agency: Do
+    ) -> None:
+        write()
+        write(caller="urn:ndx:agency:B01:core", operation="population.check")
+        await jobs.follow(runtime)
+
+        async def mine(agency: str, side: str = "CONSUMER") -> list[str]:
+            answer = await client.get(f"/v1/calls/mine?side={side}", headers=as_agency(agency))
+            return [item["request_id"] for item in answer.json()["items"]]
+
+        assert await mine("H79.001") == ["r-0"]
+        assert await mine("B01") == ["r-1"]
+        assert await mine("G04") == []
+        assert await mine("G03", "PROVIDER") == ["r-0"]
+        assert await mine("H79.001", "PROVIDER") == []
