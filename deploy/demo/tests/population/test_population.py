@@ -1,4 +1,5 @@
 import csv
+import gc
 import hashlib
 from collections import Counter
 from datetime import date
@@ -56,6 +57,20 @@ class TestFile:
     def test_it_has_the_layout_and_exactly_as_many_people_as_wanted(self, table):
         assert tuple(table[0]) == COLUMNS
         assert len(table) == 3_000
+
+    def test_a_hundred_million_people_begin_at_once(self):
+        file = lines(100_000_000, seed=3)
+        assert next(file).startswith(COLUMNS[0])
+        assert 10_000 < next(file).count("\n") < 200_000
+
+    def test_a_block_is_let_go_when_the_next_is_made(self):
+        def alive():
+            return sum(isinstance(one, Block) for one in gc.get_objects())
+
+        before = alive()
+        kept = [alive() - before for _ in lines(130_000, seed=3)]
+        assert len(kept) > 3
+        assert max(kept) == 1
 
     def test_fewer_than_a_thousand_people_are_refused(self):
         with pytest.raises(TooFew):
