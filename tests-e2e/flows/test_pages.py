@@ -46,6 +46,12 @@ class TestPages:
         (key,) = (checkout / ".local" / "his" / "keys").glob("*.key")
         assert key.stat().st_mode & 0o077 == 0
 
+    def test_an_agency_follows_changes(self, checkout: Path) -> None:
+        told = paste(checkout, "agencies/follow-changes.md")
+        assert "population.follow_person_deceased" in told
+        assert '"people_of_interest": 1' in told
+        assert '"state": "ENDED"' in told
+
     def test_an_operator_sees_who_and_what_is_there(self, checkout: Path) -> None:
         told = paste(checkout, "operators/README.md")
         assert "X26740" in told

@@ -18,6 +18,7 @@ from gateway.certificates.endpoints import router as certificates
 from gateway.decisions.endpoints import router as decisions
 from gateway.enrolments.endpoints import router as enrolments
 from gateway.feeds import jobs as feed_jobs
+from gateway.feeds import reading as feed_reading
 from gateway.feeds import workers as feed_workers
 from gateway.feeds.consumers import subscriptions as feed_subscriptions
 from gateway.feeds.desk import open_desk
@@ -37,6 +38,10 @@ from gateway.xds.endpoints import router as configuration
 
 async def _read_catalogue(runtime: Runtime) -> None:
     catalogue_service.read_into(runtime)
+
+
+async def _count_feeds(runtime: Runtime) -> None:
+    runtime.metrics.sources.append(feed_reading.backlog)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -83,6 +88,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 calls_service.start,
                 ledger_service.open_keys,
                 open_desk,
+                _count_feeds,
                 certificate_usage.start,
                 xds.start,
             ],

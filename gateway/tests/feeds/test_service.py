@@ -368,6 +368,16 @@ class TestOperators:
         assert again == {"replayed": 1}
 
 
+class TestMetrics:
+    async def test_the_page_shows_how_much_waits_and_nobody(self, feed: str, deliver: Do, client: Any):
+        await deliver(death())
+        page = (await client.get("/metrics")).text
+        assert 'ndx_feed_events{ndx_feed_delivery="PULL",ndx_feed_state="PENDING"} 1.0' in page
+        assert 'ndx_feed_lag_seconds{ndx_feed_delivery="PULL"}' in page
+        assert "ndx_feed_webhooks_failing 0.0" in page
+        assert DEAD not in page
+
+
 class TestMissingKey:
     async def test_events_wait_in_the_inbox_and_calls_say_so(
         self, feed: str, ask: Do, runtime: Runtime, app: Any

@@ -43,11 +43,14 @@ async def take_in(session: AsyncSession, runtime: Runtime, events: Sequence[Even
             row = _row(desk, subscription, agreement, interests, event, fed, data)
             if row is not None:
                 rows.setdefault(subscription.id, []).append(row)
-    # In one order everywhere, so that no two transactions wait for each other.
-    for identifier in sorted(rows):
-        first = await repository.next_position(session, identifier, len(rows[identifier]))
-        numbered = enumerate(rows[identifier], first)
-        await repository.queue(session, [{**row, "position": position} for position, row in numbered])
+    if rows:
+        first = await repository.next_positions(session, {i: len(mine) for i, mine in rows.items()})
+        numbered = [
+            {**row, "position": position}
+            for identifier, mine in rows.items()
+            for position, row in enumerate(mine, first[identifier])
+        ]
+        await repository.queue(session, numbered)
     await _follow_to_new_numbers(session, desk, renumbered, interests)
     desk.touched(rows)
 

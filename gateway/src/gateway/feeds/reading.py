@@ -1,11 +1,14 @@
 """What is read of feeds: subscriptions and how they stand, what became of each event, calls of webhooks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from uuid import UUID
 
 from ndx_chassis.app import Runtime
+from ndx_chassis.metrics import gauge
 from ndx_contracts.agreements import AdminScope
 from ndx_contracts.feeds import FED, FedEvent, People
+from prometheus_client.core import Metric
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.feeds import repository
@@ -126,6 +129,32 @@ async def found(
     if row is None:
         raise FeedSubscriptionNotFound
     return row
+
+
+async def backlog(_runtime: Runtime, session: AsyncSession) -> Iterable[Metric]:
+    """Return what the page of metrics shows of feeds: how much waits and since when, and who is not there."""
+    rows = await repository.backlog(session)
+    now = datetime.now(UTC)
+    pending = [(delivery, oldest) for delivery, state, _, oldest in rows if state == EventState.PENDING.value]
+    return [
+        gauge(
+            "ndx_feed_events",
+            "Events of change feeds that wait to be handed over, or were given up.",
+            {(delivery, state): number for delivery, state, number, _ in rows},
+            ("ndx_feed_delivery", "ndx_feed_state"),
+        ),
+        gauge(
+            "ndx_feed_lag_seconds",
+            "Age of the oldest event of a change feed that waits to be handed over.",
+            {(delivery,): (now - oldest).total_seconds() for delivery, oldest in pending},
+            ("ndx_feed_delivery",),
+        ),
+        gauge(
+            "ndx_feed_webhooks_failing",
+            "Active webhooks that did not answer at the last call.",
+            {(): await repository.count_failing(session)},
+        ),
+    ]
 
 
 async def event_statuses(

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Text, and_, cast, delete, exists, func, insert, select, update
+from sqlalchemy import Row, Text, and_, bindparam, cast, delete, exists, func, insert, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,6 +23,12 @@ from gateway.feeds.models import (
 
 _PENDING = FeedEvent.state == EventState.PENDING.value
 _NOT_ENDED = FeedSubscription.state != SubscriptionState.ENDED.value
+_SUBSCRIPTIONS = FeedSubscription.metadata.tables[FeedSubscription.__tablename__]
+_TAKE_POSITIONS = (
+    update(_SUBSCRIPTIONS)
+    .where(_SUBSCRIPTIONS.c.id == bindparam("of"))
+    .values(last_position=_SUBSCRIPTIONS.c.last_position + bindparam("number"))
+)
 
 
 async def find(session: AsyncSession, identifier: UUID, *, lock: bool = False) -> FeedSubscription | None:
@@ -90,16 +96,19 @@ async def remove_interests(session: AsyncSession, subscription: UUID, people: Co
     return len(gone.all())
 
 
-async def next_position(session: AsyncSession, subscription: UUID, number: int) -> int:
-    """Take so many positions and return the first; held until commit, so that order is that of commits."""
-    statement = (
-        update(FeedSubscription)
-        .where(FeedSubscription.id == subscription)
-        .values(last_position=FeedSubscription.last_position + number)
-        .returning(FeedSubscription.last_position)
-        .execution_options(synchronize_session=False)
+async def next_positions(session: AsyncSession, wanted: Mapping[UUID, int]) -> dict[UUID, int]:
+    """Take so many positions of each subscription and return the first ones.
+
+    The rows are held until commit, so that the order is that of commits; in one order everywhere, so that no
+    two transactions wait for each other.
+    """
+    mine = FeedSubscription.id.in_(wanted)
+    await session.execute(
+        select(FeedSubscription.id).where(mine).order_by(FeedSubscription.id).with_for_update()
     )
-    return int((await session.execute(statement)).scalar_one()) - number + 1
+    await session.execute(_TAKE_POSITIONS, [{"of": i, "number": n} for i, n in wanted.items()])
+    rows = await session.execute(select(FeedSubscription.id, FeedSubscription.last_position).where(mine))
+    return {identifier: last - wanted[identifier] + 1 for identifier, last in rows.all()}
 
 
 async def queue(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -229,6 +238,26 @@ async def attempts_of(
 
 async def add_attempt(session: AsyncSession, values: Mapping[str, Any]) -> None:
     await session.execute(insert(FeedAttempt), dict(values))
+
+
+async def backlog(session: AsyncSession) -> Sequence[Row[str, str, int, datetime]]:
+    """Return delivery, state, number and oldest time of what waits or was given up."""
+    live = FeedEvent.sealed.is_not(None) & FeedEvent.state.in_(
+        [EventState.PENDING.value, EventState.DEAD.value]
+    )
+    statement = (
+        select(FeedSubscription.delivery, FeedEvent.state, func.count(), func.min(FeedEvent.queued_at))
+        .join(FeedSubscription, FeedSubscription.id == FeedEvent.subscription_id)
+        .where(live)
+        .group_by(FeedSubscription.delivery, FeedEvent.state)
+    )
+    return (await session.execute(statement)).all()
+
+
+async def count_failing(session: AsyncSession) -> int:
+    active = FeedSubscription.state == SubscriptionState.ACTIVE.value
+    failing = active & (FeedSubscription.failures > 0)
+    return int(await session.scalar(select(func.count()).select_from(FeedSubscription).where(failing)) or 0)
 
 
 async def clear(session: AsyncSession, subscription: UUID) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.agencies import service as agencies
 from gateway.agencies.vocabulary import AgencyState
 from gateway.agreements import reading as agreements
-from gateway.feeds.errors import AgencyIsSuspended
+from gateway.feeds.errors import AgencyIsSuspended, FeedNotCovered
 from gateway.feeds.models import FeedSubscription
 
 
@@ -66,6 +66,8 @@ class Rights:
             raise AgencyIsSuspended
         if self.agreement is None:
             raise NoAgreement
+        if self.agreement.conditions.consent_required:
+            raise FeedNotCovered("The agreement asks for each person's consent, and a feed has none to show.")
         mine = self.subscription
         caller = Caller(
             agency=mine.agency,

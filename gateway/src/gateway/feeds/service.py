@@ -115,8 +115,6 @@ def _check(agreement: Agreement, wanted: SubscriptionIn) -> None:
     missing = sorted(needed - {grant.operation for grant in agreement.operations})
     if missing:
         raise FeedNotCovered(f"{agreement.agreement_id} does not grant {', '.join(missing)}.")
-    if agreement.conditions.consent_required:
-        raise FeedNotCovered("The agreement asks for each person's consent, and a feed has none to show.")
     if wanted.purpose not in agreement.purposes:
         raise PurposeNotCovered
     if wanted.scope != AdminScope():
