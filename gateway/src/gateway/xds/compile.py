@@ -83,6 +83,7 @@ class Compiler:
     def compile(self, snapshot: Snapshot) -> Resources:
         """Return every resource of both listeners."""
         self._take(snapshot)
+        self._take_quotas(snapshot)
         doors, scoped = snapshot.doors, agency_scopes(snapshot.operations)
         listeners = {"agencies": agencies_listener, "citizens": citizens_listener}
         routes = {
@@ -158,7 +159,6 @@ class Compiler:
             if kept is None or kept.today != snapshot.today or kept.given != given:
                 self._kept[code] = self._renewed(kept, given, snapshot)
         self._take_operators(snapshot, agencies)
-        self._take_quotas(snapshot)
 
     def _renewed(self, kept: _Kept | None, given: tuple[Any, ...], snapshot: Snapshot) -> _Kept:
         agency, agreements, revoked = given

@@ -7,7 +7,7 @@ an agreement without such a quota has no bucket.
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Any
+from functools import lru_cache
 
 from ndx_contracts.agreements import Agreement, Quotas
 
@@ -21,6 +21,8 @@ DOMAIN = "ndx"
 FALLBACK_FOR = timedelta(days=7)
 """For how long Envoy keeps to the fallback's pace when no assignment comes; then only bursts are limited."""
 _HOUR = 3600
+_Builder = BucketSettings.BucketIdBuilder
+_Value = BucketSettings.BucketIdBuilder.ValueBuilder
 
 
 def pace(quotas: Quotas) -> int:
@@ -41,32 +43,31 @@ def key(agreement_id: str, cost: int) -> str:
     return f"{agreement_id} {cost}"
 
 
-def _from_header(header: str) -> dict[str, Any]:
+def _value(name: str, value: str) -> Wire:
+    return wire.put_entry(_Builder, "bucket_id_builder", name, wire.put(_Value, "string_value", value))
+
+
+@lru_cache(maxsize=1)
+def _agency() -> Wire:
     kind = names.TYPE + "envoy.type.matcher.v3.HttpRequestHeaderMatchInput"
-    return {"custom_value": {"name": "h", "typed_config": {"@type": kind, "header_name": header}}}
+    source = {"@type": kind, "header_name": names.QUOTA_AGENCY_HEADER}
+    value = wire.encode(_Value, {"custom_value": {"name": "h", "typed_config": source}})
+    return wire.put_entry(_Builder, "bucket_id_builder", "agency", value)
 
 
-def _settings(agreement: Agreement, cost: int, spent: Spent | None = None) -> Wire:
-    """Return the bucket: how it is named, and what holds while nothing is assigned."""
-    tokens = max(1, pace(agreement.quotas) // cost)
+@lru_cache(maxsize=4096)
+def _behaviour(tokens: int, until: int) -> Wire:
+    """Return what holds while nothing is assigned; the same for all agreements of one pace."""
     even = {"max_tokens": tokens, "tokens_per_fill": tokens, "fill_interval": f"{_HOUR}s"}
-    until = "0" if spent is None else str(spent.until)
     document = {
-        "bucket_id_builder": {
-            "bucket_id_builder": {
-                "agency": _from_header(names.QUOTA_AGENCY_HEADER),
-                "agreement": {"string_value": agreement.agreement_id},
-                "cost": {"string_value": str(cost)},
-            }
-        },
         "reporting_interval": "5s",
         "deny_response_settings": {
             "http_status": {"code": "TooManyRequests"},
-            "response_headers_to_add": [names.header_to_add(names.QUOTA_UNTIL_HEADER, until)],
+            "response_headers_to_add": [names.header_to_add(names.QUOTA_UNTIL_HEADER, str(until))],
         },
         # The first call of a bucket does not wait: it is counted, and the assignment comes at once.
         "no_assignment_behavior": {
-            "fallback_rate_limit": {"blanket_rule": "ALLOW_ALL" if spent is None else "DENY_ALL"}
+            "fallback_rate_limit": {"blanket_rule": "DENY_ALL" if until else "ALLOW_ALL"}
         },
         "expired_assignment_behavior": {
             "expired_assignment_behavior_timeout": f"{FALLBACK_FOR.total_seconds():g}s",
@@ -74,6 +75,18 @@ def _settings(agreement: Agreement, cost: int, spent: Spent | None = None) -> Wi
         },
     }
     return wire.encode(BucketSettings, document)
+
+
+def _settings(agreement: Agreement, cost: int, spent: Spent | None = None) -> Wire:
+    """Return the bucket: how it is named, and what holds while nothing is assigned."""
+    tokens = max(1, pace(agreement.quotas) // cost)
+    named = wire.join([_agency(), _value("agreement", agreement.agreement_id), _value("cost", str(cost))])
+    return wire.join(
+        [
+            wire.put(BucketSettings, "bucket_id_builder", named),
+            _behaviour(tokens, 0 if spent is None else spent.until),
+        ]
+    )
 
 
 def entry(agreement: Agreement, cost: int, spent: Iterable[Spent] = ()) -> matchers.Entries:
