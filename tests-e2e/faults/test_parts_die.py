@@ -13,6 +13,7 @@ PARTS = (
     "kafka",
     "zipkin",
     "gateway",
+    "standby",
     "envoy",
     "population",
     "civil-registry",
@@ -111,8 +112,19 @@ class TestControlPlaneAway:
                 away = door.get("/v1/allowed-operations")
                 assert (away.status_code, away.headers["content-type"]) == (503, "application/problem+json")
                 assert system.declare(door, system.declaration()).status_code == 201
+                self.an_envoy_that_starts_meanwhile_enforces_the_same(system, url)
             finally:
                 system.stack.start_part("gateway")
+
+    @staticmethod
+    def an_envoy_that_starts_meanwhile_enforces_the_same(system, url: str) -> None:
+        """Its standby has kept the configuration."""
+        before = system.stack.part("envoy")
+        system.stack.kill("envoy", signal.SIGKILL)
+        system.stack.wait_ready("envoy", restarts_over=before["restarts"], seconds=60)
+        with system.door("X26740/one-stop") as door:
+            assert door.get(url, purpose="CIVIL_REGISTRATION").status_code == 200
+            assert door.get(url, purpose="STATISTICS").json()["code"] == "purpose-not-covered"
 
 
 class TestKilled:

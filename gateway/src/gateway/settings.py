@@ -35,6 +35,10 @@ class Settings(ServiceSettings):
     admin_port: int = 9901
     xds_port: int = 18000
     xds_address: str = "127.0.0.1"
+    standby_port: int | None = None
+    """Where, on this machine, Envoy finds the standby while the control plane is away; none without it."""
+    configuration_file: Path | None = None
+    """Where the standby keeps the last configuration; else `configuration.kept` in the state folder."""
     upstreams: dict[str, str] = Field(default_factory=dict)
     """Service short name → host:port."""
     zipkin_address: str = ""

@@ -179,6 +179,14 @@ def _gateway(paths: StackPaths, ports: Ports, env: dict[str, str]) -> list[Part]
             ports=own,
         ),
         Part(
+            "standby",
+            module("gateway.xds.standby"),
+            ["gateway-bootstrap"],
+            env,
+            ready=[f"tcp:{ports['standby']}"],
+            ports=[ports["standby"]],
+        ),
+        Part(
             "envoy-bootstrap",
             module("gateway.xds.bootstrap", "--out", bootstrap),
             ["gateway-bootstrap"],
@@ -188,7 +196,7 @@ def _gateway(paths: StackPaths, ports: Ports, env: dict[str, str]) -> list[Part]
         Part(
             "envoy",
             envoy_command(bootstrap),
-            ["gateway", "envoy-bootstrap"],
+            ["gateway", "standby", "envoy-bootstrap"],
             ready=[f"http://127.0.0.1:{admin}/ready", *(f"tcp:{port}" for port in doors)],
             ports=[*doors, admin],
         ),

@@ -21,6 +21,22 @@ _RUNTIME = {
     "http": {"max_requests_per_io_cycle": 10},
 }
 _MOST_CONNECTIONS = 20_000
+_LOOKED_AFTER = {
+    # Whether the control plane is there decides who is asked; while it is not, that is looked at more often.
+    "health_checks": [
+        {
+            "timeout": "1s",
+            "interval": "2s",
+            "no_traffic_interval": "2s",
+            "unhealthy_interval": "1s",
+            "unhealthy_threshold": 1,
+            "healthy_threshold": 1,
+            "tcp_health_check": {},
+        }
+    ],
+    # With all of them away none is better than another: the control plane is asked again and again.
+    "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+}
 
 
 def bootstrap(settings: Settings) -> dict[str, Any]:
@@ -69,9 +85,9 @@ def bootstrap(settings: Settings) -> dict[str, Any]:
             },
         },
     }
-    address = {
-        "socket_address": {"address": settings.xds_address, "port_value": settings.xds_port},
-    }
+    places = [(settings.xds_address, settings.xds_port)]
+    if settings.standby_port is not None:
+        places.append(("127.0.0.1", settings.standby_port))
     cluster = {
         "name": "xds",
         "type": "STRICT_DNS",
@@ -86,9 +102,18 @@ def bootstrap(settings: Settings) -> dict[str, Any]:
         },
         "load_assignment": {
             "cluster_name": "xds",
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
+            "endpoints": [
+                {
+                    "priority": priority,
+                    "lb_endpoints": [
+                        {"endpoint": {"address": {"socket_address": {"address": host, "port_value": port}}}}
+                    ],
+                }
+                for priority, (host, port) in enumerate(places)
+            ],
         },
         "transport_socket": tls,
+        **(_LOOKED_AFTER if len(places) > 1 else {}),
     }
     connections = {
         "name": "envoy.resource_monitors.global_downstream_max_connections",

@@ -28,6 +28,7 @@ class ConfigServer(protos.ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # t
     def __init__(self) -> None:
         self._resources: Resources | None = None
         self._streams: dict[Stream, asyncio.Event] = {}
+        self._ending: set[Stream] = set()
         self._progress = asyncio.Condition()
         self.published_at: datetime | None = None
         """When the current resources last became others than before."""
@@ -44,6 +45,12 @@ class ConfigServer(protos.ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # t
             self.published_at = datetime.now(UTC)
         for stream, changed in self._streams.items():
             stream.look(self._resources)
+            changed.set()
+
+    def end_streams(self) -> None:
+        """End the streams that are open now: each Envoy connects anew, where it may."""
+        self._ending |= self._streams.keys()
+        for changed in self._streams.values():
             changed.set()
 
     @property
@@ -113,6 +120,8 @@ class ConfigServer(protos.ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # t
             while True:
                 await changed.wait()
                 changed.clear()
+                if stream in self._ending:
+                    return
                 while not inbox.empty():
                     request = inbox.get_nowait()
                     if request is None:
@@ -126,6 +135,7 @@ class ConfigServer(protos.ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # t
         finally:
             reader.cancel()
             del self._streams[stream]
+            self._ending.discard(stream)
             log.info("envoy_disconnected", node=stream.node)
 
 
