@@ -26,6 +26,9 @@ HIDDEN_SECONDS = 0.01
 """First pause, doubling, while rows are committed but hidden behind an older transaction that goes on."""
 GATHER_SECONDS = 0.05
 """Pause after a look that moved something: under load the next one takes what many commits left."""
+DISCLOSURES_SECONDS = 0.4
+"""Least time between two looks at disclosure records: nobody waits for one, and their readers, the ledger and
+the citizen's list, pay for each batch, not for each record."""
 _Position = tuple[int, UUID]
 GOOD_SECONDS = 30.0
 RETRY_MS = 500
@@ -146,15 +149,21 @@ class Relay:
             await producer.start()
             positions = {source: await _position(connection, source) for source in _SOURCES}
             hidden = HIDDEN_SECONDS
+            looked_at = 0.0
             while True:
                 self._woken.clear()
                 moved = 0
+                early = time.monotonic() - looked_at < DISCLOSURES_SECONDS
                 for source in _SOURCES:
+                    if early and source == "disclosures":
+                        continue
                     number, positions[source] = await self._move(
                         connection, producer, source, positions[source]
                     )
                     moved += number
-                if moved:
+                if not early and moved < BATCH:
+                    looked_at = time.monotonic()
+                if moved or early:
                     # A full batch means that more rows wait: there is nothing to gather.
                     await asyncio.sleep(0 if moved >= BATCH else GATHER_SECONDS)
                 elif await connection.fetchval(_HIDDEN, *positions["outbox"], *positions["disclosures"]):
