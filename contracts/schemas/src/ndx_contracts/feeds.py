@@ -212,8 +212,10 @@ NOT_FED: Mapping[str, str] = {
     "identity.activation-code-issued.v1": "carries the hash of a secret",
     "identity.dependant-attached.v1": "the e-ID's own bookkeeping of whom an account acts for",
     "identity.dependant-detached.v1": "the e-ID's own bookkeeping of whom an account acts for",
+    "gateway.agency-changed.v1": "what services must know of agencies; nobody's data",
     "gateway.agreement-changed.v1": "parties read their agreements at the exchange",
     "gateway.certificate-expiring.v1": "the exchange's own alarm",
+    "gateway.quota-reached.v1": "the exchange's own alarm; agencies read their use at /v1/usage/mine",
     "gateway.revocation-list-ending.v1": "the exchange's own alarm",
 }
 """Event types that no agency follows, each with the reason."""
