@@ -1,13 +1,24 @@
 """A bank with an agreement on deaths, and a feed of them."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from gateway.app import create_app
+from gateway.catalogue import service as catalogue
+from gateway.settings import Settings
+from ndx_chassis.app import Runtime
 from ndx_chassis.ids import new_id
+from ndx_contracts import headers as names
 from ndx_contracts.events import PersonDeceased
+from ndx_testing import postgres
+from sqlalchemy import text
+
+from gateway import bootstrap
 
 Do = Callable[..., Any]
 DEAD = "079190000011"
@@ -28,47 +39,89 @@ def death(personal_id: str = DEAD, *, province: str | None = "79", version: int 
     )
 
 
+def terms_of(operations: dict[str, list[str]], **more: Any) -> dict[str, Any]:
+    return {
+        "consumer_agency": "B01",
+        "provider_agency": "G01",
+        "operations": [{"operation": o, "field_groups": g} for o, g in operations.items()],
+        "purposes": ["CREDIT_INSTITUTION_KYC"],
+        "legal_basis": {"text": "Banks close accounts of the dead", "reference": "32/2024/QH15"},
+        "valid_from": "2025-07-01",
+    } | more
+
+
+async def _enact(post: Do, operations: dict[str, list[str]], **more: Any) -> str:
+    made = await post("NDX:an", "/v1/agreements", terms_of(operations, **more), 201)
+    await post("NDX:an", f"/v1/agreements/{made['agreement_id']}/submit")
+    await post("G01:chi", f"/v1/agreements/{made['agreement_id']}/approve")
+    return str(made["agreement_id"])
+
+
+async def _seed(settings: Settings) -> None:
+    """Write what nearly every test here begins with, by the doors: a bank and its agreement."""
+    application = create_app(settings)
+    runtime: Runtime = application.state.runtime
+    catalogue.read_into(runtime)
+    await bootstrap.make_rows(settings)
+    transport = httpx.ASGITransport(app=application)
+
+    async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+
+        async def post(who: str, path: str, body: Any = None, status: int = 200) -> Any:
+            reply = await client.post(path, json=body, headers={names.OPERATOR: who})
+            assert reply.status_code == status, reply.text
+            return reply.json()
+
+        body = {"code": "B01", "name": "Ngân hàng Minh Họa", "name_en": "Demonstration Bank"}
+        await post("NDX:an", "/v1/agencies", body | {"agency_class": "BANK"}, 201)
+        await post("NDX:an", "/v1/agencies/B01/systems", {"code": "core"}, 201)
+        await _enact(post, {FOLLOW: GROUPS, FOLLOW_ALL: GROUPS})
+    async with runtime.sessions() as session, session.begin():
+        # Its first certificate would make it active.
+        await session.execute(text("UPDATE agencies SET state = 'ACTIVE' WHERE code = 'B01'"))
+    await runtime.engine.dispose()
+
+
 @pytest.fixture
-async def enact(post: Do, bus: Any) -> Do:
+def database_template(
+    postgres_url: str,
+    database_template: str,
+    database_templates: dict[str, str],
+    service_settings: dict[str, Any],
+) -> str:
+    """Name of a template that holds the bank and its agreement: made once for all tests of this folder."""
+    if "feeds" not in database_templates:
+        url = asyncio.run(postgres.make_copy(postgres_url, database_template))
+        asyncio.run(_seed(Settings(database_url=url, **service_settings)))
+        database_templates["feeds"] = url.partition("?")[0].rsplit("/", 1)[1]
+    return database_templates["feeds"]
+
+
+@pytest.fixture
+async def bus(app: FastAPI) -> FastAPI:
+    return app
+
+
+@pytest.fixture
+def enact(post: Do) -> Do:
     """Bring an agreement of the bank's into force: `await enact({operation: [groups]}, **terms)`; its id."""
 
-    async def make(
-        operations: dict[str, list[str]], *, provider: str = "G01", approver: str = "chi", **terms: Any
-    ) -> str:
-        body = {
-            "consumer_agency": "B01",
-            "provider_agency": provider,
-            "operations": [{"operation": o, "field_groups": g} for o, g in operations.items()],
-            "purposes": ["CREDIT_INSTITUTION_KYC"],
-            "legal_basis": {"text": "Banks close accounts of the dead", "reference": "32/2024/QH15"},
-            "valid_from": "2025-07-01",
-        } | terms
-        made = await post("NDX:an", "/v1/agreements", body, 201)
-        await post("NDX:an", f"/v1/agreements/{made['agreement_id']}/submit")
-        await post(f"{provider}:{approver}", f"/v1/agreements/{made['agreement_id']}/approve")
-        return str(made["agreement_id"])
+    async def make(operations: dict[str, list[str]], **more: Any) -> str:
+        return await _enact(post, operations, **more)
 
     return make
 
 
 @pytest.fixture
-async def bank(post: Do, runtime: Any, session: Any) -> str:
+def bank(app: FastAPI) -> str:
     """Give an active bank with a system."""
-    from sqlalchemy import text
-
-    body = {"code": "B01", "name": "Ngân hàng Minh Họa", "name_en": "Demonstration Bank"}
-    await post("NDX:an", "/v1/agencies", body | {"agency_class": "BANK"}, 201)
-    await post("NDX:an", "/v1/agencies/B01/systems", {"code": "core"}, 201)
-    async with runtime.sessions() as own, own.begin():
-        # Its first certificate would make it active.
-        await own.execute(text("UPDATE agencies SET state = 'ACTIVE' WHERE code = 'B01'"))
     return "B01"
 
 
 @pytest.fixture
-async def agreement(bank: str, enact: Do) -> str:
-    made: str = await enact({FOLLOW: GROUPS, FOLLOW_ALL: GROUPS})
-    return made
+def agreement(bank: str) -> str:
+    """Give its agreement on deaths, of people of interest and of everybody."""
+    return "DSA-B01-1"
 
 
 @pytest.fixture
