@@ -117,7 +117,7 @@ def configure_tracing(service: str, exporter_name: str) -> TracerProvider | None
     provider = TracerProvider(
         resource=Resource.create({"service.name": f"ndx-{service}"}), sampler=ParentBased(ALWAYS_ON)
     )
-    # A page shows a trace two seconds later; sent four times as often, spans cost the backend more than a call.
+    # Sent four times as often, the spans of a call cost the backend more than the call costs a service.
     provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=2_000))
     trace.set_tracer_provider(provider)
     return provider
