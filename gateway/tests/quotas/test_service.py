@@ -232,6 +232,22 @@ class TestAssignment:
 
 
 class TestTally:
+    async def test_more_buckets_than_fit_one_statement_come_and_go_together(
+        self, control: Service, agreed: Do, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(repository, "AT_A_TIME", 2)
+        await agreed(per_day=100)
+        envoy = Envoy(1)
+        for number in range(7):
+            envoy.call(1, Bucket(f"X{number}", NUMBER, 1))
+        assert len(await control.count(envoy)) == 7
+        control.desk = Desk()
+        assert await control.count(envoy) == []
+        control.now += IDLE_AFTER * 1.1
+        assert {order.calls for order in await control.count(envoy)} == {99}
+        control.now += IDLE_AFTER * 0.9
+        assert {order.calls for order in await control.count(envoy)} == {None}
+
     async def test_a_batch_whose_commit_was_in_doubt_counts_once(self, control: Service, agreed: Do) -> None:
         await agreed(per_day=100)
         envoy = Envoy(1)

@@ -14,7 +14,7 @@ from gateway.quotas.periods import Period
 from gateway.quotas.spent import Spent
 from gateway.xds.quota_server import QuotaServer
 from ndx_chassis.app import Runtime
-from ndx_contracts.agreements import Agreement, Quotas
+from ndx_contracts.agreements import AgencyClass, Agreement, Quotas
 from ndx_testing.bus import AGREEMENTS, Bus, agreement
 from ndx_testing.envoy import until
 
@@ -146,3 +146,18 @@ class TestMonthlyQuota:
         assert answer.json()["title"] == "Đã hết hạn mức trong tháng"
         assert 99_900 < int(answer.headers["retry-after"]) <= 100_000
         assert live.provider.received == []
+
+    async def test_under_a_template_each_agency_of_the_class_has_its_own(self, live: Bus) -> None:
+        template = agreement(
+            "DSA-CLASS_OTHER-1",
+            ["population.list_admin_units"],
+            consumer_agency=None,
+            consumer_class=AgencyClass.OTHER,
+            quotas=Quotas(per_second=900, per_month=50),
+        )
+        spent = Spent("H79.001", template.agreement_id, int(datetime.now(UTC).timestamp()) + 100_000)
+        others = [a for a in AGREEMENTS if a.consumer_agency not in {"H79.001", "T01"}]
+        await live.apply(agreements=[*others, template], spent=(spent,))
+        async with live.caller(CLINIC) as clinic, live.caller("T01:core") as court:
+            assert (await clinic.get(UNITS)).json()["code"] == "monthly-quota-exceeded"
+            assert (await court.get(UNITS)).status_code == 200

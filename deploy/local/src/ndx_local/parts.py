@@ -49,6 +49,8 @@ def envoy_command(bootstrap: str) -> list[str]:
         envoy(),
         *("-c", bootstrap, "--concurrency", "1", "--log-level", "warn"),
         *("--disable-hot-restart", "--drain-time-s", "1"),
+        # For each quota it would say that the protocol's messages were once marked as unfinished.
+        *("--component-log-level", "misc:error"),
         # Who looks at calls sees those of a second ago.
         *("--file-flush-interval-msec", "1000"),
     ]

@@ -1,7 +1,7 @@
 """The desk at which Envoys get what is left of each quota: who holds what, and when that must change."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -17,6 +17,10 @@ Group = tuple[str, str]
 """Agency and agreement: what has a quota."""
 Place = tuple[int, Bucket]
 """A stream and one of its buckets."""
+
+
+def group_of(bucket: Bucket) -> Group:
+    return bucket.agency, bucket.agreement_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +50,29 @@ class Desk:
     calendar: Calendar = field(default_factory=Calendar)
     source: UUID = field(default_factory=uuid4)
     holders: dict[Place, Holder] = field(default_factory=dict)
+    groups: dict[Group, set[Place]] = field(default_factory=lambda: defaultdict(set))
+    """Which buckets draw on one quota."""
 
     def leave(self, stream: int) -> None:
         """Forget a stream; its assignments stay in the tables for the Envoy to come back to."""
-        self.holders = {place: h for place, h in self.holders.items() if place[0] != stream}
+        for place in [place for place in self.holders if place[0] == stream]:
+            self._drop(place)
+
+    def _drop(self, place: Place) -> None:
+        self.holders.pop(place, None)
+        group = group_of(place[1])
+        self.groups[group].discard(place)
+        if not self.groups[group]:
+            del self.groups[group]
 
     def settle(self, outcome: "Outcome") -> None:
         """Take over what a committed transaction has decided."""
         self.holders |= outcome.holders
+        for place in outcome.holders:
+            self.groups[group_of(place[1])].add(place)
         for order in outcome.orders:
             if order.calls is None:
-                self.holders.pop((order.stream, order.bucket), None)
+                self._drop((order.stream, order.bucket))
 
 
 @dataclass(slots=True)
@@ -79,15 +95,13 @@ class Rest:
     """What Envoys hold that are connected to other control planes."""
 
 
-def group_of(bucket: Bucket) -> Group:
-    return bucket.agency, bucket.agreement_id
-
-
-def grouped(desk: Desk, outcome: Outcome) -> dict[Group, dict[Place, Holder]]:
-    """Return all buckets at the desk by what they draw on, with what the batch has changed."""
-    found: dict[Group, dict[Place, Holder]] = defaultdict(dict)
-    for place, holder in (desk.holders | outcome.holders).items():
-        found[group_of(place[1])][place] = holder
+def grouped(desk: Desk, outcome: Outcome, groups: Iterable[Group]) -> dict[Group, dict[Place, Holder]]:
+    """Return the buckets that draw on these quotas, with what the batch has changed."""
+    found = {g: {p: desk.holders[p] for p in desk.groups.get(g, ())} for g in groups}
+    for place, holder in outcome.holders.items():
+        group = group_of(place[1])
+        if group in found:
+            found[group][place] = holder
     return found
 
 

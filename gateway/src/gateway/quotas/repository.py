@@ -113,16 +113,26 @@ async def keep(session: AsyncSession, source: UUID, rows: Sequence[dict[str, Any
         await session.execute(_KEEP, {**columns, "source": source})
 
 
+_FORGET = text("DELETE FROM quota_grants WHERE id = ANY(CAST(:ids AS uuid[]))")
+AT_A_TIME = 5000
+"""Agreements that are asked for in one statement: PostgreSQL takes 32,767 parameters."""
+
+
 async def forget(session: AsyncSession, ids: Collection[UUID]) -> None:
     if ids:
-        await session.execute(delete(QuotaGrant).where(QuotaGrant.id.in_(ids)))
+        await session.execute(_FORGET, {"ids": list(ids)})
 
 
-async def grants(session: AsyncSession, groups: Collection[Group], since: datetime) -> Sequence[QuotaGrant]:
-    """Return the assignments that may still hold, the latest first."""
-    mine = tuple_(QuotaGrant.agency, QuotaGrant.agreement_id).in_(groups)
-    statement = select(QuotaGrant).where(mine, QuotaGrant.sent_at > since).order_by(QuotaGrant.sent_at.desc())
-    return (await session.scalars(statement)).all()
+async def grants(session: AsyncSession, groups: Collection[Group], since: datetime) -> list[QuotaGrant]:
+    """Return the assignments that may still hold, of each agency under each agreement the latest first."""
+    ordered = sorted(groups)
+    found: list[QuotaGrant] = []
+    for first in range(0, len(ordered), AT_A_TIME):
+        some = ordered[first : first + AT_A_TIME]
+        mine = tuple_(QuotaGrant.agency, QuotaGrant.agreement_id).in_(some)
+        statement = select(QuotaGrant).where(mine, QuotaGrant.sent_at > since)
+        found += (await session.scalars(statement.order_by(QuotaGrant.sent_at.desc()))).all()
+    return found
 
 
 async def other_sources(session: AsyncSession, source: UUID, since: datetime) -> set[UUID]:

@@ -1,5 +1,6 @@
 """Use cases: count what Envoys report, and share what is left of each quota among them."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from ndx_chassis.outbox import publish
-from ndx_contracts.agreements import Quotas
+from ndx_contracts.agreements import Agreement, Quotas
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agreements import reading as agreements
@@ -69,7 +70,7 @@ async def take_in(session: AsyncSession, desk: Desk, batch: Batch, *, now: datet
     counts = await repository.count(session, _uses(desk.calendar, sums, now, new=new), now)
     for (group, period), count in counts.items():
         await _announce(session, desk.calendar, (group, period), sums[group], count, now=now)
-    places = grouped(desk, outcome)
+    places = grouped(desk, outcome, sums)
     here = {holder.id for group in places.values() for holder in group.values()}
     foreign = await _foreign(session, desk, sums, here, now)
     for group, total in sums.items():
@@ -88,15 +89,16 @@ async def _holders(session: AsyncSession, desk: Desk, batch: Batch, now: datetim
     }
     back = {(r.stream, r.bucket) for r in batch.reports if not r.fresh} - found.keys()
     if back:
+        waiting: dict[Bucket, list[Place]] = defaultdict(list)
+        for place in sorted(back, key=lambda p: -p[0]):
+            waiting[place[1]].append(place)
         taken = {h.id for h in desk.holders.values()}
         groups = {group_of(bucket) for _, bucket in back}
         for row in await repository.grants(session, groups, now - TIME_TO_LIVE):
             bucket = Bucket(row.agency, row.agreement_id, row.cost)
-            place = next((p for p in sorted(back, key=lambda p: p[0]) if p[1] == bucket), None)
-            if place is None or row.id in taken:
+            if row.id in taken or not waiting[bucket]:
                 continue
-            back.remove(place)
-            found[place] = Holder(
+            found[waiting[bucket].pop()] = Holder(
                 bucket,
                 id=row.id,
                 granted=row.granted,
@@ -121,7 +123,10 @@ async def _sums(
         for place, holder in outcome.holders.items()
         if used[place] or holder.refused or holder.day != day or not holder.stands(now)
     }
-    standing = await agreements.standing(session, sorted({agreement for _, agreement in moved}))
+    named = sorted({agreement for _, agreement in moved})
+    standing: dict[str, Agreement] = {}
+    for first in range(0, len(named), repository.AT_A_TIME):
+        standing |= await agreements.standing(session, named[first : first + repository.AT_A_TIME])
     found: dict[Group, _Sum] = {}
     for place, holder in sorted(outcome.holders.items(), key=lambda item: item[0][0]):
         group, cost = group_of(place[1]), place[1].cost

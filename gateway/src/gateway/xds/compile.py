@@ -27,6 +27,7 @@ from gateway.xds.parts import HOLDERS, NO_PART, AgencyPart, Table, part_of
 from gateway.xds.resources import KINDS, Resource, Resources, from_documents, from_filter, from_wire
 from gateway.xds.routes import (
     CITIZENS,
+    Meter,
     agency_route,
     agency_routes,
     agency_scopes,
@@ -68,7 +69,7 @@ class Compiler:
         self._stops, self._admissions, self._systems, self._buckets = Table(), Table(), Table(), Table()
         self._meters = Table()
         self._metered: dict[str, tuple[Any, Mapping[str, Wire]]] = {}
-        self._metered_operations: set[str] = set()
+        self._metered_operations: dict[str, Meter] = {}
         self._decisions: dict[str, dict[str, Table]] = {}
         self._classes: dict[str, Table] = {}
         """Agency class → certificates of its members."""
@@ -224,7 +225,9 @@ class Compiler:
                 }
                 self._meters.replace(entries, made)
                 self._metered[name] = (given, made)
-        self._metered_operations = {g.operation for a in kept.values() for g in a.operations}
+        self._metered_operations = {g.operation: Meter.OWN for a in kept.values() for g in a.operations}
+        templates = (a for a in kept.values() if a.consumer_class is not None)
+        self._metered_operations |= {g.operation: Meter.CLASS for a in templates for g in a.operations}
 
     def _stop_filter(self) -> Resource:
         def made() -> Resource:
@@ -283,7 +286,7 @@ class Compiler:
 
     def _route(self, operation: Operation, snapshot: Snapshot) -> Wire:
         tables = self._decisions.get(operation.name, {})
-        metered = operation.name in self._metered_operations
+        meter = self._metered_operations.get(operation.name, Meter.NONE)
 
         def make() -> Wire:
             if operation.door == "agency":
@@ -293,14 +296,14 @@ class Compiler:
             else:
                 decision = control_decision(operation, snapshot.operators)
             return agency_route(
-                operation, snapshot.doors, decision, template=by_class is not None, metered=metered
+                operation, snapshot.doors, decision, template=by_class is not None, meter=meter
             )
 
         by_class = self._by_class.get(operation.name)
         given: tuple[Any, ...] = tuple(snapshot.operators)
         if operation.door == "agency":
             given = (by_class, *((purpose, table.version) for purpose, table in tables.items()))
-        return self._once(("route", operation.name), (operation, metered, given), make)
+        return self._once(("route", operation.name), (operation, meter, given), make)
 
 
 def compile_resources(snapshot: Snapshot) -> Resources:

@@ -80,7 +80,9 @@ def _behaviour(tokens: int, until: int) -> Wire:
 def _settings(agreement: Agreement, cost: int, spent: Spent | None = None) -> Wire:
     """Return the bucket: how it is named, and what holds while nothing is assigned."""
     tokens = max(1, pace(agreement.quotas) // cost)
-    named = wire.join([_agency(), _value("agreement", agreement.agreement_id), _value("cost", str(cost))])
+    # Envoy reads a header's name anew for each call, so it does so only where many agencies share an entry.
+    agency = _value("agency", agreement.consumer_agency) if agreement.consumer_agency else _agency()
+    named = wire.join([agency, _value("agreement", agreement.agreement_id), _value("cost", str(cost))])
     return wire.join(
         [
             wire.put(BucketSettings, "bucket_id_builder", named),
@@ -90,11 +92,16 @@ def _settings(agreement: Agreement, cost: int, spent: Spent | None = None) -> Wi
 
 
 def entry(agreement: Agreement, cost: int, spent: Iterable[Spent] = ()) -> matchers.Entries:
-    """Return the entry of one agreement's calls of one cost; agencies whose month is spent have their own."""
-    bucket = matchers.outcome(BucketSettings, _settings(agreement, cost))
+    """Return the entry of one agreement's calls of one cost.
+
+    Under a template, agencies whose month is spent have entries of their own.
+    """
     over = {s.agency: matchers.outcome(BucketSettings, _settings(agreement, cost, s)) for s in spent}
-    if over:
-        bucket = matchers.by_header(names.QUOTA_AGENCY_HEADER, over, bucket)
+    bucket = over.get(agreement.consumer_agency or "")
+    if bucket is None:
+        bucket = matchers.outcome(BucketSettings, _settings(agreement, cost))
+        if over and agreement.consumer_class is not None:
+            bucket = matchers.by_header(names.QUOTA_AGENCY_HEADER, over, bucket)
     return matchers.entry(key(agreement.agreement_id, cost), bucket)
 
 

@@ -21,6 +21,8 @@ from gateway.xds.server import ENVOY_URI
 
 _PAUSE = 0.5
 """Seconds between two attempts to count, while the store is away."""
+_MOST_REPORTS = 500
+"""Reports of one batch, so that a change of the configuration never waits long for its turn."""
 _NEVER = 315_360_000
 """Seconds in which one token comes back: what is assigned is not refilled."""
 _Blanket = protos.RateLimitStrategy.BlanketRule
@@ -114,6 +116,7 @@ class QuotaServer(protos.rlqs_pb2_grpc.RateLimitQuotaServiceServicer):  # type: 
         finally:
             reader.cancel()
             del self._streams[stream]
+            self._desk.leave(stream)
 
     def _note(self, stream: int, usages: Iterable[Any]) -> None:
         """Put reports with those that wait to be counted."""
@@ -133,10 +136,12 @@ class QuotaServer(protos.rlqs_pb2_grpc.RateLimitQuotaServiceServicer):  # type: 
         self._wake.set()
 
     def _take_pending(self) -> None:
-        """Close a batch: what it holds and its number never change again."""
-        if self._pending:
-            self._batches.append(Batch(next(self._batch_numbers), tuple(self._pending.values())))
-            self._pending = {}
+        """Close batches: what they hold and their numbers never change again."""
+        waiting = list(self._pending.values())
+        for first in range(0, len(waiting), _MOST_REPORTS):
+            some = tuple(waiting[first : first + _MOST_REPORTS])
+            self._batches.append(Batch(next(self._batch_numbers), some))
+        self._pending = {}
 
     async def run(self) -> None:
         """Count whatever comes, and look at every bucket when a new day begins."""
@@ -170,7 +175,7 @@ class QuotaServer(protos.rlqs_pb2_grpc.RateLimitQuotaServiceServicer):  # type: 
             self._batches.popleft()
             self._desk.settle(outcome)
             self._send(outcome.orders)
-            for stream in {place[0] for place in self._desk.holders} - self._streams.keys():
+            for stream in {place[0] for place in outcome.holders} - self._streams.keys():
                 self._desk.leave(stream)
             self._helped.clear()
 

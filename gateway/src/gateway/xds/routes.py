@@ -1,6 +1,7 @@
 """Routes: one route configuration per service, each operation's route with the agreements that cover it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
 from typing import Any
 
 from ndx_contracts import headers
@@ -133,12 +134,21 @@ def _route(operation: Operation, doors: Doors) -> dict[str, Any]:
 _SWITCHED_ON = wire.any_of(FilterConfig, wire.put(FilterConfig, "config", wire.NOTHING))
 
 
-def _metered(operation: Operation) -> dict[str, Wire]:
+class Meter(StrEnum):
+    """Which agreements on an operation have a quota by day or month."""
+
+    NONE = "NONE"
+    OWN = "OWN"
+    """Agreements of single agencies."""
+    CLASS = "CLASS"
+    """Templates as well: the bucket is the agency's."""
+
+
+def _metered(operation: Operation, meter: Meter) -> dict[str, Wire]:
     """Return what turns the quota filters on for a route, and names the bucket of the call for them."""
-    bucket = {
-        names.QUOTA_HEADER: f"{names.AGREEMENT_VALUE} {operation.cost}",
-        names.QUOTA_AGENCY_HEADER: names.AGENCY_VALUE,
-    }
+    bucket = {names.QUOTA_HEADER: f"{names.AGREEMENT_VALUE} {operation.cost}"}
+    if meter is Meter.CLASS:
+        bucket[names.QUOTA_AGENCY_HEADER] = names.AGENCY_VALUE
     mutations = [{"append": names.header_to_add(key, value)} for key, value in bucket.items()]
     key = wire.encode(MutationPerRoute, {"mutations": {"request_mutations": mutations}})
     return {
@@ -148,11 +158,11 @@ def _metered(operation: Operation) -> dict[str, Wire]:
 
 
 def agency_route(
-    operation: Operation, doors: Doors, decision: Wire, *, template: bool = False, metered: bool = False
+    operation: Operation, doors: Doors, decision: Wire, *, template: bool = False, meter: Meter = Meter.NONE
 ) -> Wire:
     """Return the route of one operation with its agreement filter.
 
-    `template` when a template covers it, `metered` when an agreement on it has a quota by day or month.
+    `template` when a template covers it; `meter` tells whether an agreement has a quota by day or month.
     """
     route = _route(operation, doors)
     if operation.door == "agency":
@@ -166,8 +176,8 @@ def agency_route(
     filters = {
         names.AGREEMENT_FILTER: wire.any_of(RbacPerRoute, wire.put(RbacPerRoute, "rbac", decision)),
     }
-    if metered:
-        filters |= _metered(operation)
+    if meter is not Meter.NONE:
+        filters |= _metered(operation, meter)
         route["request_headers_to_remove"] = [names.QUOTA_HEADER, names.QUOTA_AGENCY_HEADER]
     if template:
         route["request_headers_to_add"].append(names.header_to_add(headers.AGENCY_CLASS, names.CLASS_VALUE))
