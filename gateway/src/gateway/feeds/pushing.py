@@ -3,6 +3,7 @@
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from uuid import UUID
 
 import orjson
@@ -40,6 +41,14 @@ class Parcel:
     body: bytes
 
 
+class Next(Enum):
+    """What comes instead of an event: nothing now, a look whether anybody is there, or the next one."""
+
+    NONE = "none"
+    LOOK = "look"
+    ANOTHER = "another"
+
+
 def delay_after(attempts: int, first_seconds: float) -> timedelta:
     """Return the growing pause before the next attempt: doubling up to an hour, with jitter."""
     seconds = min(first_seconds * 2 ** min(attempts - 1, 20), _LONGEST)
@@ -75,48 +84,47 @@ async def line_of(runtime: Runtime, subscription: UUID) -> Line | None:
 
 async def push_next(runtime: Runtime, line: Line, identifier: UUID) -> bool:
     """Push the next event that is due; False when there is none, or the webhook is to be left alone now."""
-    async with runtime.sessions() as session:
-        known = await repository.find(session, identifier)
-    if known is None:
-        return False
-    if known.failures:
+    taken = await _take(runtime, identifier, looked=False)
+    if taken is Next.LOOK:
         # Nothing is handed over, and nobody told of a disclosure, while nobody answers there.
         seen = await line.look()
         if not seen.delivered:
             await _keep(runtime, identifier, None, seen)
             return False
-    parcel, go_on = await _take(runtime, identifier)
-    if parcel is None:
-        return go_on
-    answer = await line.post(parcel.body)
-    await _keep(runtime, identifier, parcel, answer)
+        taken = await _take(runtime, identifier, looked=True)
+    if not isinstance(taken, Parcel):
+        return taken is Next.ANOTHER
+    answer = await line.post(taken.body)
+    await _keep(runtime, identifier, taken, answer)
     return answer.delivered or answer.is_refusal
 
 
-async def _take(runtime: Runtime, identifier: UUID) -> tuple[Parcel | None, bool]:
+async def _take(runtime: Runtime, identifier: UUID, *, looked: bool) -> Parcel | Next:
     """Take the next event in hand with its disclosure record; committed before a byte of it is sent."""
     now = datetime.now(UTC)
     async with runtime.sessions() as session, session.begin():
         subscription = await repository.find(session, identifier, lock=True)
         if subscription is None or subscription.state != SubscriptionState.ACTIVE.value:
-            return None, False
+            return Next.NONE
+        if subscription.failures and not looked:
+            return Next.LOOK
         receiver = Receiver(subscription.system, str(new_id()), None, None)
         rights = await rights_of(session, subscription, receiver)
         try:
             rights.require()
         except DomainError:
             subscription.next_attempt_at = now + timedelta(seconds=_HELD_SECONDS)
-            return None, False
+            return Next.NONE
         row = await repository.next_due(session, identifier, now)
         if row is None:
-            return None, False
+            return Next.NONE
         event = await hand_over(session, desk_of(runtime).box, rights, row, once=True)
         if event is None:
-            return None, True
+            return Next.ANOTHER
         row.next_attempt_at = now + timedelta(seconds=_LEASE_SECONDS)
         parcel = Parcel(row.position, row.event_id, cloud_event(event))
     runtime.nudge()
-    return parcel, True
+    return parcel
 
 
 async def _keep(runtime: Runtime, identifier: UUID, parcel: Parcel | None, answer: Answer) -> None:

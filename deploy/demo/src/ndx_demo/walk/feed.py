@@ -125,9 +125,9 @@ def following(walk: Walk, customer: Person) -> Iterator[Following]:
         )
         yield Following(made[0], made[1], reference, received)
     finally:
+        receiver.close()
         for identifier in made:
             bank.post(f"{FEEDS}/{identifier}/end", {})
-        receiver.close()
 
 
 def arrive(walk: Walk, feed: Following) -> None:
