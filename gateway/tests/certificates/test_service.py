@@ -300,6 +300,7 @@ class TestRevoke:
         assert revoked["state"] == "REVOKED"
         async with runtime.sessions() as session:
             prints = await service.revoked_fingerprints(session)
+        await service.sign_lists(runtime)
         crl = x509.load_der_x509_crl((await client.get("/v1/revocation-lists/agency-ca")).content)
         assert prints == {"urn:ndx:agency:H79.001:his": [issued["fingerprint_sha256"]]}
         assert [format(entry.serial_number, "x") for entry in crl] == [issued["serial"]]

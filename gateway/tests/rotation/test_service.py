@@ -240,10 +240,11 @@ class TestOutsideAuthority:
 
 class TestLists:
     async def test_anyone_fetches_the_list_and_the_door_s_ca(
-        self, issued: dict[str, Any], post: Do, client: httpx.AsyncClient
+        self, issued: dict[str, Any], post: Do, client: httpx.AsyncClient, runtime: Runtime
     ):
         path = f"/v1/certificates/{issued['serial']}/revoke"
         await post("NDX:an", path, {"reason": "key lost", "cause": "KEY_COMPROMISE"})
+        await certificates.sign_lists(runtime)
         reply = await client.get("/v1/revocation-lists/agency-ca")
         assert reply.headers["content-type"] == "application/pkix-crl"
         found = x509.load_der_x509_crl(reply.content)
@@ -256,12 +257,18 @@ class TestLists:
         assert point.full_name[0].value.endswith("/v1/revocation-lists/agency-ca")
         assert (await client.get("/v1/revocation-lists/no-ca")).status_code == 404
 
-    async def test_numbers_grow(self, issued: dict[str, Any], post: Do, client: httpx.AsyncClient):
+    async def test_numbers_grow_with_each_revocation_and_not_without(
+        self, issued: dict[str, Any], post: Do, client: httpx.AsyncClient, runtime: Runtime
+    ):
         async def number() -> int:
             return int((await client.get("/v1/revocation-lists")).json()["items"][0]["number"])
 
         first = await number()
+        await certificates.sign_lists(runtime)
+        assert await number() == first
         await post("NDX:an", f"/v1/certificates/{issued['serial']}/revoke", {"reason": "key lost"})
+        for _ in range(2):
+            await certificates.sign_lists(runtime)
         assert await number() == first + 1
 
     async def test_a_list_that_could_not_be_signed_is_signed_later(
@@ -273,6 +280,7 @@ class TestLists:
         assert done["state"] == "REVOKED"
         async with runtime.sessions() as session:
             assert await certificates.revoked_fingerprints(session)
+        await certificates.sign_lists(runtime)
         (state_dir / "away").rename(key)
         await jobs.refresh_lists(runtime)
         found = x509.load_der_x509_crl((await client.get("/v1/revocation-lists/agency-ca")).content)

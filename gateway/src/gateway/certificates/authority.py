@@ -301,5 +301,10 @@ def revocation_list(
     return builder.sign(ca.key, hashes.SHA256())
 
 
+def serials_of(list_pem: str) -> set[str]:
+    """Return the serials in a revocation list, in hexadecimal."""
+    return {format(entry.serial_number, "x") for entry in x509.load_pem_x509_crl(list_pem.encode())}
+
+
 def list_pem(crl: x509.CertificateRevocationList) -> str:
     return crl.public_bytes(serialization.Encoding.PEM).decode()

@@ -70,11 +70,8 @@ async def list_my_certificates(session: SessionDep, peer: PeerDep) -> Certificat
 
 
 @router.post("/mine/revoke", openapi_extra=operation(door="agency_metadata"))
-async def revoke_my_certificate(
-    body: OwnRevocationIn, session: SessionDep, runtime: RuntimeDep, peer: PeerDep
-) -> CertificateOut:
-    settings = service.issuing_settings(runtime)
-    return await service.revoke_own(session, peer=peer, serial=body.serial, wanted=body, settings=settings)
+async def revoke_my_certificate(body: OwnRevocationIn, session: SessionDep, peer: PeerDep) -> CertificateOut:
+    return await service.revoke_own(session, peer=peer, serial=body.serial, wanted=body)
 
 
 @router.get("/{serial}", openapi_extra=operation(door="operator"))
@@ -85,7 +82,6 @@ async def show_certificate(serial: Serial, session: SessionDep, operator: Operat
 
 @router.post("/{serial}/revoke", openapi_extra=operation(door="operator"))
 async def revoke_certificate(
-    serial: Serial, body: RevocationIn, session: SessionDep, operator: OperatorDep, runtime: RuntimeDep
+    serial: Serial, body: RevocationIn, session: SessionDep, operator: OperatorDep
 ) -> CertificateOut:
-    settings = service.issuing_settings(runtime)
-    return await service.revoke_certificate(session, operator, serial=serial, wanted=body, settings=settings)
+    return await service.revoke_certificate(session, operator, serial=serial, wanted=body)

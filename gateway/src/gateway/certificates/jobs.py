@@ -10,7 +10,7 @@ from ndx_chassis.outbox import publish
 from gateway.certificates import repository
 from gateway.certificates.events import expiring
 from gateway.certificates.models import CertificateState
-from gateway.certificates.service import Holder, issuing_settings, publish_list
+from gateway.certificates.service import Holder
 from gateway.notices import announce
 
 WARN_DAYS = (1, 7, 14, 30)
@@ -32,9 +32,6 @@ async def end_overlaps(runtime: Runtime) -> None:
             )
         if ended:
             await announce(session, "certificate")
-        settings = issuing_settings(runtime)
-        for issuer in sorted({row.issuer for row in ended}):
-            await publish_list(session, settings, issuer)
 
 
 async def warn_of_expiry(runtime: Runtime) -> None:

@@ -251,13 +251,9 @@ def _plain(serial: str) -> str:
 
 
 async def _revoke(
-    session: AsyncSession,
-    row: Certificate,
-    actor: Operator | Holder,
-    *,
-    wanted: RevocationIn,
-    settings: Settings,
+    session: AsyncSession, row: Certificate, actor: Operator | Holder, wanted: RevocationIn
 ) -> CertificateOut:
+    """Revoke: whoever follows the notice refuses the fingerprint at once, and then signs the next list."""
     if row.state == CertificateState.REVOKED.value:
         raise CertificateRevokedAlready
     row.state, row.revoked_at = CertificateState.REVOKED.value, datetime.now(UTC)
@@ -272,27 +268,22 @@ async def _revoke(
         details={"reason": wanted.reason, "cause": wanted.cause.value},
     )
     await announce(session, "certificate", row.agency)
-    try:
-        await publish_list(session, settings, row.issuer)
-    except (OSError, ValueError, TypeError) as error:
-        # The fingerprint is refused all the same; the clock's job tries again to sign the list.
-        log.error("revocation_list_not_signed", authority=row.issuer, error=type(error).__name__)
     return _out(row, None)
 
 
 async def revoke_certificate(
-    session: AsyncSession, operator: Operator, *, serial: str, wanted: RevocationIn, settings: Settings
+    session: AsyncSession, operator: Operator, *, serial: str, wanted: RevocationIn
 ) -> CertificateOut:
     """Revoke at once: new handshakes by the CRL, open connections by the fingerprint."""
     await agencies.require_role(session, operator, Role.OPERATOR)
     row = await repository.find(session, _plain(serial), lock=True)
     if row is None:
         raise CertificateNotFound
-    return await _revoke(session, row, operator, wanted=wanted, settings=settings)
+    return await _revoke(session, row, operator, wanted)
 
 
 async def revoke_own(
-    session: AsyncSession, *, peer: Peer, serial: str, wanted: RevocationIn, settings: Settings
+    session: AsyncSession, *, peer: Peer, serial: str, wanted: RevocationIn
 ) -> CertificateOut:
     """Let a system revoke a certificate of its own, such as one whose key was stolen."""
     mine = await _in_use(session, peer)
@@ -300,7 +291,7 @@ async def revoke_own(
     if row is None or row.uri != mine.uri:
         raise CertificateNotFound
     actor = Holder(f"holder/{row.agency}:{row.system}", peer.request_id)
-    return await _revoke(session, row, actor, wanted=wanted, settings=settings)
+    return await _revoke(session, row, actor, wanted)
 
 
 def _out(row: Certificate, issuing: str | None) -> CertificateOut:
@@ -373,19 +364,30 @@ def _entry(row: Certificate) -> authority.Revoked:
     return authority.Revoked(row.serial, row.overlap_until or row.not_after, Cause.SUPERSEDED.value)
 
 
-async def publish_list(session: AsyncSession, settings: Settings, issuer: str) -> None:
-    """Sign the issuer's next revocation list with everything that is revoked now."""
-    revoked = await repository.revoked(session, datetime.now(UTC), issuer=issuer)
-    await authorities.publish_list(session, settings, issuer, [_entry(row) for row in revoked])
-
-
 async def refresh_list(session: AsyncSession, settings: Settings, issuer: str) -> None:
     """Sign the issuer's list anew when it is a day old or does not hold what it should."""
     kept, now = await authorities.list_of(session, issuer), datetime.now(UTC)
     revoked = await repository.revoked(session, now, issuer=issuer)
-    late = any(_entry(row).when > kept.this_update + LIST_SKEW for row in revoked) if kept else True
-    if late or kept is None or kept.this_update < now - LIST_LIFE or kept.entries < len(revoked):
+    if kept is not None:
+        # Lists tell time in whole seconds: what was revoked in the second of signing is found by its serial.
+        signed_at = kept.this_update + LIST_SKEW + timedelta(seconds=1)
+        held = authority.serials_of(kept.pem)
+        lacks = any(row.serial not in held or _entry(row).when > signed_at for row in revoked)
+    if kept is None or lacks or kept.this_update < now - LIST_LIFE:
         await authorities.publish_list(session, settings, issuer, [_entry(row) for row in revoked])
+
+
+async def sign_lists(runtime: Runtime) -> None:
+    """Sign the lists of the authorities in force that need it; one that cannot be signed is tried again."""
+    settings = issuing_settings(runtime)
+    async with runtime.sessions() as session, session.begin():
+        names = await authorities.embedded_in_force(session)
+    for name in names:
+        try:
+            async with runtime.sessions() as session, session.begin():
+                await refresh_list(session, settings, name)
+        except (OSError, ValueError, TypeError) as error:
+            log.error("revocation_list_not_signed", authority=name, error=type(error).__name__)
 
 
 @dataclass(frozen=True, slots=True)

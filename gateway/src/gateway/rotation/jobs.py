@@ -11,14 +11,11 @@ from gateway.rotation.events import ending
 
 
 async def refresh_lists(runtime: Runtime) -> None:
-    """Sign each embedded authority's list anew once a day, and at once when it lacks a revocation."""
+    """Sign each embedded authority's list anew once a day, or when the last try to add something failed."""
     settings = service.settings_of(runtime)
     async with runtime.sessions() as session, session.begin():
         await authorities.adopt_files(session, settings)
-        names = await authorities.embedded_in_force(session)
-    for name in names:
-        async with runtime.sessions() as session, session.begin():
-            await certificates.refresh_list(session, settings, name)
+    await certificates.sign_lists(runtime)
 
 
 async def watch_lists(runtime: Runtime) -> None:

@@ -11,6 +11,7 @@ from ndx_chassis.app import Runtime
 from ndx_chassis.problems import is_connection_trouble, where
 from ndx_chassis.telemetry import log
 
+from gateway.certificates.service import sign_lists
 from gateway.notices import CHANNEL
 from gateway.quotas.desk import Desk
 from gateway.xds.compile import Compiler
@@ -108,6 +109,9 @@ class Follower:
         first = not self.server.current
         if self.server.envoys and not first:
             self.server.publish(await asyncio.to_thread(self.compiler.stops, snapshot))
+            if any(word.startswith("certificate") for word in words):
+                # What it signs is announced, and thus comes back here.
+                await sign_lists(self.runtime)
             if await self._more_to_come():
                 return
         self.server.publish(await asyncio.to_thread(self.compiler.compile, snapshot))
