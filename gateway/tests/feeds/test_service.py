@@ -274,6 +274,10 @@ class TestEnd:
         assert shown["people_of_interest"] == 0
         assert await session.scalar(text("SELECT count(*) FROM feed_events WHERE sealed IS NOT NULL")) == 0
 
+    async def test_what_goes_on_is_left_alone(self, feed: str, ask: Do, runtime: Runtime):
+        await jobs.end_orphans(runtime)
+        assert (await ask("GET", f"/subscriptions/{feed}"))["state"] == "ACTIVE"
+
     async def test_an_agency_ends_its_own(self, feed: str, ask: Do):
         assert (await ask("POST", f"/subscriptions/{feed}/end"))["state"] == "ENDED"
         refused = await ask("POST", f"/subscriptions/{feed}/resume", None, 409)

@@ -191,6 +191,21 @@ class TestDelivery:
         assert len(await disclosed()) == 1
         assert (await ask("GET", f"/subscriptions/{made}"))["failures"] == 0
 
+    async def test_a_crash_in_the_middle_of_a_call_repeats_the_event_and_not_the_record(
+        self, receiver: Receiver, hook: Do, deliver: Do, runtime: Runtime, disclosed: Do
+    ):
+        made = await hook(receiver.url)
+        await deliver(death())
+        taken = await pushing._take(runtime, UUID(made), looked=False)
+        assert isinstance(taken, pushing.Parcel)
+        # The process dies here. Nobody else takes the event meanwhile; later it is tried again.
+        await push(runtime, made)
+        assert receiver.got == []
+        await let_time_pass(runtime)
+        await push(runtime, made)
+        assert receiver.ids == [str(taken.event_id)]
+        assert len(await disclosed()) == 1
+
     async def test_ping_sends_an_event_about_nobody_and_says_what_came_back(
         self, receiver: Receiver, hook: Do, ask: Do, disclosed: Do
     ):

@@ -1,6 +1,6 @@
 """What is read of agreements: documents, versions, who decided what, and what differs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -90,6 +90,11 @@ async def standing(session: AsyncSession, ids: Sequence[str]) -> dict[str, Agree
     """Return those of the agreements that are active or suspended, by id."""
     mine = AgreementRow.agreement_id.in_(ids)
     return {row.agreement_id: document(row) for row in await repository.in_states(session, STANDING, mine)}
+
+
+async def standing_ids(session: AsyncSession, ids: Collection[str]) -> set[str]:
+    """Return those of the agreements that are active or suspended, without their documents."""
+    return await repository.standing_ids(session, ids)
 
 
 async def consumed_by(session: AsyncSession, agency: str) -> list[Agreement]:

@@ -51,6 +51,12 @@ async def in_states(
     return (await session.scalars(statement.order_by(AgreementRow.agreement_id))).all()
 
 
+async def standing_ids(session: AsyncSession, ids: Collection[str]) -> set[str]:
+    """Return those of the agreements that are active or suspended."""
+    mine = AgreementRow.agreement_id.in_(ids) & AgreementRow.state.in_(_STANDING)
+    return set((await session.scalars(select(AgreementRow.agreement_id).where(mine))).all())
+
+
 def consumed_by(agency: str, agency_class: str) -> ColumnElement[bool]:
     """Return the condition: the agreement names the agency or binds its class."""
     return or_(AgreementRow.consumer_agency == agency, AgreementRow.consumer_class == agency_class)

@@ -6,13 +6,14 @@ from ndx_chassis.app import Runtime
 from ndx_chassis.audit import record_audit
 from ndx_chassis.telemetry import log
 
+from gateway.agencies import service as agencies
 from gateway.agencies.vocabulary import AgencyState
+from gateway.agreements import reading as agreements
 from gateway.agreements.steps import Clock
 from gateway.feeds import repository
 from gateway.feeds.desk import settings_of
 from gateway.feeds.handing_over import ENTITY
 from gateway.feeds.models import SubscriptionState
-from gateway.feeds.rights import all_rights
 
 
 async def erase(runtime: Runtime) -> None:
@@ -41,10 +42,12 @@ async def end_orphans(runtime: Runtime) -> None:
     """
     async with runtime.sessions() as session:
         found = await repository.open_subscriptions(session)
-        rights = await all_rights(session, found)
-    for identifier, right in rights.items():
-        closed = right.agency_state == AgencyState.CLOSED.value
-        if right.agreement is not None and not closed:
+        standing = await agreements.standing_ids(session, {one.agreement_id for one in found})
+        known = {one.code: one.state for one in await agencies.registry(session)} if found else {}
+    for one in found:
+        identifier = one.id
+        closed = known.get(one.agency) == AgencyState.CLOSED.value
+        if one.agreement_id in standing and not closed:
             continue
         async with runtime.sessions() as session, session.begin():
             subscription = await repository.find(session, identifier, lock=True)
