@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 import asyncpg
@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from starlette.routing import Route
 
-from ndx_chassis import health, problems
+from ndx_chassis import consents, health, problems
 from ndx_chassis.agreements import AgreementBook
 from ndx_chassis.consumer import Subscription
 from ndx_chassis.db import make_engine, make_sessions
@@ -131,6 +131,8 @@ class ServiceSpec:
 
 def build_app(spec: ServiceSpec) -> FastAPI:
     """Return the application; nothing runs and nothing is connected before its lifespan starts."""
+    if spec.uses_agreements:
+        spec = replace(spec, subscriptions=[*spec.subscriptions, consents.subscription(spec.name)])
     settings = spec.settings
     engine = make_engine(settings)
     runtime = Runtime(

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ndx_chassis.agreements import Grant
 from ndx_chassis.caller import Caller
+from ndx_chassis.consents import require_consent
 from ndx_chassis.ids import new_id
 from ndx_chassis.last_writes import write_last
 from ndx_chassis.metrics import gauge
@@ -99,7 +100,14 @@ async def disclose(
     field_groups: Iterable[FieldGroup],
     outcome: Outcome,
 ) -> None:
-    """Record that the caller learnt something about the subjects (personal IDs)."""
+    """Record that the caller learnt something about the subjects (personal IDs).
+
+    Raises:
+        ConsentMissing: the agreement gives it only with their consent; nothing of the transaction stays.
+    """
+    wanted = list(field_groups)
+    if grant is not None:
+        await require_consent(session, caller, grant, subjects=subjects, field_groups=wanted)
     write_last(
         session,
         disclosures,
@@ -114,7 +122,7 @@ async def disclose(
             "agreement_version": grant.agreement.version if grant is not None else 0,
             "operation": caller.operation,
             "subjects": list(subjects),
-            "field_groups": sorted(g.value for g in field_groups),
+            "field_groups": sorted(g.value for g in wanted),
             "outcome": outcome.value,
             "request_id": caller.request_id,
             "trace_id": current_trace_id(),

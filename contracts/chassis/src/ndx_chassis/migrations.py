@@ -108,6 +108,22 @@ CREATE TABLE agreements (
 """
 
 
+_CONSENTS = """
+CREATE TABLE consents (
+    consent_id UUID NOT NULL,
+    personal_id TEXT NOT NULL,
+    agency TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    field_groups TEXT[] NOT NULL,
+    given_at TIMESTAMPTZ NOT NULL,
+    valid_until TIMESTAMPTZ NOT NULL,
+    withdrawn_at TIMESTAMPTZ,
+    CONSTRAINT pk_consents PRIMARY KEY (consent_id)
+);
+CREATE INDEX ix_consents_personal_id ON consents (personal_id, agency, purpose)
+"""
+
+
 def folder_of(package: str) -> Path:
     """Return the folder of a service's migrations: `migrations/` beside `src/`."""
     root = os.environ.get("NDX_MIGRATIONS_ROOT")
@@ -169,6 +185,12 @@ def create_runtime_tables(op: Any) -> None:
     # Records of disclosures and audit entries are written once: the service takes the right to change
     # them away from its own role.
     bind.exec_driver_sql("REVOKE UPDATE, DELETE, TRUNCATE ON disclosures, audit_entries FROM CURRENT_USER")
+
+
+def create_consents(op: Any) -> None:
+    """Create the service's copy of consents: a step of every service's next migration."""
+    for statement in _CONSENTS.strip().split(";\n"):
+        op.get_bind().exec_driver_sql(statement)
 
 
 def main() -> int:

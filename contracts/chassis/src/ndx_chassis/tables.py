@@ -112,3 +112,18 @@ agreements = Table(
     Column("received_at", _TIME, nullable=False, server_default=_NOW),
 )
 """The service's own copy of topic `gateway.agreement.v1`."""
+
+consents = Table(
+    "consents",
+    runtime_metadata,
+    Column("consent_id", UUID(as_uuid=True), primary_key=True),
+    Column("personal_id", Text, nullable=False),
+    Column("agency", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("field_groups", ARRAY(Text), nullable=False),
+    Column("given_at", _TIME, nullable=False),
+    Column("valid_until", _TIME, nullable=False),
+    Column("withdrawn_at", _TIME),
+    Index("ix_consents_personal_id", "personal_id", "agency", "purpose"),
+)
+"""The service's own copy of topic `identity.consent.v1`."""

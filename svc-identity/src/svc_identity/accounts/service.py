@@ -214,6 +214,24 @@ async def show_own_account(session: AsyncSession, citizen: Citizen) -> AccountOu
     return await _shown(session, account)
 
 
+async def require_account(session: AsyncSession, citizen: Citizen) -> None:
+    """Let in a holder, locked or not; raises as `own_number` does for others."""
+    await _required(session, citizen.account_id)
+
+
+async def own_number(session: AsyncSession, citizen: Citizen) -> str:
+    """Return the holder's personal number; the account must be one that may act.
+
+    Raises:
+        AccountNotFound: the token's subject has no account here.
+        AccountIsLocked: it may not be used.
+    """
+    account = await _required(session, citizen.account_id)
+    if account.state is AccountState.LOCKED:
+        raise AccountIsLocked
+    return account.personal_id
+
+
 async def record_own_look(session: AsyncSession, citizen: Citizen, *, action: str) -> Account:
     """Note that a holder looks at what is theirs: an audit entry, for nothing is disclosed to an agency.
 

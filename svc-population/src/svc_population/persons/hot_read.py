@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 from ndx_chassis.agreements import Grant
 from ndx_chassis.app import PlainRoute, Runtime, operation
 from ndx_chassis.caller import caller_of
+from ndx_chassis.consents import require_consent
 from ndx_chassis.errors import FieldError, InvalidInput
 from ndx_chassis.ids import new_id
 from ndx_chassis.telemetry import current_trace_id
@@ -85,6 +86,9 @@ async def get_person(request: Request) -> Response:
         raise InvalidInput(
             errors=[FieldError(field="path.personal_id", code="pattern", detail="twelve digits")]
         )
+    if grant.agreement.conditions.consent_required:
+        async with runtime.sessions() as session:
+            await require_consent(session, caller, grant, subjects=[personal_id], field_groups=wanted.groups)
     scope = grant.agreement.admin_scope
     desk: LookupDesk = runtime.extras[DESK]
     row = await desk.ask(

@@ -1,6 +1,7 @@
 """Change events: what happened, to which entity, which version; never more personal data than ids."""
 
 from ndx_contracts.events.civil_registry import BirthRegistered, DeathRegistered
+from ndx_contracts.events.consents import ConsentChanged
 from ndx_contracts.events.envelope import EventData
 from ndx_contracts.events.gateway import (
     AgencyChanged,
@@ -39,6 +40,7 @@ EVENTS: tuple[type[EventData], ...] = (
     ActivationCodeIssued,
     DependantAttached,
     DependantDetached,
+    ConsentChanged,
     EntitlementOpened,
     EntitlementEnded,
     DependantRegistered,
@@ -63,6 +65,7 @@ __all__ = [
     "AgreementChanged",
     "BirthRegistered",
     "CertificateExpiring",
+    "ConsentChanged",
     "DeathRegistered",
     "DependantAttached",
     "DependantDetached",

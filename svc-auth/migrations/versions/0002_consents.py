@@ -1,0 +1,15 @@
+"""Consents: the service's own copy."""
+
+from alembic import op
+from ndx_chassis.migrations import create_consents
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    create_consents(op)
+
+
+def downgrade() -> None:
+    raise NotImplementedError("schema changes go forward only")
