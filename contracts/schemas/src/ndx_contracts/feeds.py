@@ -207,7 +207,6 @@ OPERATIONS: Mapping[str, tuple[FedEvent, People]] = {
 """What agreements may grant of feeds, by operation name."""
 
 NOT_FED: Mapping[str, str] = {
-    "gateway.agency-changed.v1": "the exchange's own register: GET /v1/agencies lists it",
     "identity.consent-changed.v1": "a holder's own affair: ndx explain and the call itself tell of it",
     "identity.account-locked.v1": "names an account, not a person; the log-in alone acts on it",
     "identity.account-unlocked.v1": "names an account, not a person; the log-in alone acts on it",
