@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ndx_chassis.app import Runtime
-from ndx_chassis.consumer import Subscription, handle_or_park
+from ndx_chassis.consumer import Subscription, handle_or_park, handle_together
 from ndx_chassis.ids import new_id
 from ndx_chassis.inbox import Parcel, retry_due
 from ndx_contracts.events import BirthRegistered, PersonChanged
@@ -34,6 +34,60 @@ def parcel(data: BirthRegistered) -> Parcel:
 
 def births_of(runtime: Runtime, app: Any) -> list[Subscription]:
     return [s for s in app.state.spec.subscriptions if s.topic == BirthRegistered.TOPIC]
+
+
+SIBLINGS = [f"0792260001{n:02}" for n in range(40)]
+
+
+def newborn(name: str = "Hòa", birth_date: str = "2026-11-20") -> dict[str, Any]:
+    return {"name": ("Nguyễn", "Minh", name), "birth_date": birth_date, "sex": "MALE"}
+
+
+class TestManyBirths:
+    async def test_each_child_of_a_fetch_is_opened_once_also_when_it_comes_again(
+        self, people: Any, birth: Make, emitted: Make, app: Any, runtime: Runtime, session: AsyncSession
+    ) -> None:
+        people.update({number: newborn(f"Hòa {number}") for number in SIBLINGS})
+        parcels = [parcel(birth(number)) for number in SIBLINGS]
+        (subscription,) = births_of(runtime, app)
+        await handle_together(runtime, subscription, parcels)
+        await handle_together(runtime, subscription, [*parcels, parcel(birth(SIBLINGS[0])), parcel(birth())])
+        opened = [e["data"]["personal_id"] for e in await emitted()]
+        assert sorted(opened) == sorted([*SIBLINGS, CHILD])
+        names = {row["personal_id"]: row["name"] for row in await rows(session, "participants")}
+        assert names[SIBLINGS[7]] == f"Nguyễn Minh Hòa {SIBLINGS[7]}"
+
+    async def test_one_whom_nobody_knows_waits_and_the_others_are_opened(
+        self, people: Any, birth: Make, emitted: Make, app: Any, runtime: Runtime, session: AsyncSession
+    ) -> None:
+        people.update({number: newborn() for number in SIBLINGS[:4]})
+        (subscription,) = births_of(runtime, app)
+        await handle_together(runtime, subscription, [parcel(birth(number)) for number in SIBLINGS[:5]])
+        opened = [e["data"]["personal_id"] for e in await emitted()]
+        assert sorted(opened) == SIBLINGS[:4]
+        assert [row["state"] for row in await rows(session, "inbox")].count("WAITING") == 1
+
+    async def test_each_follows_its_own_rule_and_its_own_death(
+        self,
+        people: Any,
+        birth: Make,
+        death: Make,
+        deliver: Make,
+        emitted: Make,
+        app: Any,
+        runtime: Runtime,
+    ) -> None:
+        first, dead, grown = SIBLINGS[:3]
+        people.update({first: newborn(), dead: newborn(), grown: newborn(birth_date="2012-01-05")})
+        await deliver(death(date(2026, 11, 22), dead))
+        (subscription,) = births_of(runtime, app)
+        await handle_together(runtime, subscription, [parcel(birth(n)) for n in (first, dead, grown)])
+        told = sorted((e["type"], e["data"]["personal_id"]) for e in await emitted())
+        assert told == [
+            ("insurance.entitlement-ended.v1", dead),
+            ("insurance.entitlement-opened.v1", first),
+            ("insurance.entitlement-opened.v1", dead),
+        ]
 
 
 class TestBirth:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ndx_chassis.app import Runtime
-from ndx_chassis.consumer import handle_or_park
+from ndx_chassis.consumer import handle_or_park, handle_together
 from ndx_chassis.ids import new_id
 from ndx_chassis.inbox import Parcel, retry_due
 from ndx_contracts.events import BirthRegistered
@@ -30,6 +30,45 @@ async def rows(session: AsyncSession, table: str) -> list[dict[str, Any]]:
 async def payers(emitted: Make) -> list[tuple[str | None, str]]:
     counted = [e["data"] for e in await emitted() if e["type"] == "tax.dependant-registered.v1"]
     return [(d["taxpayer_personal_id"], d["from_month"]) for d in counted]
+
+
+class TestManyBirths:
+    async def test_each_child_of_a_fetch_is_counted_with_its_own_parent(
+        self,
+        people: Any,
+        register: Make,
+        deliver: Make,
+        birth: Make,
+        death: Make,
+        emitted: Make,
+        app: Any,
+        runtime: Runtime,
+        session: AsyncSession,
+    ) -> None:
+        others = [f"0792260001{n:02}" for n in range(20)]
+        people.update({n: {"name": ("Nguyễn", "Minh", n), "birth_date": "2026-11-20"} for n in others})
+        await register(FATHER)
+        await deliver(death(others[2], date(2026, 11, 22)))
+        births = [
+            birth(),
+            birth(others[0], mother=None, father=None),
+            *(birth(number, mother=None) for number in others[1:]),
+        ]
+        (subscription,) = (s for s in app.state.spec.subscriptions if s.topic == BirthRegistered.TOPIC)
+        parcels = [
+            Parcel(b.TOPIC, b.key, b.model_dump_json(), {ce.CE_ID: str(new_id()), ce.CE_TYPE: b.TYPE})
+            for b in births
+        ]
+        for _ in range(2):
+            await handle_together(runtime, subscription, parcels)
+        told = [e["data"] for e in await emitted() if e["type"] == "tax.dependant-registered.v1"]
+        counted = {d["dependant_personal_id"]: d["taxpayer_personal_id"] for d in told}
+        assert len(told) == len(counted) == 21
+        assert counted[others[0]] is None
+        assert {counted[n] for n in (CHILD, *others[1:])} == {FATHER}
+        states = {row["personal_id"]: row["state"] for row in await rows(session, "dependants")}
+        assert (states[CHILD], states[others[0]], states[others[2]]) == ("CLAIMED", "UNCLAIMED", "CLOSED")
+        assert len(await rows(session, "claims")) == 20
 
 
 class TestBirth:
