@@ -295,6 +295,23 @@ class TestTally:
         assert await control.used() == 100
         assert envoy.call(5) == 0
 
+    async def test_after_a_long_absence_what_is_left_is_assigned_anew(
+        self, control: Service, agreed: Do
+    ) -> None:
+        await agreed(per_day=100)
+        envoy = Envoy(1)
+        envoy.call(1)
+        await control.count(envoy)
+        envoy.call(59)
+        await control.count(envoy)
+        control.desk = Desk()
+        control.now += service.BACK_WITHIN
+        other = Envoy(1)  # it started while nobody was there, and has no assignment
+        other.call(10)
+        other.fresh.clear()
+        (order,) = await control.count(other)
+        assert order.calls == 30
+
     async def test_an_envoy_that_was_restarted_gets_what_is_left(self, control: Service, agreed: Do) -> None:
         await agreed(per_day=100)
         envoy = Envoy(1)

@@ -12,7 +12,7 @@ from gateway.quotas import repository
 from gateway.quotas.desk import Desk
 from gateway.quotas.periods import Period
 from gateway.quotas.spent import Spent
-from gateway.xds.quota_server import QuotaServer
+from gateway.xds.quota_server import EvenPace, QuotaServer
 from ndx_chassis.app import Runtime
 from ndx_contracts.agreements import AgencyClass, Agreement, Quotas
 from ndx_testing.bus import AGREEMENTS, Bus, agreement
@@ -117,20 +117,33 @@ class TestDailyQuota:
             def sessions(self) -> Any:
                 raise ConnectionRefusedError
 
-        # 24 a day are one an hour.
-        async with quota_service(live, Away()) as server, live.caller(CLINIC) as clinic:
-            await live.apply(agreements=clinics("DSA-H79.001-7", per_day=24))
+        async with quota_service(live, Away()) as server:
+            await self.even_pace(live, server, "DSA-H79.001-7", "DSA-H79.001-8")
+        await live.grpc.stop(grace=None)
+        await live.start_control_plane()
+
+    async def test_nor_is_it_when_only_the_standby_is_there(self, live: Bus) -> None:
+        standby = EvenPace()
+        await live.grpc.stop(grace=None)
+        await live.start_control_plane(standby)
+        await self.even_pace(live, standby, "DSA-H79.001-5", "DSA-H79.001-6")
+        await live.grpc.stop(grace=None)
+        await live.start_control_plane()
+
+    @staticmethod
+    async def even_pace(live: Bus, server: QuotaServer | EvenPace, first: str, second: str) -> None:
+        """Use two agreements of 24 calls a day, which are one an hour; the first opens Envoy's line."""
+        async with live.caller(CLINIC) as clinic:
+            await live.apply(agreements=clinics(first, per_day=24))
             assert (await clinic.get(UNITS)).status_code == 200
             await until(lambda: server.envoys, what="Envoy's line")
-            await live.apply(agreements=clinics("DSA-H79.001-8", per_day=24))
+            await live.apply(agreements=clinics(second, per_day=24))
 
             async def one(status: int) -> bool:
                 return (await clinic.get(UNITS)).status_code == status
 
             assert await one(200)
             await until(lambda: one(429), what="the even pace")
-        await live.grpc.stop(grace=None)
-        await live.start_control_plane()
 
 
 class TestMonthlyQuota:

@@ -135,10 +135,9 @@ async def grants(session: AsyncSession, groups: Collection[Group], since: dateti
     return found
 
 
-async def other_sources(session: AsyncSession, source: UUID, since: datetime) -> set[UUID]:
-    """Return the other control planes that live."""
-    others = select(QuotaSource.id).where(QuotaSource.id != source, QuotaSource.seen_at > since)
-    return set((await session.scalars(others)).all())
+async def sources(session: AsyncSession, since: datetime) -> set[UUID]:
+    """Return the control planes that have counted something since then."""
+    return set((await session.scalars(select(QuotaSource.id).where(QuotaSource.seen_at > since))).all())
 
 
 async def spent(session: AsyncSession, period: Period, starts_on: date) -> Sequence[QuotaUse]:

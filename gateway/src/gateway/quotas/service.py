@@ -37,6 +37,8 @@ THRESHOLDS = (100, 80)
 """Percent of a quota at which an event tells of it, the highest first."""
 SILENT_AFTER = timedelta(seconds=15)
 """A control plane that has counted nothing for so long has no Envoys any more."""
+BACK_WITHIN = timedelta(seconds=60)
+"""After a longer absence of the control plane an Envoy may be another one than before, and begins anew."""
 
 
 @dataclass(slots=True)
@@ -94,9 +96,10 @@ async def _holders(session: AsyncSession, desk: Desk, batch: Batch, now: datetim
             waiting[place[1]].append(place)
         taken = {h.id for h in desk.holders.values()}
         groups = {group_of(bucket) for _, bucket in back}
+        lately = await repository.sources(session, now - BACK_WITHIN)
         for row in await repository.grants(session, groups, now - TIME_TO_LIVE):
             bucket = Bucket(row.agency, row.agreement_id, row.cost)
-            if row.id in taken or not waiting[bucket]:
+            if row.id in taken or row.source not in lately or not waiting[bucket]:
                 continue
             found[waiting[bucket].pop()] = Holder(
                 bucket,
@@ -204,7 +207,7 @@ async def _foreign(
     session: AsyncSession, desk: Desk, groups: Iterable[Group], here: set[UUID], now: datetime
 ) -> dict[Group, list[Holder]]:
     """Return what Envoys hold that are connected to other control planes."""
-    others = await repository.other_sources(session, desk.source, now - SILENT_AFTER)
+    others = await repository.sources(session, now - SILENT_AFTER) - {desk.source}
     found: dict[Group, list[Holder]] = {}
     if others:
         for row in await repository.grants(session, set(groups), now - TIME_TO_LIVE):

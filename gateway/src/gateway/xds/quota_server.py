@@ -70,6 +70,11 @@ def answer_of(order: Order, answer: Any) -> None:
         tokens.fill_interval.seconds = _NEVER
 
 
+def even_pace(answer: Any, bucket: Bucket) -> None:
+    """Give a bucket an assignment that ends at once: Envoy then keeps to the quota's even pace."""
+    _assign(answer, bucket, 1).blanket_rule = _Blanket.ALLOW_ALL
+
+
 class QuotaServer(protos.rlqs_pb2_grpc.RateLimitQuotaServiceServicer):  # type: ignore[misc]  # untyped stubs
     """Serves the Envoys that are connected to this control plane; one task counts for all of them."""
 
@@ -202,7 +207,7 @@ class QuotaServer(protos.rlqs_pb2_grpc.RateLimitQuotaServiceServicer):  # type: 
             unknown = place not in self._desk.holders and place not in self._helped
             if unknown and report.fresh and report.stream in self._streams:
                 answer = protos.rlqs_pb2.RateLimitQuotaResponse()
-                _assign(answer, report.bucket, 1).blanket_rule = _Blanket.ALLOW_ALL
+                even_pace(answer, report.bucket)
                 self._streams[report.stream].put_nowait(answer)
                 self._helped.add(place)
 
@@ -213,3 +218,28 @@ class QuotaServer(protos.rlqs_pb2_grpc.RateLimitQuotaServiceServicer):  # type: 
             await asyncio.wait_for(self._count_all(), seconds)
         except TimeoutError:
             log.error("quota_use_lost", batches=len(self._batches))
+
+
+class EvenPace(protos.rlqs_pb2_grpc.RateLimitQuotaServiceServicer):  # type: ignore[misc]  # untyped stubs
+    """Stands in while there is no control plane: counts nothing, and opens the gate for nobody."""
+
+    def __init__(self) -> None:
+        self.envoys = 0
+
+    async def StreamRateLimitQuotas(  # noqa: N802 - the protocol's name
+        self, requests: AsyncIterator[Any], context: grpc.aio.ServicerContext[Any, Any]
+    ) -> AsyncIterator[Any]:
+        """Let new buckets keep to the even pace; those that have an assignment go on with it."""
+        del context
+        self.envoys += 1
+        try:
+            async for report in requests:
+                answer = protos.rlqs_pb2.RateLimitQuotaResponse()
+                for usage in report.bucket_quota_usages:
+                    bucket = bucket_of(usage)
+                    if bucket is not None and usage.time_elapsed.seconds == 0:
+                        even_pace(answer, bucket)
+                if answer.bucket_action:
+                    yield answer
+        finally:
+            self.envoys -= 1

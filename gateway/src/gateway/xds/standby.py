@@ -22,6 +22,7 @@ from ndx_chassis.telemetry import configure_logging, log
 
 from gateway.settings import Settings
 from gateway.xds import protos
+from gateway.xds.quota_server import EvenPace
 from gateway.xds.resources import Resource, Resources
 from gateway.xds.server import ConfigServer, serve
 
@@ -196,7 +197,10 @@ async def run(settings: Settings) -> None:
         settings.configuration_file or settings.state_dir / "configuration.kept",
     )
     server = await serve(
-        standby.server, address=f"127.0.0.1:{settings.standby_port}", folder=settings.state_dir
+        standby.server,
+        address=f"127.0.0.1:{settings.standby_port}",
+        folder=settings.state_dir,
+        quotas=EvenPace(),
     )
     following = asyncio.create_task(standby.run())
     stopped = asyncio.Event()
