@@ -63,7 +63,11 @@ def insurer(agree: Callable[..., Any], as_agency: Callable[..., dict[str, str]])
     groups = [g for g in FieldGroup if g in POPULATION_GROUPS]
     agree(
         "G03",
-        {"population.get_person": groups, "population.verify_person": groups},
+        {
+            "population.get_person": groups,
+            "population.verify_person": groups,
+            "population.lookup_persons": groups,
+        },
         purposes=["SOCIAL_INSURANCE"],
     )
     return as_agency("G03", system="insurance-link", purpose="SOCIAL_INSURANCE")

@@ -9,6 +9,7 @@ import pytest
 from ndx_chassis.ids import new_id
 from ndx_contracts.events import BirthRegistered, PersonDeceased
 from ndx_contracts.field_groups import FieldGroup
+from ndx_contracts.population import PERSON_LOOKUPS_PATH
 from ndx_contracts.purposes import Purpose
 from ndx_testing.gateway import Call, RecordingGateway
 
@@ -30,16 +31,21 @@ def people(gateway: RecordingGateway) -> dict[str, dict[str, Any]]:
         FATHER: {"name": ("Nguyễn", None, "An"), "birth_date": "1993-07-01"},
     }
 
-    def answer(call: Call) -> dict[str, Any]:
-        person = known[call.path["personal_id"]]
+    def shown(number: str) -> dict[str, Any]:
+        person = known[number]
         surname, middle, given = person["name"]
         return {
-            "personal_id": call.path["personal_id"],
+            "personal_id": number,
             "birth_name": {"surname": surname, "middle_name": middle, "given_name": given},
             "birth_date": person["birth_date"],
         }
 
-    gateway.answers("GET", GET_PERSON, json=answer)
+    def many(call: Call) -> dict[str, Any]:
+        numbers = call.json["personal_ids"]
+        return {"items": [{"personal_id": n, "person": shown(n) if n in known else None} for n in numbers]}
+
+    gateway.answers("GET", GET_PERSON, json=lambda call: shown(call.path["personal_id"]))
+    gateway.answers("POST", PERSON_LOOKUPS_PATH, json=many)
     return known
 
 

@@ -1,9 +1,8 @@
 """The one road: calls to other domains go through the gateway, under this service's own certificate."""
 
-import asyncio
 import re
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -22,10 +21,7 @@ from ndx_chassis.telemetry import span, traceparent
 
 _MEMBER = re.compile(r"\{([a-z_]+)\}")
 _Answer = TypeVar("_Answer", bound=BaseModel)
-_Found = TypeVar("_Found")
 _RETRIABLE = frozenset({408, 425, 429})
-CALLS_AT_ONCE = 16
-"""Of one batch: others of this service call at the same time, over the same connections."""
 
 
 class ProviderUnavailable(DomainError):
@@ -170,25 +166,6 @@ class GatewayClient:
         for client in [*self._retired, self._client]:
             if client is not None:
                 await client.close()
-
-
-async def call_for_each(
-    subjects: Sequence[str], call: Callable[[str], Awaitable[_Found]]
-) -> dict[str, _Found]:
-    """Make one call for each subject, some at the same time.
-
-    Raises:
-        Whatever the first failed call raised, when none is on its way any more.
-    """
-    found: dict[str, _Found] = {}
-    for first in range(0, len(subjects), CALLS_AT_ONCE):
-        some = subjects[first : first + CALLS_AT_ONCE]
-        answers = await asyncio.gather(*map(call, some), return_exceptions=True)
-        for subject, answer in zip(some, answers, strict=True):
-            if isinstance(answer, BaseException):
-                raise answer
-            found[subject] = answer
-    return found
 
 
 def read_answer(reply: Reply, model: type[_Answer]) -> _Answer:

@@ -7,11 +7,13 @@ refusal of the request is never taken for a refusal of the call.
 
 `GET /population/v1/persons/{personal_id}` answers the field groups that are asked for. A caller writes down
 what it reads as a `PersonReading`; its members are the groups it asks for, so nothing is asked in vain.
+`POST /population/v1/person-lookups` answers the same of many people at once, with a record of each.
 """
 
+from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
@@ -104,6 +106,15 @@ class PersonalIdRequestOut(Output):
 
 
 PERSON_PATH = "/population/v1/persons/{personal_id}"
+PERSON_LOOKUPS_PATH = "/population/v1/person-lookups"
+MOST_LOOKUPS = 1_000
+
+
+class PersonLookupIn(Input):
+    """Many people and the field groups that are wanted of each; a number that comes twice counts once."""
+
+    personal_ids: Annotated[tuple[PersonalId, ...], Field(min_length=1, max_length=MOST_LOOKUPS)]
+    fields: Annotated[tuple[FieldGroup, ...], Field(min_length=1)]
 
 
 class PersonName(Reading):
@@ -137,3 +148,28 @@ class PersonReading(Reading):
     def query(cls) -> dict[str, str]:
         """Return the query of `PERSON_PATH` that asks for exactly these groups."""
         return {"fields": ",".join(group.value for group in cls.field_groups())}
+
+    @classmethod
+    def lookups(cls, personal_ids: Sequence[str]) -> dict[str, list[str]]:
+        """Return the body for `PERSON_LOOKUPS_PATH` that asks for exactly these groups of these people."""
+        return {"personal_ids": list(personal_ids), "fields": [group.value for group in cls.field_groups()]}
+
+
+_Person = TypeVar("_Person", bound=PersonReading)
+
+
+class PersonFound(Reading, Generic[_Person]):
+    """One person of many; null = nobody, or outside the agreement's scope."""
+
+    personal_id: PersonalId
+    person: _Person | None
+
+
+class PersonsFound(Reading, Generic[_Person]):
+    """An answer of `PERSON_LOOKUPS_PATH` as its reader wants it: `PersonsFound[MyPerson]`."""
+
+    items: tuple[PersonFound[_Person], ...]
+
+    def by_number(self) -> dict[str, _Person | None]:
+        """Return each answer by the number that was asked for."""
+        return {item.personal_id: item.person for item in self.items}

@@ -3,9 +3,17 @@
 from collections.abc import Sequence
 from datetime import date
 
-from ndx_chassis.gateway_client import GatewayClient, ProviderAnswerUnusable, call_for_each, read_answer
+from ndx_chassis.gateway_client import GatewayClient, ProviderAnswerUnusable, ProviderRefused, read_answer
 from ndx_contracts.personal_ids import PersonalId
-from ndx_contracts.population import PERSON_PATH, PersonName, PersonReading, Sex
+from ndx_contracts.population import (
+    MOST_LOOKUPS,
+    PERSON_LOOKUPS_PATH,
+    PERSON_PATH,
+    PersonName,
+    PersonReading,
+    PersonsFound,
+    Sex,
+)
 from ndx_contracts.purposes import Purpose
 
 
@@ -40,5 +48,21 @@ async def fetch_person(gateway: GatewayClient, personal_id: str) -> InsuredPerso
 
 
 async def fetch_people(gateway: GatewayClient, personal_ids: Sequence[str]) -> dict[str, InsuredPerson]:
-    """Ask like `fetch_person` for each of these numbers."""
-    return await call_for_each(personal_ids, lambda number: fetch_person(gateway, number))
+    """Ask for each of these numbers, many in one call; raises as `fetch_person` does."""
+    if len(personal_ids) == 1:
+        return {personal_ids[0]: await fetch_person(gateway, personal_ids[0])}
+    found: dict[str, InsuredPerson] = {}
+    for start in range(0, len(personal_ids), MOST_LOOKUPS):
+        some = personal_ids[start : start + MOST_LOOKUPS]
+        reply = await gateway.call(
+            "POST", PERSON_LOOKUPS_PATH, purpose=Purpose.SOCIAL_INSURANCE, json=InsuredPerson.lookups(some)
+        )
+        for asked, person in read_answer(reply, PersonsFound[InsuredPerson]).by_number().items():
+            if person is None:
+                raise ProviderRefused(404, "person-not-found")
+            if person.personal_id != asked:
+                raise ProviderAnswerUnusable("The answer is about another number.")
+            found[asked] = person
+    if found.keys() != set(personal_ids):
+        raise ProviderAnswerUnusable("The answer is about other numbers.")
+    return found

@@ -1,4 +1,4 @@
-"""HTTP door of persons: verify; the read itself is the plain route of `hot_read`."""
+"""HTTP door of persons: verify, look up many; the read of one is the plain route of `hot_read`."""
 
 from fastapi import APIRouter, Response
 from ndx_chassis.agreements import GrantDep
@@ -7,13 +7,34 @@ from ndx_chassis.caller import CallerDep
 from ndx_chassis.db import SessionDep
 from ndx_contracts.field_groups import FieldGroup
 from ndx_contracts.personal_ids import PersonalId
+from ndx_contracts.population import PersonLookupIn
 
 from svc_population.persons import verification
-from svc_population.persons.schemas import GROUP_OF_CLAIM, VerifyIn, VerifyOut
+from svc_population.persons.hot_read import GROUPS, get_persons
+from svc_population.persons.schemas import GROUP_OF_CLAIM, PersonLookupsOut, VerifyIn, VerifyOut
 from svc_population.settings import settings_of
 
 router = APIRouter(prefix="/population/v1", tags=["persons"])
+LOOKUPS_COST = 20
+"""Quota units of one request for up to 1,000 people."""
 _CLAIMED = sorted({*GROUP_OF_CLAIM.values(), FieldGroup.DEATH_OR_MISSING_DATE})
+
+
+@router.post(
+    "/person-lookups",
+    response_model=PersonLookupsOut,
+    openapi_extra=operation(
+        door="agency", personal_data=True, field_groups=GROUPS, cost=LOOKUPS_COST, changes="NOTHING"
+    ),
+)
+async def lookup_persons(
+    body: PersonLookupIn, runtime: RuntimeDep, caller: CallerDep, grant: GrantDep
+) -> Response:
+    return Response(
+        await get_persons(runtime, caller, grant, body),
+        media_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )
 
 
 @router.post(

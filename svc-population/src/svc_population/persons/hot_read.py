@@ -1,5 +1,6 @@
 """`get_person` without FastAPI's machinery: the same caller, agreement and problem handling, less work."""
 
+import asyncio
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -7,13 +8,14 @@ from urllib.parse import parse_qs
 
 from ndx_chassis.agreements import Grant
 from ndx_chassis.app import PlainRoute, Runtime, operation
-from ndx_chassis.caller import caller_of
+from ndx_chassis.caller import Caller, caller_of
 from ndx_chassis.consents import require_consent
 from ndx_chassis.errors import FieldError, InvalidInput
 from ndx_chassis.ids import new_id
 from ndx_chassis.telemetry import current_trace_id
 from ndx_contracts.field_groups import POPULATION_GROUPS, FieldGroup
 from ndx_contracts.personal_ids import PERSONAL_ID_PATTERN
+from ndx_contracts.population import PersonLookupIn
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -28,6 +30,8 @@ NAME = "population.get_person"
 DESK = "persons.lookup_desk"
 GROUPS = [g for g in FieldGroup if g in POPULATION_GROUPS]
 _BY_NAME: dict[str, FieldGroup] = {g.value: g for g in GROUPS}
+_AT_ONCE = 250
+"""Lookups of one request that wait at the same time: others come in between."""
 _NUMBER = re.compile(PERSONAL_ID_PATTERN)
 
 
@@ -89,30 +93,8 @@ async def get_person(request: Request) -> Response:
     if grant.agreement.conditions.consent_required:
         async with runtime.sessions() as session:
             await require_consent(session, caller, grant, subjects=[personal_id], field_groups=wanted.groups)
-    scope = grant.agreement.admin_scope
     desk: LookupDesk = runtime.extras[DESK]
-    row = await desk.ask(
-        Lookup(
-            personal_id=personal_id,
-            provinces=_codes(scope.provinces, grant),
-            communes=_codes(scope.communes, grant),
-            want_family=wanted.family,
-            want_household=wanted.household,
-            want_cards=wanted.cards,
-            id=new_id(),
-            agency=caller.agency,
-            system=caller.system,
-            officer=caller.officer,
-            case_id=caller.case_id,
-            purpose=caller.purpose,
-            agreement=caller.agreement,
-            agreement_version=grant.agreement.version,
-            operation=NAME,
-            field_groups=wanted.names,
-            request_id=caller.request_id,
-            trace_id=current_trace_id(),
-        )
-    )
+    row = await desk.ask(_lookup(caller, grant, wanted, personal_id))
     if not row["shown"]:
         raise PersonNotFound
     return Response(
@@ -120,6 +102,53 @@ async def get_person(request: Request) -> Response:
         media_type="application/json",
         headers={"Cache-Control": "no-store", "ETag": f'"{row["version"]}"'},
     )
+
+
+def _lookup(caller: Caller, grant: Grant, wanted: _Wanted, personal_id: str) -> Lookup:
+    scope = grant.agreement.admin_scope
+    return Lookup(
+        personal_id=personal_id,
+        provinces=_codes(scope.provinces, grant),
+        communes=_codes(scope.communes, grant),
+        want_family=wanted.family,
+        want_household=wanted.household,
+        want_cards=wanted.cards,
+        id=new_id(),
+        agency=caller.agency,
+        system=caller.system,
+        officer=caller.officer,
+        case_id=caller.case_id,
+        purpose=caller.purpose,
+        agreement=caller.agreement,
+        agreement_version=grant.agreement.version,
+        operation=caller.operation,
+        field_groups=wanted.names,
+        request_id=caller.request_id,
+        trace_id=current_trace_id(),
+    )
+
+
+async def get_persons(runtime: Runtime, caller: Caller, grant: Grant, asked: PersonLookupIn) -> bytes:
+    """Answer many lookups, in their order, with a record of each; one that is not shown has null.
+
+    Raises:
+        FieldGroupNotCovered: the agreement does not cover one of the groups; nobody is looked up then.
+        ServiceOverloaded, DatabaseUnavailable: some may have been recorded, nobody is told.
+    """
+    wanted = _wanted(f"fields={','.join(asked.fields)}".encode())
+    grant.require_field_groups(wanted.groups)
+    desk: LookupDesk = runtime.extras[DESK]
+    numbers = list(dict.fromkeys(asked.personal_ids))
+    found: list[bytes] = []
+    for start in range(0, len(numbers), _AT_ONCE):
+        some = numbers[start : start + _AT_ONCE]
+        rows = await asyncio.gather(*(desk.ask(_lookup(caller, grant, wanted, number)) for number in some))
+        found += [
+            b'{"personal_id":"%b","person":%b}'
+            % (number.encode(), answer(row, wanted.groups) if row["shown"] else b"null")
+            for number, row in zip(some, rows, strict=True)
+        ]
+    return b'{"items":[%b]}' % b",".join(found)
 
 
 _ROUTE = Route("/population/v1/persons/{personal_id}", get_person, methods=["GET"], name="get_person")

@@ -120,6 +120,19 @@ class PersonOut(Output):
     other_information: dict[str, Any] | None = None
 
 
+class PersonLookupOut(Output):
+    """One answer: whom was asked for, and the person; null = nobody, or not within the agreement's scope."""
+
+    personal_id: PersonalId
+    person: PersonOut | None
+
+
+class PersonLookupsOut(Output):
+    """As many answers as different numbers were asked for, in their order."""
+
+    items: tuple[PersonLookupOut, ...]
+
+
 class ClaimField(StrEnum):
     """What a claim can be about."""
 
