@@ -62,6 +62,8 @@ def run(create_app: Callable[[SettingsT], FastAPI], settings: SettingsT) -> None
         log_config=None,
         access_log=False,
         server_header=False,
+        # Who called is in headers of the gateway's own; nobody else's word about it counts.
+        proxy_headers=False,
         date_header=False,
         timeout_graceful_shutdown=10,
         timeout_keep_alive=75,
