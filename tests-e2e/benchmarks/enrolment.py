@@ -125,7 +125,7 @@ def _first_call(plane: ControlPlane, out: Path, code: str) -> float:
 def _stopping(plane: ControlPlane, out: Path, code: str, template: str) -> tuple[list[float], list[float]]:
     """Suspend and resume the template; return milliseconds until a clinic is refused, and let in again."""
     place = out / code
-    caller = Credentials(place / "his.crt", place / "his.key", out / "ca.crt")
+    caller = Credentials(key=place / "his.key", certificate=place / "his.crt", ca=out / "ca.crt")
     path = OPERATIONS[0].path.replace("{id}", "1")
     watcher = Watcher(plane.ports["listener"], caller, path, PURPOSE, pause=0.25)
     thread = threading.Thread(target=watcher.run, daemon=True)

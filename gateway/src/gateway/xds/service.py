@@ -22,8 +22,8 @@ from gateway.xds.snapshot import Snapshot
 from gateway.xds.source import EVERYTHING, Source, settings_of
 
 _POLL_SECONDS = 30.0
-_GATHER_SECONDS = 1.0
-"""For how long new certificates wait for more of them: thousands may come in a row, and nobody is stopped."""
+_LONGEST_GATHERING = 1.0
+"""Seconds for which new certificates wait for more of them at most: thousands may come in a row."""
 _LONGEST_WAIT = 1.0
 """Seconds for which routes wait for an Envoy that is busy with former ones, or for more changes to come."""
 
@@ -45,6 +45,10 @@ class Follower:
     noticed: asyncio.Event = field(default_factory=asyncio.Event)
     waiting_since: float | None = None
     """Since when a change has been known that is not in the routes yet."""
+
+    refreshed_at: float = 0.0
+    took: float = 0.0
+    """When the last refreshing ended, and its seconds."""
 
     def __post_init__(self) -> None:
         self.source = Source(self.runtime)
@@ -79,15 +83,27 @@ class Follower:
                 except TimeoutError:
                     self.notice(EVERYTHING)
                 await self._gather()
-                await self._refresh()
+                await self._refresh_timed()
         finally:
             with contextlib.suppress(Exception):
                 await connection.close(timeout=1)
 
+    async def _refresh_timed(self) -> None:
+        started = time.monotonic()
+        await self._refresh()
+        self.refreshed_at = time.monotonic()
+        self.took = self.refreshed_at - started
+
     async def _gather(self) -> None:
-        """Wait for more while nothing but certificates has been issued; anything else ends the wait."""
-        end = time.monotonic() + _GATHER_SECONDS
+        """Wait for more while nothing but certificates has been issued; anything else ends the wait.
+
+        The wait is twice as long as the last refreshing took, counted from its end: on a small exchange, or
+        when certificates are few, there is none to speak of.
+        """
+        end = self.refreshed_at + min(2 * self.took, _LONGEST_GATHERING)
         while self.notices and all(word.startswith("issued ") for word in self.notices):
+            if time.monotonic() >= end:
+                return
             self.noticed.clear()
             try:
                 await asyncio.wait_for(self.noticed.wait(), end - time.monotonic())
