@@ -50,8 +50,8 @@ imports: setup ## import-linter: the direction of imports
 	@.venv/bin/lint-imports --no-cache || { echo "ndx: an import goes the wrong way, see above"; exit 1; }
 
 unit: setup ## unit and integration tests of every package, on a real PostgreSQL
-	@for folder in $(TESTED); do [ -d $$folder ] || continue; echo "ndx: tests of $$folder"; \
-	  $(PY) -m pytest -q -n 2 $$folder || { echo "ndx: a test in $$folder failed, see above"; exit 1; }; done
+	@echo "ndx: unit and integration tests"
+	@$(PY) -m pytest -q -n 2 $(TESTED) || { echo "ndx: a unit or integration test failed, see above"; exit 1; }
 
 integration: unit ## the same: unit and integration tests share real parts
 
