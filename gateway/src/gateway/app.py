@@ -32,6 +32,7 @@ from gateway.quotas.endpoints import router as quotas
 from gateway.rotation import jobs as rotation_jobs
 from gateway.rotation.endpoints import router as rotation
 from gateway.settings import Settings
+from gateway.signing_keys.endpoints import router as signing_keys
 from gateway.xds import service as xds
 from gateway.xds.endpoints import router as configuration
 
@@ -63,6 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 calls,
                 ledger,
                 configuration,
+                signing_keys,
                 feeds,
                 feed_operators,
             ],

@@ -8,14 +8,16 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 from ndx_contracts.agreements import Agreement, AgreementState
+from ndx_contracts.events import AgreementChanged
 from ndx_contracts.field_groups import FieldGroup
 from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from ndx_chassis.caller import Caller, CallerDep
 from ndx_chassis.errors import DomainError, Kind
+from ndx_chassis.reader import follow
 from ndx_chassis.tables import agreements as table
 from ndx_chassis.telemetry import log
 
@@ -74,6 +76,12 @@ class CaseMissing(DomainError):
     code = "case-missing"
     title = "The agreement asks for the dossier in NDX-Case-Id"
     title_vi = "Thỏa thuận yêu cầu mã hồ sơ trong NDX-Case-Id"
+
+
+class SignatureMissing(DomainError):
+    code = "signature-missing"
+    title = "The agreement asks for a signed call"
+    title_vi = "Thỏa thuận yêu cầu ký số yêu cầu"
 
 
 class OutsideAdminScope(DomainError):
@@ -163,13 +171,24 @@ class AgreementBook:
             statement.on_conflict_do_update(index_elements=[table.c.agreement_id], set_=values)
         )
 
+    async def follow(self, sessions: async_sessionmaker[AsyncSession], servers: str) -> None:
+        """Take and store what the topic brings, for ever."""
+
+        async def take(value: bytes) -> None:
+            agreement = AgreementChanged.model_validate_json(value, extra="ignore")
+            self.put(agreement)
+            async with sessions() as session, session.begin():
+                await self.store(session, agreement)
+
+        await follow(AgreementChanged.TOPIC, servers, take, self.synchronised)
+
     def grant(self, caller: Caller, *, purpose_needed: bool = True) -> Grant:
         """Return what the caller may get; only operations on personal data need a purpose.
 
         Raises:
             AgreementNotSynchronised: the agreement is new and its event has not arrived.
             NoAgreement, AgreementSuspended, AgreementExpired, PurposeNotCovered,
-            OfficerMissing, CaseMissing, OutsideAgreedHours: as their codes say.
+            OfficerMissing, CaseMissing, SignatureMissing, OutsideAgreedHours: as their codes say.
         """
         agreement = self._by_id.get(caller.agreement)
         if agreement is None:
@@ -203,6 +222,8 @@ def check(agreement: Agreement, caller: Caller, *, purpose_needed: bool, now: da
         raise OfficerMissing
     if conditions.case_required and not caller.case_id:
         raise CaseMissing
+    if conditions.signature_required and not caller.signed:
+        raise SignatureMissing
     hours = conditions.time_of_day
     # Here and not at the gateway: a clock needs no control plane that switches it.
     if hours is not None and not hours.covers(local.time()):

@@ -8,14 +8,13 @@ from typing import Annotated, Any
 
 import asyncpg
 from fastapi import APIRouter, Depends, FastAPI, Request
-from ndx_contracts.events.gateway import AgreementChanged
 from ndx_contracts.field_groups import FieldGroup
 from ndx_contracts.problems import MEDIA_TYPE, Problem
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from starlette.routing import Route
 
-from ndx_chassis import consents, health, problems
+from ndx_chassis import consents, health, problems, signing
 from ndx_chassis.agreements import AgreementBook
 from ndx_chassis.consumer import Subscription
 from ndx_chassis.db import make_engine, make_sessions
@@ -26,7 +25,7 @@ from ndx_chassis.jobs import Job, lead, run_job
 from ndx_chassis.metrics import Metrics
 from ndx_chassis.metrics import router as metrics_router
 from ndx_chassis.middleware import RequestFrame
-from ndx_chassis.reader import Reader, by_group, follow
+from ndx_chassis.reader import Reader, by_group
 from ndx_chassis.relay import Relay
 from ndx_chassis.settings import ServiceSettings
 from ndx_chassis.telemetry import log
@@ -82,6 +81,7 @@ class Runtime:
     sessions: async_sessionmaker[AsyncSession]
     gateway: GatewayClient
     agreements: AgreementBook
+    signing_keys: signing.SigningKeyBook = field(default_factory=signing.SigningKeyBook)
     metrics: Metrics = field(default_factory=Metrics)
     relay: Relay | None = None
     extras: dict[str, Any] = field(default_factory=dict)
@@ -178,6 +178,7 @@ def build_app(spec: ServiceSpec) -> FastAPI:
     app.state.spec = spec
     problems.install(app)
     app.add_middleware(RequestFrame, max_body_bytes=settings.max_body_bytes, metrics=runtime.metrics)
+    signing.install(app, settings, runtime.signing_keys if spec.uses_agreements else None)
     for plain in spec.plain_routes:
         app.router.routes.append(plain.route)
     app.include_router(health.router)
@@ -215,7 +216,9 @@ async def _start(spec: ServiceSpec, runtime: Runtime) -> list[asyncio.Task[None]
         except (SQLAlchemyError, OSError, asyncpg.PostgresError) as error:
             log.warning("agreements_not_loaded", error=type(error).__name__)
         if servers:
-            tasks.append(asyncio.create_task(_follow_agreements(runtime, servers)))
+            tasks.append(asyncio.create_task(runtime.agreements.follow(runtime.sessions, servers)))
+            tasks.append(asyncio.create_task(runtime.signing_keys.follow(servers)))
+            tasks.append(asyncio.create_task(signing.publish(settings, runtime.gateway)))
     for start in spec.on_start:
         await start(runtime)
     leading: list[Callable[[], Awaitable[None]]] = []
@@ -238,13 +241,3 @@ async def _start(spec: ServiceSpec, runtime: Runtime) -> list[asyncio.Task[None]
 
 def _job_task(runtime: Runtime, job: Job) -> Callable[[], Awaitable[None]]:
     return lambda: run_job(runtime, job)
-
-
-async def _follow_agreements(runtime: Runtime, servers: str) -> None:
-    async def take(value: bytes) -> None:
-        agreement = AgreementChanged.model_validate_json(value, extra="ignore")
-        runtime.agreements.put(agreement)
-        async with runtime.sessions() as session, session.begin():
-            await runtime.agreements.store(session, agreement)
-
-    await follow(AgreementChanged.TOPIC, servers, take, runtime.agreements.synchronised)

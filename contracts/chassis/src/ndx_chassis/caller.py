@@ -52,6 +52,8 @@ class Caller:
     operation: str
     agency_class: str = ""
     """Set by the gateway where a template agreement binds the agency's class."""
+    signed: bool = False
+    """The call carries a signature that holds."""
 
     @property
     def actor(self) -> str:
@@ -142,6 +144,7 @@ def caller_of(request: Request, operation: str | None = None) -> Caller:
         request_id=request.headers.get(headers.REQUEST_ID, "-")[:64],
         operation=operation or operation_of(request),
         agency_class=request.headers.get(headers.AGENCY_CLASS, ""),
+        signed=request.scope.get("ndx_signed", False),
     )
 
 

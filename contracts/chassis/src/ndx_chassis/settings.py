@@ -31,6 +31,8 @@ class ServiceSettings(BaseSettings):
     tls_client_ca_file: Path | None = None
     agency_cert_file: Path | None = None
     agency_key_file: Path | None = None
+    reply_key_file: Path | None = None
+    """Ed25519 key that signs replies to agencies; without it they go unsigned."""
     max_body_bytes: int = Field(default=1_048_576, ge=1024)
 
     gateway_url: str = Field(default="https://localhost:8443", validation_alias="NDX_GATEWAY_URL")

@@ -130,6 +130,7 @@ class Conditions(_Part):
     officer_required: bool = False
     case_required: bool = False
     consent_required: bool = False
+    signature_required: bool = False
     time_of_day: TimeOfDay | None = None
 
 

@@ -83,6 +83,11 @@ class _Keys(HTTPSignatureKeyResolver):
         return self.private
 
 
+def key_resolver(keys: Mapping[str, Ed25519PublicKey]) -> HTTPSignatureKeyResolver:
+    """Return what the library asks for the keys that are trusted."""
+    return _Keys(public=keys)
+
+
 class Signer:
     """Signs requests with one key."""
 

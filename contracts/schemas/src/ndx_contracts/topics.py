@@ -54,6 +54,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("gateway.agreement.v1", partitions=1, retention_ms=None, compacted=True),
     Topic("gateway.certificate.v1", partitions=1),
     Topic("gateway.quota.v1", partitions=1),
+    Topic("gateway.signing-key.v1", partitions=1, retention_ms=None, compacted=True),
     *(Topic(disclosure_topic(s), partitions=3, retention_ms=90 * DAY_MS) for s in DISCLOSING_SERVICES),
     *(Topic(dead_letter_topic(s), partitions=1, retention_ms=90 * DAY_MS) for s in SERVICES),
 )

@@ -136,5 +136,7 @@ def make_files(state: Path, operators: Iterable[tuple[str, str]], passphrase: by
     _secret(keys / "ledger-pseudonym.key", secrets.token_bytes(32))
     _secret(keys / "feeds.key", secrets.token_bytes(32))
     _secret(keys / "exchange-signing.pem", authority.key_pem(ed25519.Ed25519PrivateKey.generate()))
+    for name in SERVICES:
+        _secret(keys / f"{name}-replies.pem", authority.key_pem(ed25519.Ed25519PrivateKey.generate()))
     _secret(keys / "ledger-signing.pem", authority.key_pem(ed25519.Ed25519PrivateKey.generate()))
     _secret(keys / "auth-signing.pem", authority.key_pem(ec.generate_private_key(ec.SECP256R1())))

@@ -98,6 +98,7 @@ def _by_service(  # noqa: PLR0917 - each is a part of the question
         request_id="-",
         operation=operation.name,
         agency_class=agreement.consumer_class or "",
+        signed=True,  # said below as what only the call will show
     )
     granted = agreement.grant(operation.name)
     grant = Grant(agreement, operation.name, frozenset(granted.field_groups if granted else ()))
@@ -119,6 +120,8 @@ def _out(decision: Decision, detail: str | None, wanted: ExplanationIn, now: dat
         scope = agreement.admin_scope
         if agreement.conditions.consent_required:
             unknown.append("consent")
+        if agreement.conditions.signature_required:
+            unknown.append("signature")
         if (scope.provinces or scope.communes) and not (wanted.province_code or wanted.commune_code):
             unknown.append("admin_scope")
     return ExplanationOut(

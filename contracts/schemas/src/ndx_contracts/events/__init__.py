@@ -9,6 +9,7 @@ from ndx_contracts.events.gateway import (
     CertificateExpiring,
     QuotaReached,
     RevocationListEnding,
+    SigningKeyChanged,
 )
 from ndx_contracts.events.identity import (
     AccountActivated,
@@ -50,6 +51,7 @@ EVENTS: tuple[type[EventData], ...] = (
     CertificateExpiring,
     QuotaReached,
     RevocationListEnding,
+    SigningKeyChanged,
 )
 
 BY_TYPE: dict[str, type[EventData]] = {event.TYPE: event for event in EVENTS}
@@ -79,5 +81,6 @@ __all__ = [
     "PersonalIdCancelled",
     "QuotaReached",
     "RevocationListEnding",
+    "SigningKeyChanged",
     "TaxpayerRegistered",
 ]

@@ -94,3 +94,23 @@ class QuotaReached(EventData):
     @property
     def key(self) -> str:
         return f"{self.agency}:{self.agreement_id}"
+
+
+class SigningKeyChanged(EventData):
+    """A system's public key for signing was published or revoked; the whole of it, on a compacted topic."""
+
+    TYPE: ClassVar[str] = "gateway.signing-key-changed.v1"
+    TOPIC: ClassVar[str] = "gateway.signing-key.v1"
+    ENTITY: ClassVar[str] = "signing-key"
+
+    key_id: str
+    agency: str
+    system: str
+    x: str
+    """The public Ed25519 key as in its JSON Web Key."""
+    published_at: datetime
+    revoked_at: datetime | None = None
+
+    @property
+    def key(self) -> str:
+        return self.key_id

@@ -1,0 +1,231 @@
+"""Signed exchange: the signature of an agency's call is checked, and the reply to it is signed (RFC 9421).
+
+What was signed once may be sent again within five minutes by the same system only, under its own certificate:
+a read gives the same answer, and a change is held by its Idempotency-Key, which the signature covers.
+"""
+
+import asyncio
+import base64
+from time import time
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from ndx_contracts import headers as names
+from ndx_contracts.events import SigningKeyChanged
+from ndx_contracts.signatures import Request as SignedRequest
+from ndx_contracts.signatures import SignatureInvalid as NotVerified
+from ndx_contracts.signed_exchange import ReplySigner, owner_of, prove, signature_of, verify_request
+from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ndx_chassis.errors import DomainError, Kind, PayloadTooLarge
+from ndx_chassis.gateway_client import GatewayClient, ProviderRefused, ProviderUnavailable
+from ndx_chassis.problems import problem_response
+from ndx_chassis.reader import follow
+from ndx_chassis.settings import ServiceSettings
+from ndx_chassis.telemetry import log
+
+SIGNED = "ndx_signed"
+"""Member of the ASGI scope that tells that the call's signature holds."""
+
+
+class SignatureInvalid(DomainError):
+    kind = Kind.UNAUTHENTICATED
+    code = "signature-invalid"
+    title = "The call's signature is not valid"
+    title_vi = "Chữ ký của yêu cầu không hợp lệ"
+
+
+class SigningKeyNotSynchronised(DomainError):
+    kind = Kind.UNAVAILABLE
+    code = "signing-key-not-synchronised"
+    title = "The service has not received this signing key yet"
+    title_vi = "Dịch vụ chưa nhận được khóa ký này"
+
+
+class SigningKeyBook:
+    """The keys in force by system, kept current in memory by topic `gateway.signing-key.v1`."""
+
+    def __init__(self) -> None:
+        self._by_system: dict[tuple[str, str], dict[str, Ed25519PublicKey]] = {}
+        self.synchronised = asyncio.Event()
+
+    def put(self, key: SigningKeyChanged) -> None:
+        """Take the newest word on a key."""
+        keys = self._by_system.setdefault((key.agency, key.system), {})
+        if key.revoked_at is not None:
+            keys.pop(key.key_id, None)
+        else:
+            raw = base64.urlsafe_b64decode(key.x + "=")
+            keys[key.key_id] = Ed25519PublicKey.from_public_bytes(raw)
+
+    async def follow(self, servers: str) -> None:
+        """Take what the topic brings, for ever."""
+
+        async def take(value: bytes) -> None:
+            self.put(SigningKeyChanged.model_validate_json(value, extra="ignore"))
+
+        await follow(SigningKeyChanged.TOPIC, servers, take, self.synchronised)
+
+    def check(self, agency: str, system: str, request: SignedRequest) -> None:
+        """Refuse a signature that does not hold.
+
+        Raises:
+            SignatureInvalid: of no key in force of this system, too old, or something was changed.
+            SigningKeyNotSynchronised: it may be a key of which this process has not read yet.
+        """
+        try:
+            verify_request(request, self._by_system.get((agency, system), {}))
+        except NotVerified as error:
+            if not self.synchronised.is_set():
+                raise SigningKeyNotSynchronised(retry_after=1) from None
+            # The library's words name components and parameters, never their values.
+            log.info("signature_refused", reason=str(error)[:120])
+            raise SignatureInvalid from None
+
+
+def read_signer(settings: ServiceSettings) -> ReplySigner | None:
+    """Return what signs this service's replies, or None where no key is set.
+
+    Raises:
+        ValueError: the file holds no unencrypted Ed25519 key.
+    """
+    if settings.reply_key_file is None:
+        return None
+    key = load_pem_private_key(settings.reply_key_file.read_bytes(), None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError("the key for replies is no Ed25519 key")  # noqa: TRY004 - wrong content of a file
+    return ReplySigner(key)
+
+
+async def publish(settings: ServiceSettings, gateway: GatewayClient) -> None:
+    """Publish the service's key under its agency's certificate, as any agency does; try until it is done."""
+    signer = read_signer(settings)
+    if signer is None or settings.agency_cert_file is None:
+        return
+    while True:
+        try:
+            agency, system = owner_of(settings.agency_cert_file.read_bytes())
+            body = {"x": signer.public["x"], "proof": prove(signer.key, agency, system)}
+            await gateway.call("POST", "/v1/signing-keys/mine", json=body)
+        except (ProviderUnavailable, OSError, ValueError) as error:
+            log.info("signing_key_not_published", error=type(error).__name__)
+            await asyncio.sleep(2)
+        except ProviderRefused as refused:
+            log.error("signing_key_refused", reason=str(refused)[:120])
+            return
+        else:
+            return
+
+
+def install(app: Starlette, settings: ServiceSettings, keys: SigningKeyBook | None) -> None:
+    """Put the signed exchange around an application; without `keys` signatures of calls are not checked."""
+    signer = read_signer(settings)
+    app.add_middleware(SignedExchange, signer=signer, keys=keys, max_body_bytes=settings.max_body_bytes)
+
+
+class SignedExchange:
+    """A plain ASGI middleware around everything else, so that refusals are signed like answers."""
+
+    def __init__(
+        self, app: ASGIApp, signer: ReplySigner | None, keys: SigningKeyBook | None, max_body_bytes: int
+    ) -> None:
+        self._app = app
+        self._signer = signer
+        self._keys = keys
+        self._limit = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        agency = headers.get(names.AGENCY)
+        if agency is None:
+            await self._app(scope, receive, send)
+            return
+        signature = signature_of(headers.get("signature"))
+        if self._signer is not None:
+            send = _Signing(self._signer, scope, headers, signature, send)
+        if signature is not None and self._keys is not None:
+            try:
+                receive = await self._checked(self._keys, agency, scope, headers, receive)
+            except DomainError as refused:
+                response = problem_response(Request(scope), refused)
+                if request_id := headers.get(names.REQUEST_ID):
+                    response.headers[names.REQUEST_ID] = request_id
+                await response(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    async def _checked(
+        self, keys: SigningKeyBook, agency: str, scope: Scope, headers: Headers, receive: Receive
+    ) -> Receive:
+        body = b""
+        more = True
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > self._limit:
+                raise PayloadTooLarge
+        path, query = _target(scope)
+        url = f"https://service{path}" + (f"?{query}" if query else "")
+        merged: dict[str, str] = {}
+        for name, value in headers.items():
+            merged[name] = f"{merged[name]}, {value}" if name in merged else value
+        system = headers.get(names.SYSTEM, "").rsplit(":", 1)[-1]
+        keys.check(agency, system, SignedRequest(scope["method"], url, merged, body))
+        scope[SIGNED] = True
+        given = False
+
+        async def replay() -> Message:
+            nonlocal given
+            if given:
+                return await receive()
+            given = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        return replay
+
+
+def _target(scope: Scope) -> tuple[str, str]:
+    raw = scope.get("raw_path") or scope["path"].encode()
+    return raw.partition(b"?")[0].decode("latin-1"), scope["query_string"].decode("latin-1")
+
+
+class _Signing:
+    """Holds the head of a reply back until its body is there; what comes in parts goes out unsigned."""
+
+    def __init__(
+        self, signer: ReplySigner, scope: Scope, headers: Headers, signature: str | None, send: Send
+    ) -> None:
+        self._signer, self._scope, self._headers = signer, scope, headers
+        self._signature, self._send = signature, send
+        self._head: Message | None = None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._head = message
+            return
+        if self._head is not None:
+            head, self._head = self._head, None
+            if not message.get("more_body", False):
+                path, query = _target(self._scope)
+                added = MutableHeaders(scope=head)
+                for name, value in self._signer.sign(
+                    status=head["status"],
+                    body=message.get("body", b""),
+                    method=self._scope["method"],
+                    path=path,
+                    query=query,
+                    request_id=added.get(names.REQUEST_ID),
+                    request_signature=self._signature,
+                    now=int(time()),
+                ):
+                    added[name] = value
+            await self._send(head)
+        await self._send(message)

@@ -1,0 +1,1 @@
+"""The public keys with which agencies' systems sign calls and replies."""

@@ -1,0 +1,113 @@
+"""Use cases: a system publishes its keys, old beside new; it or an operator revokes them; all are shown."""
+
+import base64
+import binascii
+from datetime import UTC, datetime
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from ndx_chassis.audit import record_audit
+from ndx_chassis.caller import Caller, Operator
+from ndx_chassis.outbox import publish
+from ndx_contracts.signatures import jwk
+from ndx_contracts.signed_exchange import possession
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.agencies import service as agencies
+from gateway.agencies.vocabulary import Role
+from gateway.signing_keys import events, repository
+from gateway.signing_keys.errors import SigningKeyNotFound, SigningKeyTaken, SigningKeyUnproven
+from gateway.signing_keys.models import SigningKey
+from gateway.signing_keys.schemas import SigningKeyIn, SigningKeyOut, SigningKeySet
+
+
+def _out(key: SigningKey) -> SigningKeyOut:
+    return SigningKeyOut(
+        kid=key.key_id,
+        x=key.x,
+        agency=key.agency,
+        system=key.system,
+        published_at=key.published_at,
+        revoked_at=key.revoked_at,
+    )
+
+
+async def publish_key(session: AsyncSession, caller: Caller, *, wanted: SigningKeyIn) -> SigningKeyOut:
+    """Publish the caller's key; the same key again changes nothing.
+
+    Raises:
+        SigningKeyUnproven: the proof is not made by this key for this system.
+        SigningKeyTaken: the key is revoked or another system's.
+    """
+    try:
+        public = Ed25519PublicKey.from_public_bytes(base64.urlsafe_b64decode(wanted.x + "="))
+        key_id = jwk(public)["kid"]
+        public.verify(base64.b64decode(wanted.proof), possession(caller.agency, caller.system, key_id))
+    except (InvalidSignature, ValueError, binascii.Error):
+        raise SigningKeyUnproven from None
+    key = await repository.find(session, key_id)
+    if key is not None:
+        if key.revoked_at is not None or (key.agency, key.system) != (caller.agency, caller.system):
+            raise SigningKeyTaken
+        return _out(key)
+    key = SigningKey(
+        key_id=key_id,
+        agency=caller.agency,
+        system=caller.system,
+        # Of the key and not as sent: base64 may write the same bytes in several ways.
+        x=jwk(public)["x"],
+        published_at=datetime.now(UTC),
+    )
+    session.add(key)
+    await record_audit(
+        session, caller, action="signing_key_published", entity_type="signing_key", entity_id=key_id
+    )
+    await publish(session, events.changed(key))
+    return _out(key)
+
+
+async def revoke_mine(session: AsyncSession, caller: Caller, *, key_id: str, reason: str) -> SigningKeyOut:
+    """Revoke a key of the calling system.
+
+    Raises:
+        SigningKeyNotFound: unknown, or another system's.
+    """
+    key = await repository.find(session, key_id)
+    if key is None or (key.agency, key.system) != (caller.agency, caller.system):
+        raise SigningKeyNotFound
+    return await _revoke(session, caller, key, reason)
+
+
+async def revoke(session: AsyncSession, operator: Operator, *, key_id: str, reason: str) -> SigningKeyOut:
+    """Revoke any key, such as one whose agency has lost its certificate too.
+
+    Raises:
+        RoleMissing, SigningKeyNotFound.
+    """
+    await agencies.require_role(session, operator, Role.OPERATOR)
+    key = await repository.find(session, key_id)
+    if key is None:
+        raise SigningKeyNotFound
+    return await _revoke(session, operator, key, reason)
+
+
+async def _revoke(
+    session: AsyncSession, actor: Caller | Operator, key: SigningKey, reason: str
+) -> SigningKeyOut:
+    if key.revoked_at is None:
+        key.revoked_at, key.revoked_by, key.reason = datetime.now(UTC), actor.actor, reason
+        await record_audit(
+            session,
+            actor,
+            action="signing_key_revoked",
+            entity_type="signing_key",
+            entity_id=key.key_id,
+            details={"reason": reason},
+        )
+        await publish(session, events.changed(key))
+    return _out(key)
+
+
+async def keys_of(session: AsyncSession, agency: str, system: str | None = None) -> SigningKeySet:
+    """Return all keys, revoked ones too: what they signed before stays provable."""
+    return SigningKeySet(keys=[_out(key) for key in await repository.of_agency(session, agency, system)])

@@ -1,0 +1,53 @@
+"""Signing keys at the control plane: published with proof, shown to all, revoked with the moment."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from ndx_contracts.signatures import jwk
+from ndx_contracts.signed_exchange import prove
+
+pytestmark = pytest.mark.integration
+CALLER = {"NDX-Agency": "H79.001", "NDX-System": "urn:ndx:agency:H79.001:his", "NDX-Request-Id": "r1"}
+MINE = "/v1/signing-keys/mine"
+
+
+def body_of(key: Ed25519PrivateKey, agency: str = "H79.001", system: str = "his") -> dict[str, str]:
+    return {"x": jwk(key.public_key())["x"], "proof": prove(key, agency, system)}
+
+
+async def test_a_key_is_published_once_shown_and_revoked(
+    hospital: dict[str, Any], post: Callable[..., Any], client: httpx.AsyncClient
+) -> None:
+    await post("NDX:an", "/v1/agencies/H79.001/systems", {"code": "his"}, 201)
+    old, new = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    for key in (old, old, new):
+        reply = await client.post(MINE, json=body_of(key), headers=CALLER)
+        assert reply.status_code == 200, reply.text
+        assert reply.json()["kid"] == jwk(key.public_key())["kid"]
+    kid = jwk(old.public_key())["kid"]
+    stranger = CALLER | {"NDX-System": "urn:ndx:agency:H79.001:lis"}
+    why = {"reason": "replaced"}
+    assert (await client.post(f"{MINE}/{kid}/revoke", json=why, headers=stranger)).status_code == 404
+    assert (await client.post(f"{MINE}/{kid}/revoke", json=why, headers=CALLER)).status_code == 200
+    shown = (await client.get("/v1/agencies/H79.001/signing-keys")).json()["keys"]
+    assert [(k["kid"] == kid, k["revoked_at"] is not None) for k in shown] == [(True, True), (False, False)]
+    again = await client.post(MINE, json=body_of(old), headers=CALLER)
+    assert (again.status_code, again.json()["code"]) == (409, "signing-key-taken")
+    revoked = await post("NDX:an", f"/v1/signing-keys/{shown[1]['kid']}/revoke", why)
+    assert revoked["revoked_at"] is not None
+
+
+async def test_nobody_publishes_a_key_that_is_not_theirs(
+    hospital: dict[str, Any], post: Callable[..., Any], client: httpx.AsyncClient
+) -> None:
+    await post("NDX:an", "/v1/agencies/H79.001/systems", {"code": "his"}, 201)
+    key = Ed25519PrivateKey.generate()
+    for wrong in (
+        body_of(key, system="lis"),
+        body_of(key) | {"proof": prove(Ed25519PrivateKey.generate(), "H79.001", "his")},
+    ):
+        reply = await client.post(MINE, json=wrong, headers=CALLER)
+        assert (reply.status_code, reply.json()["code"]) == (400, "signing-key-unproven")
