@@ -123,13 +123,14 @@ class Follower:
         if self.waiting_since is None:
             self.waiting_since = started
         first = not self.server.current
-        if self.server.envoys and not first:
+        watched = bool(self.server.envoys) and not first
+        if watched:
             self.server.publish(await asyncio.to_thread(self.compiler.stops, snapshot))
-            if any(word.startswith("certificate") for word in words):
-                # What it signs is announced, and thus comes back here.
-                await sign_lists(self.runtime)
-            if await self._more_to_come():
-                return
+        if not first and any(word.startswith("certificate") for word in words):
+            # What it signs is announced, and thus comes back here.
+            await sign_lists(self.runtime)
+        if watched and await self._more_to_come():
+            return
         self.server.publish(await asyncio.to_thread(self.compiler.compile, snapshot))
         self.waiting_since = None
         log.info("configuration_compiled", milliseconds=round((time.monotonic() - started) * 1000))
