@@ -32,6 +32,7 @@ GOALS = {
     "lookup-chain": "≥ 0.8",
     "birth-chain": "≥ 200/s, p95 < 300 ms",
     "birth-links": "p95 < 2 s",
+    "enrolment-stop": "p99 < 1 s",
     "decisions": "no call is decided differently",
 }
 """What we want to reach."""
