@@ -10,6 +10,7 @@ import typer
 from ndx_contracts.purposes import Purpose
 
 from ndx_client.errors import NotConfigured
+from ndx_client.proofs import read_signing_key
 from ndx_client.terminal import EXIT_REFUSED, session_of, show, show_rows
 
 
@@ -94,23 +95,24 @@ def call(  # noqa: PLR0917 - each parameter is an argument or option of the comm
     idempotency_key: Annotated[
         str | None, typer.Option("--idempotency-key", help="Repeat a POST safely; new by default.")
     ] = None,
+    sign: Annotated[Path | None, typer.Option("--sign", help="Your signing key; signs the call.")] = None,
+    save: Annotated[Path | None, typer.Option("--save", help="Folder that keeps call and reply.")] = None,
 ) -> None:
     """Call an operation; the answer goes to standard output, what is about it to standard error."""
     if not path.startswith("/"):
         raise NotConfigured("The path begins with a slash.", "Run: ndx allowed — it shows the paths.")
+    client = session_of(context).client()
+    client.signing_key = None if sign is None else read_signing_key(sign)
+    client.keep_in = save
     started = time.monotonic()
-    reply = (
-        session_of(context)
-        .client()
-        .call(
-            f"{method} {path}",
-            json=read_body(body),
-            params=_pairs(query or []) or None,
-            purpose=None if purpose is None else purpose.value,
-            case_id=case,
-            officer=officer,
-            idempotency_key=idempotency_key,
-        )
+    reply = client.call(
+        f"{method} {path}",
+        json=read_body(body),
+        params=_pairs(query or []) or None,
+        purpose=None if purpose is None else purpose.value,
+        case_id=case,
+        officer=officer,
+        idempotency_key=idempotency_key,
     )
     about = [f"{reply.status_code}", f"request {reply.headers.get('ndx-request-id', '-')}"]
     about.append(f"{(time.monotonic() - started) * 1000:.0f} ms")

@@ -14,10 +14,14 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ndx_contracts import headers as names
 from ndx_contracts.problems import Problem
+from ndx_contracts.signatures import Request
+from ndx_contracts.signed_exchange import Reply
 from pydantic import ValidationError
 
+from ndx_client import proofs
 from ndx_client.errors import CertificateNotAccepted, GatewayUnreachable, NotConfigured, Refused
 from ndx_client.models import AllowedOperation, Issued
 
@@ -76,6 +80,10 @@ class NdxClient:
         self._http = httpx.Client(
             base_url=gateway_url, verify=context, timeout=timeout, trust_env=False, transport=transport
         )
+        self.signing_key: Ed25519PrivateKey | None = None
+        """Signs every call when it is set."""
+        self.keep_in: Path | None = None
+        """Folder for the last call and its reply, refused or not, to be proven later."""
         self._allowed: dict[str, AllowedOperation] = {}
 
     def call(
@@ -131,11 +139,18 @@ class NdxClient:
     ) -> httpx.Response:
         """Send one request and return an answer below 300; raises as `call` does."""
         try:
-            reply = self._http.request(method, url, params=params, json=json, headers=headers)
+            request = self._http.build_request(method, url, params=params, json=json, headers=headers)
+            sent = Request(method, str(request.url), dict(request.headers), request.read())
+            if self.signing_key is not None:
+                request.headers.update(proofs.signature_headers(self.signing_key, sent))
+            reply = self._http.send(request)
         except httpx.TransportError as error:
             if _is_tls(error):
                 raise CertificateNotAccepted(f"The TLS handshake failed: {_words(error)}") from None
             raise GatewayUnreachable(f"No answer from the gateway: {type(error).__name__}.") from None
+        if self.keep_in is not None:
+            kept = Reply(reply.status_code, dict(reply.headers), sent)
+            proofs.keep(self.keep_in, kept, reply.content)
         if reply.status_code >= httpx.codes.MULTIPLE_CHOICES:
             raise refusal(reply)
         return reply

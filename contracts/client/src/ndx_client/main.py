@@ -14,6 +14,7 @@ from ndx_client import (
     feed_commands,
     ledger_commands,
     operator_commands,
+    signing_commands,
     usage_commands,
 )
 from ndx_client.terminal import ClearErrors, Session
@@ -41,6 +42,8 @@ app.command("explain", rich_help_panel="Agencies")(agency_commands.explain)
 app.command("usage", rich_help_panel="Agencies")(usage_commands.usage)
 app.command("calls", rich_help_panel="Agencies")(usage_commands.calls)
 app.command("call", rich_help_panel="Agencies")(agency_commands.call)
+app.add_typer(signing_commands.signing_keys, name="signing-key", rich_help_panel="Agencies")
+app.command("verify-message", rich_help_panel="Agencies")(signing_commands.verify_message)
 app.add_typer(feed_commands.feed, name="feed", rich_help_panel="Agencies")
 app.add_typer(feed_commands.subscriptions, name="subscriptions", rich_help_panel="Operators")
 
