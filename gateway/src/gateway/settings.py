@@ -33,6 +33,8 @@ class Settings(ServiceSettings):
     citizen_port: int = 8444
     listener_address: str = "127.0.0.1"
     admin_port: int = 9901
+    node: str = "envoy-1"
+    """By which operators tell the Envoys of one control plane apart."""
     xds_port: int = 18000
     xds_address: str = "127.0.0.1"
     standby_port: int | None = None
@@ -40,7 +42,7 @@ class Settings(ServiceSettings):
     configuration_file: Path | None = None
     """Where the standby keeps the last configuration; else `configuration.kept` in the state folder."""
     upstreams: dict[str, str] = Field(default_factory=dict)
-    """Service short name → host:port."""
+    """Service short name → host:port of each copy, parted by commas."""
     zipkin_address: str = ""
     otlp_address: str = ""
     trace_sampling: float = 100.0

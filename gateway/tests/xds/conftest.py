@@ -113,6 +113,7 @@ async def running_bus(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 async def live(running_bus: Bus) -> AsyncIterator[Bus]:
     """Give the bus, and put its configuration back as it was."""
     running_bus.provider.received.clear()
+    running_bus.server.away.clear()
     yield running_bus
     running_bus.provider.hold.clear()
     if running_bus.snapshot is not running_bus.base:

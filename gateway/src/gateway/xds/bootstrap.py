@@ -124,7 +124,7 @@ def bootstrap(settings: Settings) -> dict[str, Any]:
         },
     }
     return {
-        "node": {"id": "envoy-1", "cluster": "ndx-gateway"},
+        "node": {"id": settings.node, "cluster": "ndx-gateway"},
         "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": settings.admin_port}}},
         "dynamic_resources": {"ads_config": ads, "lds_config": source, "cds_config": source},
         "static_resources": {"clusters": [cluster]},

@@ -8,22 +8,23 @@ from gateway.xds.snapshot import Snapshot
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
-def _endpoint(name: str, host: str, port: str) -> dict[str, Any]:
-    address = {"socket_address": {"address": host, "port_value": int(port)}}
-    return {
-        "cluster_name": name,
-        "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
-    }
+def _endpoints(name: str, addresses: str) -> dict[str, Any]:
+    """Return where the copies of a service are: `host:port` of each, parted by commas."""
+    copies = []
+    for address in addresses.split(","):
+        host, _, port = address.strip().rpartition(":")
+        place = {"socket_address": {"address": host, "port_value": int(port)}}
+        copies.append({"endpoint": {"address": place}})
+    return {"cluster_name": name, "endpoints": [{"lb_endpoints": copies}]}
 
 
-def _cluster(name: str, address: str, options: dict[str, Any]) -> dict[str, Any]:
-    host, _, port = address.rpartition(":")
+def _cluster(name: str, addresses: str, options: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": name,
         "type": "STRICT_DNS",
         "dns_lookup_family": "V4_PREFERRED",
         "connect_timeout": "2s",
-        "load_assignment": _endpoint(name, host, port),
+        "load_assignment": _endpoints(name, addresses),
         "typed_extension_protocol_options": {
             _HTTP_OPTIONS: {"@type": names.TYPE + _HTTP_OPTIONS, **options},
         },
@@ -71,6 +72,8 @@ def _service(service: str, address: str, limit: int) -> dict[str, Any]:
                 }
             ]
         },
+        # Otherwise Envoy gathers changes for a second, and calls go on to a copy that is left out already.
+        "common_lb_config": {"update_merge_window": "0s"},
         # One bad copy of several is left out for a while; the only one never is.
         "outlier_detection": {
             "consecutive_gateway_failure": 5,

@@ -18,6 +18,8 @@ class EnvoyOut(Output):
     connected_at: datetime
     up_to_date_since: datetime | None
     """When it had answered to everything published; null while it has not."""
+    disconnected_at: datetime | None = None
+    """Since when it has been away, going on with what it had; forgotten after an hour."""
     refused: list[RefusalOut]
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,18 @@ from gateway.xds.stream import Stream
 
 ENVOY_URI = "urn:ndx:internal:envoy"
 """The name in the certificate of an Envoy; nobody else gets the configuration, which holds keys."""
+
+
+REMEMBERED = timedelta(hours=1)
+"""For how long an Envoy that left counts as one that should be there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """An Envoy that is not connected now."""
+
+    connected_at: datetime
+    disconnected_at: datetime
 
 
 def _versions(resources: Resources) -> dict[str, dict[str, str]]:
@@ -32,6 +45,8 @@ class ConfigServer(protos.ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # t
         self._progress = asyncio.Condition()
         self.published_at: datetime | None = None
         """When the current resources last became others than before."""
+        self.away: dict[str, Away] = {}
+        """Node ids of those that were connected and are not: they go on with what they had."""
 
     def publish(self, resources: Resources) -> None:
         """Make these the current resources; types that they leave out stay as they are.
@@ -84,6 +99,16 @@ class ConfigServer(protos.ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # t
         """Node ids of the connected Envoys."""
         return sorted(stream.node for stream in self._streams)
 
+    def _note_absence(self, stream: Stream) -> None:
+        if stream.node and stream.node not in self.envoys:
+            self.away[stream.node] = Away(stream.connected_at, datetime.now(UTC))
+
+    def absent(self) -> list[tuple[str, Away]]:
+        """Return who left within the last hour and has not come back."""
+        since = datetime.now(UTC) - REMEMBERED
+        self.away = {node: away for node, away in self.away.items() if away.disconnected_at >= since}
+        return sorted(self.away.items())
+
     async def wait_settled(self) -> None:
         """Return when at least one Envoy is connected and all have answered."""
         async with self._progress:
@@ -127,6 +152,7 @@ class ConfigServer(protos.ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # t
                     if request is None:
                         return
                     stream.take(request)
+                    self.away.pop(stream.node, None)
                 if self._resources is not None:
                     for answer in stream.answers(self._resources):
                         yield answer
@@ -136,6 +162,7 @@ class ConfigServer(protos.ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # t
             reader.cancel()
             del self._streams[stream]
             self._ending.discard(stream)
+            self._note_absence(stream)
             log.info("envoy_disconnected", node=stream.node)
 
 

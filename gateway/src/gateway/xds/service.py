@@ -4,12 +4,16 @@ import asyncio
 import contextlib
 import gc
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import asyncpg
 from ndx_chassis.app import Runtime
+from ndx_chassis.metrics import gauge
 from ndx_chassis.problems import is_connection_trouble, where
 from ndx_chassis.telemetry import log
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 
 from gateway.certificates.service import sign_lists
 from gateway.notices import CHANNEL
@@ -176,8 +180,39 @@ def configuration_of(server: ConfigServer) -> ConfigurationOut:
         )
         for stream in server.streams
     ]
+    envoys += [
+        EnvoyOut(
+            node=node,
+            connected_at=away.connected_at,
+            up_to_date_since=None,
+            disconnected_at=away.disconnected_at,
+            refused=[],
+        )
+        for node, away in server.absent()
+    ]
     good = all(e.up_to_date_since is not None and not e.refused for e in envoys)
     return ConfigurationOut(in_order=good and bool(envoys), published_at=server.published_at, envoys=envoys)
+
+
+class RefusedVersions(Collector):
+    """Shows on the page of metrics which Envoy refuses what, without asking the database."""
+
+    def __init__(self, server: ConfigServer) -> None:
+        self._server = server
+
+    def collect(self) -> Iterable[Metric]:
+        """Return 1 for each type whose latest version an Envoy refused; nothing when all took theirs."""
+        refused: dict[tuple[str, ...], float] = {
+            (envoy.node, refusal.type): 1
+            for envoy in configuration_of(self._server).envoys
+            for refusal in envoy.refused
+        }
+        yield gauge(
+            "ndx_configuration_refused",
+            "1 while an Envoy refuses the latest version of a resource type.",
+            refused,
+            ("ndx_envoy_node", "ndx_configuration_type"),
+        )
 
 
 async def start(runtime: Runtime) -> None:
@@ -198,6 +233,7 @@ async def start(runtime: Runtime) -> None:
         quotas=quotas,
     )
     runtime.extras["xds_server"] = server
+    runtime.metrics.registry.register(RefusedVersions(server))
     runtime.extras["xds_task"] = asyncio.create_task(Follower(runtime, server).run())
 
 

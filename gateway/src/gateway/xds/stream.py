@@ -95,6 +95,8 @@ class Stream:
                 reason=subscription.refused,
             )
         elif not subscription.open_nonces:
+            if subscription.refused:
+                log.info("envoy_took_configuration_again", node=self.node, type=kind.rpartition(".")[2])
             subscription.refused = ""
 
     def answers(self, resources: Resources) -> Iterator[Any]:
