@@ -67,6 +67,15 @@ class TestDatabaseAway:
             assert reply.headers["retry-after"] == "1"
         assert ready.status_code == 503
 
+    async def test_a_service_that_is_leaving_is_not_ready_and_serves_on(self, postgres_url: str) -> None:
+        async with client_of(postgres_url) as client:
+            assert (await client.get("/health/ready")).status_code == 200
+            transport = client._transport
+            assert isinstance(transport, httpx.ASGITransport)
+            transport.app.state.runtime.leaving = True  # type: ignore[attr-defined]
+            assert (await client.get("/health/ready")).json() == {"status": "DOWN", "part": "leaving"}
+            assert (await client.get("/now")).status_code == 200
+
     async def test_a_value_that_the_database_does_not_take_is_no_absence(self, postgres_url: str) -> None:
         async with client_of(postgres_url) as client:
             reply = await client.get("/too-big")

@@ -1,6 +1,7 @@
 """A service's own port: a renewed certificate is shown without a restart."""
 
 import asyncio
+import signal
 import ssl
 from pathlib import Path
 from typing import Any
@@ -69,3 +70,29 @@ async def test_new_connections_see_the_renewed_certificate_and_open_ones_go_on(t
 
 def test_without_tls_there_is_nothing_to_renew():
     _Server(uvicorn.Config(answer, log_config=None)).take_renewed()
+
+
+async def test_told_to_stop_it_says_so_and_serves_on_until_told_again():
+    port = free_ports(1)[0]
+    server = _Server(uvicorn.Config(answer, port=port, log_config=None, lifespan="off"))
+    said: list[str] = []
+    server.drain_seconds, server.on_leaving = 300, lambda: said.append("leaving")
+    # Without uvicorn's own handling, which would pass the signal on to the tests at the end.
+    task = asyncio.create_task(server._serve())
+    await until(lambda: server.started, what="the server")
+    server.handle_exit(signal.SIGTERM, None)
+    assert said == ["leaving"]
+    await asyncio.sleep(0.3)  # a few of uvicorn's ticks
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        assert (await client.get("/")).status_code == 204
+    server.handle_exit(signal.SIGTERM, None)
+    await task
+
+
+async def test_it_ends_by_itself_after_the_time():
+    server = _Server(uvicorn.Config(answer, port=free_ports(1)[0], log_config=None, lifespan="off"))
+    server.drain_seconds = 0.2
+    task = asyncio.create_task(server._serve())
+    await until(lambda: server.started, what="the server")
+    server.handle_exit(signal.SIGTERM, None)
+    await asyncio.wait_for(task, 20)

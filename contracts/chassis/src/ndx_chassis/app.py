@@ -84,6 +84,8 @@ class Runtime:
     signing_keys: signing.SigningKeyBook = field(default_factory=signing.SigningKeyBook)
     metrics: Metrics = field(default_factory=Metrics)
     relay: Relay | None = None
+    leaving: bool = False
+    """Told to stop: what is asked is still served, but nothing new should be sent here."""
     extras: dict[str, Any] = field(default_factory=dict)
     on_nudge: list[Callable[[], None]] = field(default_factory=list)
 

@@ -25,6 +25,8 @@ async def show_liveness() -> Health:
 @router.get("/health/ready", include_in_schema=False)
 async def show_readiness(request: Request) -> Response:
     runtime = request.app.state.runtime
+    if runtime.leaving:
+        return JSONResponse({"status": "DOWN", "part": "leaving"}, status_code=503)
     try:
         async with runtime.engine.connect() as connection:
             await connection.execute(text("SELECT 1"))

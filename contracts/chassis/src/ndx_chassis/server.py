@@ -3,8 +3,10 @@
 import asyncio
 import gc
 import ssl
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import TypeVar
 
 import uvicorn
@@ -26,11 +28,26 @@ class _Server(uvicorn.Server):
     """Shows a renewed certificate to new connections; those that are open go on."""
 
     _seen = 0
+    drain_seconds = 0.0
+    on_leaving: Callable[[], None] | None = None
+    _leaves_at: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Go on serving for a while after the first signal; another one ends it now."""
+        if self.drain_seconds and self._leaves_at is None:
+            self._captured_signals.append(sig)
+            self._leaves_at = time.monotonic() + self.drain_seconds
+            if self.on_leaving is not None:
+                self.on_leaving()
+            return
+        super().handle_exit(sig, frame)
 
     async def on_tick(self, counter: int) -> bool:
         """Do what uvicorn does ten times a second, and look at the certificate's file once a minute."""
         if counter % _TICKS_BETWEEN_LOOKS == 0:
             self.take_renewed()
+        if self._leaves_at is not None and time.monotonic() >= self._leaves_at:
+            self.should_exit = True
         return await super().on_tick(counter)
 
     def take_renewed(self) -> None:
@@ -53,8 +70,9 @@ def run(create_app: Callable[[SettingsT], FastAPI], settings: SettingsT) -> None
     """Serve until a signal arrives; connections are finished first."""
     configure_logging(settings.service, settings.log_level)
     provider = configure_tracing(settings.service, settings.traces_exporter)
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
@@ -81,7 +99,10 @@ def run(create_app: Callable[[SettingsT], FastAPI], settings: SettingsT) -> None
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
     try:
-        _Server(config).run()
+        server = _Server(config)
+        server.drain_seconds = settings.drain_seconds
+        server.on_leaving = lambda: setattr(app.state.runtime, "leaving", True)
+        server.run()
     except (KeyboardInterrupt, asyncio.CancelledError):
         pass
     finally:
