@@ -105,6 +105,10 @@ async def publish(settings: ServiceSettings, gateway: GatewayClient) -> None:
     signer = read_signer(settings)
     if signer is None or settings.agency_cert_file is None:
         return
+    # The certificate comes when the agency is enrolled, which may be days after the service was started.
+    while not settings.agency_cert_file.exists():
+        await asyncio.sleep(2)
+    pause = 1
     while True:
         try:
             agency, system = owner_of(settings.agency_cert_file.read_bytes())
@@ -112,7 +116,8 @@ async def publish(settings: ServiceSettings, gateway: GatewayClient) -> None:
             await gateway.call("POST", "/v1/signing-keys/mine", json=body)
         except (ProviderUnavailable, OSError, ValueError) as error:
             log.info("signing_key_not_published", error=type(error).__name__)
-            await asyncio.sleep(2)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 60)
         except ProviderRefused as refused:
             log.error("signing_key_refused", reason=str(refused)[:120])
             return

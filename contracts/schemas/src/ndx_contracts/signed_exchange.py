@@ -200,7 +200,7 @@ def _verified(  # noqa: PLR0917 - each is a part of what is checked
             body=body,
         )
     except HTTPMessageSignaturesException as error:
-        raise SignatureInvalid(str(error)) from None
+        raise SignatureInvalid(str(error) or "something signed was changed") from None
     parameters = found[0].parameters
     if "created" not in parameters:
         raise SignatureInvalid("the signature does not say when it was made")

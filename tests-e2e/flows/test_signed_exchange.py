@@ -1,0 +1,55 @@
+"""A signed call through the gateway, answered and signed by the provider, proven afterwards without either."""
+
+from pathlib import Path
+
+from ndx_client.main import app
+from typer.testing import CliRunner
+
+COMMUNE = "X26740/one-stop"
+CALL = ("call", "GET", "/population/v1/persons/079190000011", "--purpose", "CIVIL_REGISTRATION")
+
+
+def test_a_signed_call_and_its_reply_are_proven_offline(system, tmp_path: Path) -> None:
+    found = system.enrolment.systems[COMMUNE]
+    settings = {
+        "NDX_GATEWAY_URL": system.description["gateway_url"],
+        "NDX_CITIZEN_URL": system.description["citizen_url"],
+        "NDX_CERT": str(found.certificate),
+        "NDX_KEY": str(found.key),
+        "NDX_CA": str(found.ca),
+    }
+
+    def ndx(*arguments: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app, list(arguments), env=settings)
+        return done.exit_code, done.output
+
+    key, kept = str(tmp_path / "own.pem"), tmp_path / "kept"
+    options = ("--case", "C-1", "--officer", "cb.hoa", "--query", "fields=full_name", "--sign", key)
+    key_id = ndx("signing-key", "create", key)[1].strip()
+    assert "signature-invalid" in ndx(*CALL, *options)[1]
+    assert ndx("signing-key", "publish", key)[0] == 0
+    try:
+        # The service hears of the key a moment after it is published.
+        said = system.wait_for(
+            lambda: _without_refused_signature(ndx(*CALL, *options, "--save", str(kept))[1])
+        )
+        files = []
+        for agency in ("X26740", "G01"):
+            file = tmp_path / f"{agency}.json"
+            # The provider published its own key when it was enrolled.
+            file.write_text(ndx("signing-key", "list", "--of", agency)[1])
+            files += ["--keys", str(file)]
+        status, proof = ndx("verify-message", str(kept), *files)
+        assert status == 0, f"{proof} {said}"
+        assert "request: signed by X26740/one-stop" in proof
+        assert "reply: signed by G01/population" in proof
+        body = kept / "reply.body"
+        body.write_bytes(body.read_bytes() + b" ")
+        assert ndx("verify-message", str(kept), *files)[0] == 1
+    finally:
+        assert ndx("signing-key", "revoke", key_id, "--reason", "end of the test")[0] == 0
+    system.wait_for(lambda: "signature-invalid" in ndx(*CALL, *options)[1])
+
+
+def _without_refused_signature(said: str) -> str:
+    return "" if "signature-invalid" in said else said
