@@ -1,4 +1,4 @@
-"""A signed call through the gateway, answered and signed by the provider, proven afterwards without either."""
+"""A signed call through the gateway, answered and signed by the provider, proven afterwards offline."""
 
 from pathlib import Path
 
@@ -26,7 +26,9 @@ def test_a_signed_call_and_its_reply_are_proven_offline(system, tmp_path: Path) 
     key, kept = str(tmp_path / "own.pem"), tmp_path / "kept"
     options = ("--case", "C-1", "--officer", "cb.hoa", "--query", "fields=full_name", "--sign", key)
     key_id = ndx("signing-key", "create", key)[1].strip()
-    assert "signature-invalid" in ndx(*CALL, *options)[1]
+    system.wait_for(lambda: "signature-invalid" in ndx(*CALL, *options)[1])
+    # The provider publishes its own key as soon as it is enrolled.
+    system.wait_for(lambda: '"population"' in ndx("signing-key", "list", "--of", "G01")[1])
     assert ndx("signing-key", "publish", key)[0] == 0
     try:
         # The service hears of the key a moment after it is published.
@@ -36,7 +38,6 @@ def test_a_signed_call_and_its_reply_are_proven_offline(system, tmp_path: Path) 
         files = []
         for agency in ("X26740", "G01"):
             file = tmp_path / f"{agency}.json"
-            # The provider published its own key when it was enrolled.
             file.write_text(ndx("signing-key", "list", "--of", agency)[1])
             files += ["--keys", str(file)]
         status, proof = ndx("verify-message", str(kept), *files)

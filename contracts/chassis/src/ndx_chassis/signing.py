@@ -105,15 +105,15 @@ async def publish(settings: ServiceSettings, gateway: GatewayClient) -> None:
     signer = read_signer(settings)
     if signer is None or settings.agency_cert_file is None:
         return
-    # The certificate comes when the agency is enrolled, which may be days after the service was started.
-    while not settings.agency_cert_file.exists():
-        await asyncio.sleep(2)
     pause = 1
     while True:
         try:
             agency, system = owner_of(settings.agency_cert_file.read_bytes())
             body = {"x": signer.public["x"], "proof": prove(signer.key, agency, system)}
             await gateway.call("POST", "/v1/signing-keys/mine", json=body)
+        except FileNotFoundError:
+            # The certificate comes when the agency is enrolled, which may be days after the service started.
+            await asyncio.sleep(2)
         except (ProviderUnavailable, OSError, ValueError) as error:
             log.info("signing_key_not_published", error=type(error).__name__)
             await asyncio.sleep(pause)

@@ -56,7 +56,8 @@ def list_keys(
         items = session.client().call("GET /v1/signing-keys/mine").json()["keys"]
         show_rows(session, items, _COLUMNS)
     else:
-        found = session.public_client().call("GET /v1/agencies/{agency}/signing-keys", path={"agency": of})
+        with session.public_client() as public:
+            found = public.call("GET /v1/agencies/{agency}/signing-keys", path={"agency": of})
         sys.stdout.write(json.dumps(found.json(), indent=1) + "\n")
 
 
