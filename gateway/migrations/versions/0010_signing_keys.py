@@ -19,7 +19,7 @@ def upgrade() -> None:
             revoked_by text,
             reason text,
             CONSTRAINT pk_signing_keys PRIMARY KEY (key_id),
-            CONSTRAINT fk_signing_keys_agency_systems FOREIGN KEY (agency, system)
+            CONSTRAINT fk_signing_keys_agency_system_systems FOREIGN KEY (agency, system)
                 REFERENCES systems (agency, code)
         )
         """
