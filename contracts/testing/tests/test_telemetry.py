@@ -101,6 +101,6 @@ class TestMetrics:
                 key.replace(".", "_") for key in registry.keys(metric)
             }
             for name, metric in registry.metrics.items()
-            if not name.startswith(("ndx.ledger.", "ndx.calls", "ndx.feed."))
+            if not name.startswith(("ndx.ledger.", "ndx.calls", "ndx.feed.", "ndx.configuration."))
         }
         assert found == mine

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from gateway.certificates.errors import CsrRefused
 from gateway.certificates.signing_requests import key_digest, read_request
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 URI = "urn:ndx:agency:H79.001:his"
@@ -106,10 +106,19 @@ class TestPossession:
     def test_no_changed_bit_is_accepted(self, place: int, bit: int):
         genuine = x509.load_pem_x509_csr(request().encode())
         der = bytearray(genuine.public_bytes(serialization.Encoding.DER))
+        # The count of unused bits in the signature's last octet is no part of what is signed.
+        assume(place % len(der) != len(der) - len(genuine.signature) - 1)
         der[place % len(der)] ^= 1 << bit
         body = _pem(bytes(der))
         with pytest.raises(CsrRefused):
             read_request(body, uri=URI)
+
+    def test_a_version_that_there_is_not_is_refused(self):
+        der = bytearray(x509.load_pem_x509_csr(request().encode()).public_bytes(serialization.Encoding.DER))
+        version = der.index(b"\x02\x01\x00")
+        der[version + 2] = 8
+        with pytest.raises(CsrRefused, match="PKCS#10"):
+            read_request(_pem(bytes(der)), uri=URI)
 
     def test_the_key_of_somebody_else_is_refused(self):
         """A request whose key is another's, signed with one's own: no proof of possession."""

@@ -119,3 +119,4 @@ async def live(running_bus: Bus) -> AsyncIterator[Bus]:
     if running_bus.snapshot is not running_bus.base:
         running_bus.snapshot = running_bus.base
         await running_bus.apply()
+        running_bus.snapshot = running_bus.base

@@ -174,6 +174,11 @@ class TestControlPlane:
             read = await client.get(PERSON, headers=PURPOSE)
         assert (listed.status_code, read.status_code) == (200, 200)
 
+    async def test_nobody_waits_for_an_envoy_that_is_gone(self, live: Bus) -> None:
+        assert await _first_word(live, live.pki.folder / "xds-client") == "svc-auth"
+        # It asked, never answered, and left.
+        await asyncio.wait_for(live.server.wait_settled(), 10)
+
     async def test_only_an_envoy_gets_the_configuration(self, live: Bus) -> None:
         folder = live.pki.folder
         assert await _first_word(live, folder / "gateway-client") == "PERMISSION_DENIED"

@@ -90,7 +90,7 @@ def read_request(pem: str, *, uri: str) -> SigningRequest:
         request = x509.load_pem_x509_csr(pem.encode())
         key = request.public_key()
         digest = request.signature_hash_algorithm
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
         raise CsrRefused("The request is not a PKCS#10 document in PEM form with a key known here.") from None
     checked = _checked_key(key)
     if not isinstance(digest, _DIGESTS):

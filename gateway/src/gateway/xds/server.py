@@ -164,6 +164,8 @@ class ConfigServer(protos.ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # t
             self._ending.discard(stream)
             self._note_absence(stream)
             log.info("envoy_disconnected", node=stream.node)
+            # Whoever waits for all to have answered need not wait for one that is gone.
+            await self._tell()
 
 
 class _Identity:
