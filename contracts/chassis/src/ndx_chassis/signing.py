@@ -114,13 +114,15 @@ async def publish(settings: ServiceSettings, gateway: GatewayClient) -> None:
         except FileNotFoundError:
             # The certificate comes when the agency is enrolled, which may be days after the service started.
             await asyncio.sleep(2)
+        except ProviderRefused as refused:
+            # The gateway may not know a certificate of this very moment yet; other refusals may heal as well.
+            log.warning("signing_key_refused", reason=str(refused)[:120])
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 60)
         except (ProviderUnavailable, OSError, ValueError) as error:
             log.info("signing_key_not_published", error=type(error).__name__)
             await asyncio.sleep(pause)
             pause = min(2 * pause, 60)
-        except ProviderRefused as refused:
-            log.error("signing_key_refused", reason=str(refused)[:120])
-            return
         else:
             return
 

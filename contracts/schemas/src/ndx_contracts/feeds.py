@@ -217,7 +217,7 @@ NOT_FED: Mapping[str, str] = {
     "gateway.agreement-changed.v1": "parties read their agreements at the exchange",
     "gateway.certificate-expiring.v1": "the exchange's own alarm",
     "gateway.quota-reached.v1": "the exchange's own alarm; agencies read their use at /v1/usage/mine",
-    "gateway.signing-key-changed.v1": "what services check signatures by; agencies read keys at /v1/agencies/{agency}/signing-keys",
+    "gateway.signing-key-changed.v1": "how services learn keys; agencies read them from the key sets",
     "gateway.revocation-list-ending.v1": "the exchange's own alarm",
 }
 """Event types that no agency follows, each with the reason."""
