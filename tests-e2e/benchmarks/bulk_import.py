@@ -16,7 +16,7 @@ from svc_population.imports.layout import PERSON_COLUMNS
 from svc_population.imports.service import load_persons
 from system import System, migrated_copy
 
-ROUNDS, PEOPLE = 3, 200_000
+ROUNDS, PEOPLE = 3, 500_000
 _EMPTY = "TRUNCATE persons, relationships, imports"
 
 

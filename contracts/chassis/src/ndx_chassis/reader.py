@@ -18,8 +18,9 @@ from ndx_chassis.telemetry import log
 if TYPE_CHECKING:
     from ndx_chassis.app import Runtime
 
-FETCH_WAIT_MS = 2_500
-"""An idle fetch waits this long at the broker; it answers at once when something comes."""
+FETCH_WAIT_MS = 1_000
+"""An idle fetch waits this long at the broker. It answers at once when something comes, but to the partitions
+that it named: one whose records were being handled meanwhile waits for the next fetch."""
 COMMIT_SECONDS = 1.0
 """Offsets are committed at most this often: what a crash repeats, the inbox knows already."""
 
