@@ -22,7 +22,7 @@ _EMPTY = "TRUNCATE persons, relationships, imports"
 
 def _files(folder: Path) -> tuple[Path, Path]:
     """Write the load's file, and the same rows in the form of the table."""
-    given, ready = folder / "persons.csv", folder / "persons.copy.csv"
+    given, ready = folder / f"persons-{PEOPLE}.csv", folder / f"persons-{PEOPLE}.copy.csv"
     if not given.exists():
         with given.open("w", encoding="utf-8", newline="") as file:
             file.writelines(lines(PEOPLE, seed=7))
