@@ -14,7 +14,7 @@ from harness import Result, request, result, timed
 from ndx_demo import walk
 from system import System
 
-ROUNDS, SECONDS, CONNECTIONS = 3, 8.0, 32
+ROUNDS, SECONDS, CONNECTIONS = 3, 8.0, 16
 PREPARED = 30_000
 DRAIN_SECONDS = 120
 _LETTERS = str.maketrans("0123456789", "ghijklmnop")
