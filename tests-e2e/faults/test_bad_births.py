@@ -179,24 +179,26 @@ def at_one_instant(calls: list[tuple[Door, dict, str]]) -> list[httpx.Response]:
 def second_counter(system) -> str:
     """Give the commune another system, with an agreement of its own."""
     pki = system.stack.paths.pki
+    # Another one each time: the certificate of an earlier run may be of an authority that was retired since.
+    code = f"counter-{uuid4().hex[:8]}"
     context = ssl.create_default_context(cafile=str(system.enrolment.operators["NDX-an"].ca))
     doors = {name: system.door(name) for name in ("NDX-an", "G02-dung")}
     url = system.description["citizen_url"]
     with doors["NDX-an"] as an, doors["G02-dung"], httpx.Client(base_url=url, verify=context) as public:
-        found = enrol_system(an, public, pki, "X26740", "counter-2")
-        system.enrolment.systems["X26740/counter-2"] = found
+        found = enrol_system(an, public, pki, "X26740", code)
+        system.enrolment.systems[f"X26740/{code}"] = found
         terms = next(
             dict(a)
             for a in declared()["agreements"]
             if a["consumer_agency"] == "X26740" and a["provider_agency"] == "G02"
         )
         known = an.get("/v1/agreements").json()["items"]
-        agree(doors, terms | {"consumer_systems": ["counter-2"]}, known)
-    with system.door("X26740/counter-2") as door:
+        agree(doors, terms | {"consumer_systems": [code]}, known)
+    with system.door(f"X26740/{code}") as door:
         system.wait_for(
             lambda: door.get(f"{BIRTHS}?limit=1", purpose="CIVIL_REGISTRATION").status_code == 200
         )
-    return "X26740/counter-2"
+    return f"X26740/{code}"
 
 
 class TestTwoSystemsAtOneInstant:
