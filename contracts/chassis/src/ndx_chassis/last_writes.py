@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 _KEY = "ndx_last_writes"
-_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # the library left it without types
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -82,11 +82,11 @@ def _part(write: _Write, table: Table, number: int) -> str:
     given = f"json_to_recordset(${number}::json) AS given ({shape})"
     if not write.updates:
         listed = ", ".join(names)
-        return f"INSERT INTO {table.name} ({listed}) SELECT {listed} FROM {given}"  # noqa: S608
+        return f"INSERT INTO {table.name} ({listed}) SELECT {listed} FROM {given}"  # noqa: S608 - our tables only
     key = [quote(column.name) for column in table.primary_key]
     news = ", ".join(f"{name} = given.{name}" for name in names if name not in key)
     same = " AND ".join(f"{table.name}.{name} = given.{name}" for name in key)
-    return f"UPDATE {table.name} SET {news} FROM {given} WHERE {same}"  # noqa: S608
+    return f"UPDATE {table.name} SET {news} FROM {given} WHERE {same}"  # noqa: S608 - our tables only
 
 
 @event.listens_for(Session, "before_commit")
