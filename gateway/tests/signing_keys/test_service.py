@@ -34,6 +34,8 @@ async def test_a_key_is_published_once_shown_and_revoked(
     assert (await client.post(f"{MINE}/{kid}/revoke", json=why, headers=CALLER)).status_code == 200
     shown = (await client.get("/v1/agencies/H79.001/signing-keys")).json()["keys"]
     assert [(k["kid"] == kid, k["revoked_at"] is not None) for k in shown] == [(True, True), (False, False)]
+    mine = await client.get(MINE, headers=CALLER)
+    assert (mine.status_code, mine.json()["keys"]) == (200, shown)
     again = await client.post(MINE, json=body_of(old), headers=CALLER)
     assert (again.status_code, again.json()["code"]) == (409, "signing-key-taken")
     revoked = await post("NDX:an", f"/v1/signing-keys/{shown[1]['kid']}/revoke", why)

@@ -12,14 +12,14 @@ from gateway.doors import OperatorDep
 router = APIRouter(prefix="/v1", tags=["decisions"])
 
 
-@router.post("/decisions", openapi_extra=operation(door="agency_metadata"))
+@router.post("/decisions", openapi_extra=operation(door="agency_metadata", changes="NOTHING"))
 async def explain_call(
     body: ExplanationIn, session: SessionDep, caller: CallerDep, runtime: RuntimeDep
 ) -> ExplanationOut:
     return await service.explain(session, runtime, agency=caller.agency, system=caller.system, wanted=body)
 
 
-@router.post("/agencies/{agency}/systems/{system}/decisions", openapi_extra=operation(door="operator"))
+@router.post("/agencies/{agency}/systems/{system}/decisions", openapi_extra=operation(door="operator", changes="NOTHING"))
 async def explain_call_of_agency(  # noqa: PLR0917 - each is a part of the request
     agency: str,
     system: str,
