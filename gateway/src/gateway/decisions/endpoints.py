@@ -19,7 +19,10 @@ async def explain_call(
     return await service.explain(session, runtime, agency=caller.agency, system=caller.system, wanted=body)
 
 
-@router.post("/agencies/{agency}/systems/{system}/decisions", openapi_extra=operation(door="operator", changes="NOTHING"))
+@router.post(
+    "/agencies/{agency}/systems/{system}/decisions",
+    openapi_extra=operation(door="operator", changes="NOTHING"),
+)
 async def explain_call_of_agency(  # noqa: PLR0917 - each is a part of the request
     agency: str,
     system: str,
