@@ -51,7 +51,10 @@ def units() -> Iterator[dict[str, Any]]:
 
 
 def successions() -> Iterator[dict[str, Any]]:
-    """Give what became of each unit of June 2025 as a row of `admin_unit_successions`."""
+    """Give what became of each unit as a row of `admin_unit_successions`.
+
+    Nearly all rows are of 1 July 2025; a few wards had got another code before (RECODED).
+    """
     for row in _rows("admin_unit_succession.csv"):
         yield {
             "old_level": row["old_level"],
@@ -61,4 +64,14 @@ def successions() -> Iterator[dict[str, Any]]:
             "effective_from": date.fromisoformat(row["effective_from"]),
             "relation": row["relation"],
             "is_default": row["is_default"] == "1",
+        }
+    for row in _rows("admin_unit_code_corrections.csv"):
+        yield {
+            "old_level": row["level"],
+            "old_code": row["old_code"],
+            "new_level": row["level"],
+            "new_code": row["new_code"],
+            "effective_from": date.fromisoformat(row["effective_from"]),
+            "relation": "RECODED",
+            "is_default": True,
         }

@@ -1,4 +1,4 @@
-"""Units in their periods and the succession of 1 July 2025; code lists that change by migrations only.
+"""Units in their periods and what became of them; code lists that change by migrations only.
 
 A code belongs to one unit per level and period; a unit whose name or type changes gets a further row.
 """
@@ -28,6 +28,7 @@ class AdminUnit(Base):
 
 class AdminUnitSuccession(Base):
     __tablename__ = "admin_unit_successions"
+    __table_args__ = (Index("ix_admin_unit_successions_new", "new_level", "new_code"),)
 
     old_level: Mapped[str] = mapped_column(primary_key=True)
     old_code: Mapped[str] = mapped_column(primary_key=True)

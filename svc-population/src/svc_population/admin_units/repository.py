@@ -18,13 +18,6 @@ _OF_PROVINCE = text(
     " AND (d.valid_to IS NULL OR d.valid_to >= :day)))"
     " ORDER BY c.code"
 )
-_SUCCESSORS = text(
-    "SELECT s.new_code, n.full_name, s.relation, s.is_default, s.effective_from"
-    " FROM admin_unit_successions s JOIN admin_units n"
-    " ON n.level = s.new_level AND n.code = s.new_code AND n.valid_from <= :day"
-    " AND (n.valid_to IS NULL OR n.valid_to >= :day)"
-    " WHERE s.old_level = :level AND s.old_code = :code ORDER BY s.is_default DESC, s.new_code"
-)
 
 
 def _valid(day: date | BindParameter[date]) -> ColumnElement[bool]:
@@ -52,5 +45,7 @@ async def communes_of(session: AsyncSession, *, province_code: str, day: date) -
     return (await session.execute(_OF_PROVINCE, {"province": province_code, "day": day})).all()
 
 
-async def successors(session: AsyncSession, *, level: str, code: str, day: date) -> Sequence[Row[Any]]:
-    return (await session.execute(_SUCCESSORS, {"level": level, "code": code, "day": day})).all()
+async def periods(session: AsyncSession, *, level: str, code: str) -> Sequence[AdminUnit]:
+    """Return every period of a code, oldest first."""
+    statement = select(AdminUnit).where(AdminUnit.level == level, AdminUnit.code == code)
+    return (await session.scalars(statement.order_by(AdminUnit.valid_from))).all()
