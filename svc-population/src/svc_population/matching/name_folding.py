@@ -1,7 +1,7 @@
 """Vietnamese names for searching and matching: cleaned, with tones in one place, without accents, compared.
 
-Three keys of one name, from narrow to wide: composed capitals, `tone_key` (`Hoà` = `Hòa`, but not `Hóa`), and the
-key without accents (`HOA`; Đ becomes D). The widest is what the database's indexes hold: its function
+Three keys of one name, from narrow to wide: composed capitals, `tone_key` (`Hoà` = `Hòa`, but not `Hóa`), and
+the key without accents (`HOA`; Đ becomes D). The widest is what the database's indexes hold: its function
 `name_key` gives the same text (`tests/matching/test_search_keys.py` compares them). `agreement` says how near
 two names are. Surnames come first and given names last; in between stand any number of middle names.
 """
@@ -17,7 +17,7 @@ from ndx_contracts.names import tone_key
 LONGEST = 150
 _TONES = "\u0300\u0301\u0303\u0309\u0323"
 _VOWELS = frozenset("aeiouy")
-_APOSTROPHES = str.maketrans({c: "'" for c in "\u2018\u2019\u02bc\u00b4`"} | {"\u2010": "-", "\u2011": "-"})
+_APOSTROPHES = str.maketrans(dict.fromkeys("‘’ʼ´`", "'") | {"\u2010": "-", "\u2011": "-"})
 _ALLOWED_SIGNS = frozenset(" '-.")
 _RUN = re.compile(r"[^\W\d_]+")
 _ONSET = re.compile(r"qu(?=[aeiouy])|gi(?=[aeiouy])|[^aeiouy]*")
@@ -101,8 +101,8 @@ def _retoned(syllable: str) -> str:
 def _tone_place(plain: list[str], toneless: str) -> int | None:
     """Return the letter that carries the tone, or None when this is no Vietnamese syllable.
 
-    A vowel with a mark of its own carries it (`Nguyễn`, `Phượng`); else the middle one of three, the second of
-    two before a consonant (`Toàn`), and the first of two at the end (`Hòa`, `Thúy`).
+    A vowel with a mark of its own carries it (`Nguyễn`, `Phượng`); else the middle one of three, the second
+    of two before a consonant (`Toàn`), and the first of two at the end (`Hòa`, `Thúy`).
     """
     found = _ONSET.match("".join(plain))
     first = found.end() if found else 0
@@ -168,12 +168,15 @@ def agreement(one: str, other: str) -> NameAgreement:
         return NameAgreement.VARIANT
     if _middle_missing(mine, theirs):
         return NameAgreement.MIDDLE_MISSING
-    plain, plainly = tokens(" ".join(mine)), tokens(" ".join(theirs))
-    if plain == plainly:
+    return _unaccented_agreement(tokens(" ".join(mine)), tokens(" ".join(theirs)))
+
+
+def _unaccented_agreement(one: tuple[str, ...], other: tuple[str, ...]) -> NameAgreement:
+    if one == other:
         return NameAgreement.UNACCENTED
-    if sorted(plain) == sorted(plainly):
+    if sorted(one) == sorted(other):
         return NameAgreement.REORDERED
-    if plain and plainly and plain[-1] == plainly[-1]:
+    if one[-1:] == other[-1:]:
         return NameAgreement.GIVEN_NAME_ONLY
     return NameAgreement.DIFFERENT
 
