@@ -4,6 +4,7 @@ from fastapi import FastAPI
 from ndx_chassis.app import Runtime, ServiceSpec, build_app
 
 from svc_population.admin_units import endpoints as admin_unit_endpoints
+from svc_population.changes import endpoints as change_endpoints
 from svc_population.citizen_accounts import consumers as account_consumers
 from svc_population.disclosures import consumers as disclosure_consumers
 from svc_population.disclosures import endpoints as disclosure_endpoints
@@ -47,6 +48,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             settings=settings or Settings(),
             routers=[
                 person_endpoints.router,
+                change_endpoints.router,
                 personal_id_endpoints.router,
                 admin_unit_endpoints.router,
                 disclosure_endpoints.router,

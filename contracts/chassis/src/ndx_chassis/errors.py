@@ -19,6 +19,7 @@ class Kind(Enum):
     CONFLICT = "conflict"
     GONE = "gone"
     PRECONDITION_FAILED = "precondition-failed"
+    PRECONDITION_REQUIRED = "precondition-required"
     TOO_LARGE = "too-large"
     UNPROCESSABLE = "unprocessable"
     TOO_MANY = "too-many"

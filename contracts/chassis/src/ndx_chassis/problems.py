@@ -27,6 +27,7 @@ STATUS: dict[Kind, int] = {
     Kind.PRECONDITION_FAILED: 412,
     Kind.TOO_LARGE: 413,
     Kind.UNPROCESSABLE: 422,
+    Kind.PRECONDITION_REQUIRED: 428,
     Kind.TOO_MANY: 429,
     Kind.UNAVAILABLE: 503,
     Kind.TIMEOUT: 504,

@@ -46,7 +46,12 @@ COLUMNS: dict[FieldGroup, tuple[str, ...]] = {
 }
 """Groups 14 and 15 (cards, family) stand in tables of their own."""
 
-_GROUP_OF: dict[str, FieldGroup] = {c: group for group, columns in COLUMNS.items() for c in columns}
+CARDS = "cards"
+"""Stands among changed columns for the rows of group 14."""
+_GROUP_OF: dict[str, FieldGroup] = {
+    **{c: group for group, columns in COLUMNS.items() for c in columns},
+    CARDS: FieldGroup.CARD_HISTORY,
+}
 _MEMBERS: dict[FieldGroup, dict[str, str]] = {
     FieldGroup.BIRTH_NAME: {c: c for c in COLUMNS[FieldGroup.BIRTH_NAME]},
     FieldGroup.BIRTH_PLACE: {"commune_code": "birth_place_code", "text": "birth_place"},
@@ -65,10 +70,11 @@ _MEMBERS: dict[FieldGroup, dict[str, str]] = {
         c.removeprefix("current_"): c for c in COLUMNS[FieldGroup.CURRENT_RESIDENCE]
     },
     FieldGroup.TEMPORARY_ABSENCE: {"from": "absence_from", "until": "absence_until"},
+    FieldGroup.DEATH_OR_MISSING_DATE: {"status": "life_status", "date": "death_or_missing_date"},
     FieldGroup.CONTACT: {"phone": "phone", "email": "email"},
 }
 _DOCUMENTS: dict[FieldGroup, str] = {
-    FieldGroup.CARD_HISTORY: "cards",
+    FieldGroup.CARD_HISTORY: CARDS,
     FieldGroup.FAMILY_RELATIONS: "family",
     FieldGroup.OTHER_INFORMATION: "other_information",
 }
@@ -81,6 +87,18 @@ def changed_groups(columns: Iterable[str]) -> list[str]:
     """Return the names of the groups that the columns belong to, in the order of article 9."""
     groups = {_GROUP_OF[c] for c in columns if c in _GROUP_OF}
     return [g.value for g in FieldGroup if g in groups]
+
+
+def columns_of(group: FieldGroup, value: Any) -> dict[str, Any]:
+    """Return a group's new value as columns: the other way round than `answer`; None empties the group."""
+    if group is FieldGroup.DEATH_OR_MISSING_DATE and value is None:
+        return {"life_status": "ALIVE", "death_or_missing_date": None}
+    if group in _MEMBERS:
+        return {column: (value or {}).get(name) for name, column in _MEMBERS[group].items()}
+    if group is FieldGroup.CARD_HISTORY:
+        return {CARDS: value or []}
+    (column,) = COLUMNS[group]
+    return {column: value}
 
 
 def _builder(group: FieldGroup) -> Builder:
@@ -129,4 +147,6 @@ def answer(row: Values, groups: frozenset[FieldGroup]) -> bytes:
 
 def storable(value: Any) -> Any:
     """Return a column's value in the form in which the history keeps it."""
+    if isinstance(value, list):
+        return [{name: storable(member) for name, member in entry.items()} for entry in value]
     return value.isoformat() if isinstance(value, (date, datetime)) else value

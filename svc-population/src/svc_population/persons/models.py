@@ -3,15 +3,14 @@
 Lifecycle: ALIVE → MISSING | DECLARED_DEAD (both by a court, both can end) → DECEASED. A dead person's record
 is locked: what comes later is a correction with a case. `version` grows with every change; the history row
 of version n holds what the changed columns held before it, the day from which the new values are true (valid
-time), when they were recorded, and the source. The first version's source stands in the person's own row,
-and moves into the history of version 2.
+time), when they were recorded, and the source: agency, document, case and officer. The first version's source
+stands in the person's own row, and moves into the history of version 2.
 
 Columns marked `sensitive` hold sensitive data (Decree 356/2025: religion, health); they are in no log, event
 or index.
 """
 
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -20,25 +19,12 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
+from svc_population.persons.vocabulary import LifeStatus
 from svc_population.tables import Base
 
 _NOW = text("clock_timestamp()")
 _NUMBER = Text(collation="C")
 _SENSITIVE = {"sensitive": True}
-
-
-class LifeStatus(StrEnum):
-    ALIVE = "ALIVE"
-    MISSING = "MISSING"
-    DECLARED_DEAD = "DECLARED_DEAD"
-    DECEASED = "DECEASED"
-
-
-class MaritalStatus(StrEnum):
-    SINGLE = "SINGLE"
-    MARRIED = "MARRIED"
-    DIVORCED = "DIVORCED"
-    WIDOWED = "WIDOWED"
 
 
 class Person(Base):
@@ -129,6 +115,13 @@ class PersonHistory(Base):
     valid_from: Mapped[date]
     source: Mapped[str]
     recorded_by: Mapped[str]
+    kind: Mapped[str | None]
+    """`ChangeKind`; rows from before it was kept have none."""
+    source_agency: Mapped[str | None]
+    document: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    """What the change rests on: kind, number, issuer and day of issue."""
+    case_id: Mapped[str | None]
+    officer: Mapped[str | None]
     recorded_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=_NOW)
 
 

@@ -1,13 +1,20 @@
 """All SQL about persons except the hot read, which stands in `lookup_sql`."""
 
+from datetime import date
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Table, bindparam, exists, func, select, text, update
+from sqlalchemy import Table, bindparam, delete, exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from svc_population.persons.models import FormerPersonalId, Person, PersonHistory, verification_guards
+from svc_population.persons.models import (
+    FormerPersonalId,
+    Person,
+    PersonHistory,
+    person_cards,
+    verification_guards,
+)
 
 # Built once: building a statement costs more than running it.
 _persons, _former = cast("Table", Person.__table__), cast("Table", FormerPersonalId.__table__)
@@ -58,6 +65,36 @@ async def update_person(session: AsyncSession, personal_id: str, values: dict[st
 
 async def add_history(session: AsyncSession, values: dict[str, Any]) -> None:
     await session.execute(insert(PersonHistory).values(**values))
+
+
+async def latest_effect(session: AsyncSession, person_id: UUID, groups: list[str]) -> date | None:
+    """Return the latest day from which a recorded change of one of these groups is true."""
+    day: date | None = await session.scalar(
+        select(func.max(PersonHistory.valid_from)).where(
+            PersonHistory.person_id == person_id, PersonHistory.changed.overlap(groups)
+        )
+    )
+    return day
+
+
+async def cards(session: AsyncSession, personal_id: str) -> list[dict[str, Any]]:
+    """Return the person's cards, oldest first."""
+    c = person_cards.c
+    statement = select(c.kind, c.issued_on, c.issued_at, c.valid_to).where(c.personal_id == personal_id)
+    rows = await session.execute(statement.order_by(c.issued_on, c.kind))
+    return [dict(row) for row in rows.mappings()]
+
+
+async def replace_cards(session: AsyncSession, personal_id: str, cards: list[dict[str, Any]]) -> None:
+    await session.execute(delete(person_cards).where(person_cards.c.personal_id == personal_id))
+    if cards:
+        await session.execute(insert(person_cards).values([{**c, "personal_id": personal_id} for c in cards]))
+
+
+async def move_cards(session: AsyncSession, old: str, new: str) -> None:
+    await session.execute(
+        update(person_cards).where(person_cards.c.personal_id == old).values(personal_id=new)
+    )
 
 
 async def add_former_number(session: AsyncSession, values: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Use cases of persons: open a record, find, change with history, die, take another number."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -13,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.persons import events, repository
 from svc_population.persons.errors import PersonLocked, PersonNotFound
-from svc_population.persons.field_groups import changed_groups, storable
-from svc_population.persons.models import LifeStatus, Person
+from svc_population.persons.field_groups import CARDS, changed_groups, storable
+from svc_population.persons.models import Person
+from svc_population.persons.vocabulary import ChangeKind, LifeStatus
 from svc_population.relationships import service as relationships
 
 PROVINCES_OF_TODAY_FROM = date(2025, 7, 1)
@@ -28,6 +30,12 @@ class Change:
     values: dict[str, Any]
     valid_from: date
     source: str
+    kind: ChangeKind = ChangeKind.CHANGE
+    agency: str | None = None
+    """The agency whose word it is; the one that calls may only carry it."""
+    document: dict[str, Any] | None = None
+    after_death: bool = False
+    """A correction that a dead person's record admits."""
 
 
 def place_of(person: Person) -> tuple[str | None, str | None]:
@@ -77,6 +85,38 @@ async def open_record(session: AsyncSession, values: dict[str, Any]) -> UUID | N
     return await repository.insert_person(session, values)
 
 
+async def columns(session: AsyncSession, person: Person, names: Iterable[str]) -> dict[str, Any]:
+    """Return what some columns hold now, the cards among them."""
+    present = {name: getattr(person, name) for name in names if name != CARDS}
+    if CARDS in names:
+        present[CARDS] = await repository.cards(session, person.personal_id)
+    return present
+
+
+async def latest_effect(session: AsyncSession, person_id: UUID, groups: list[str]) -> date | None:
+    """Return the latest day from which a recorded change of one of these groups is true."""
+    return await repository.latest_effect(session, person_id, groups)
+
+
+async def announce_change(
+    session: AsyncSession, person: Person, changed: Sequence[str], *, version: int
+) -> None:
+    """Publish that groups changed; who may hear it is decided by where the person is registered now."""
+    await session.refresh(person)
+    province, commune = place_of(person)
+    await publish(
+        session,
+        events.person_changed(
+            person_id=person.person_id,
+            personal_id=person.personal_id,
+            version=version,
+            changed=changed,
+            province_code=province,
+            commune_code=commune,
+        ),
+    )
+
+
 async def change(session: AsyncSession, person: Person, news: Change, *, actor: Actor) -> list[str]:
     """Write new values and the history of the old ones; return the names of the changed groups.
 
@@ -85,13 +125,14 @@ async def change(session: AsyncSession, person: Person, news: Change, *, actor: 
     Raises:
         PersonLocked: the person is dead.
     """
-    if person.locked:
+    if person.locked and not news.after_death:
         raise PersonLocked
-    values = {k: v for k, v in news.values.items() if getattr(person, k) != v}
+    present = await columns(session, person, news.values)
+    values = {k: v for k, v in news.values.items() if present[k] != v}
     if not values:
         return []
     changed = changed_groups(values)
-    before = {column: storable(getattr(person, column)) for column in values}
+    before = {column: storable(present[column]) for column in values}
     version = person.version + 1
     await repository.add_history(
         session,
@@ -103,8 +144,15 @@ async def change(session: AsyncSession, person: Person, news: Change, *, actor: 
             "valid_from": news.valid_from,
             "source": news.source,
             "recorded_by": actor.actor,
+            "kind": news.kind.value,
+            "source_agency": news.agency,
+            "document": news.document,
+            "case_id": actor.case_id,
+            "officer": actor.officer,
         },
     )
+    if CARDS in values:
+        await repository.replace_cards(session, person.personal_id, values.pop(CARDS))
     await repository.update_person(
         session, person.personal_id, {**values, "version": version, "source": news.source}
     )
@@ -197,6 +245,7 @@ async def renumber(
             "cancelled_by": actor.actor,
         },
     )
+    await repository.move_cards(session, old, new_number)
     await relationships.renumber(session, old=old, new=new_number)
     await publish(
         session,

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.persons import repository, service
 from svc_population.persons.errors import PersonNotFound, TooManyWrongGuesses
-from svc_population.persons.models import LifeStatus, Person
+from svc_population.persons.models import Person
 from svc_population.persons.schemas import (
     AliveClaim,
     AtLeastAgeClaim,
@@ -23,6 +23,7 @@ from svc_population.persons.schemas import (
     VerifyIn,
     VerifyOut,
 )
+from svc_population.persons.vocabulary import LifeStatus
 
 _COLUMN = {ClaimField.ETHNICITY: "ethnicity_code"}
 

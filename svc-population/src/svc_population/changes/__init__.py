@@ -1,0 +1,1 @@
+"""Changes of a person's field groups: who may make them, what must fit, and what they leave."""
