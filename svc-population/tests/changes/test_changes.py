@@ -114,7 +114,7 @@ class TestChangePerson:
         self, client, police, justice, insurer, add_person
     ):
         await add_person(MOTHER)
-        groups = {
+        groups: dict[str, Any] = {
             "birth_name": {"surname": "Trần", "middle_name": None, "given_name": "Hoa"},
             "birth_date": "1990-06-01",
             "sex": "FEMALE",
@@ -125,7 +125,7 @@ class TestChangePerson:
             "nationality": "VN",
             "marital_status": "MARRIED",
         }
-        mine = {
+        mine: dict[str, Any] = {
             "other_name": "Hoa Hồng",
             "religion": "Phật giáo",
             "blood_group": "AB+",
