@@ -29,13 +29,20 @@ async def two_copies(live: Bus, other: int) -> None:
 
 
 class TestCopies:
-    async def test_while_one_copy_is_gone_no_call_fails(self, live: Bus) -> None:
-        (gone,) = free_ports(1)
-        await two_copies(live, gone)
+    async def test_when_one_copy_goes_no_call_fails(self, live: Bus) -> None:
+        """Its connection is refused, and the other one is asked: before Envoy has looked, and after."""
+        (port,) = free_ports(1)
+        folder, other = live.pki.folder, Provider()
+        keys = {"cert": folder / "provider.crt", "key": folder / "provider.key"}
         async with live.caller(G03) as client:
-            statuses = [(await client.get(PERSON, headers=PURPOSE)).status_code for _ in range(20)]
+            async with serving(other, port, client_ca=folder / "internal-ca.crt", **keys):
+                await two_copies(live, port)
+                statuses = [(await client.get(PERSON, headers=PURPOSE)).status_code for _ in range(20)]
+            taken = len(other.received)
+            statuses += [(await client.get(PERSON, headers=PURPOSE)).status_code for _ in range(20)]
         assert set(statuses) == {200}
-        assert len(live.provider.received) == 20
+        assert 0 < taken == len(other.received)
+        assert len(live.provider.received) + taken == 40
 
     async def test_a_copy_that_answers_unavailable_is_left_out(self, live: Bus) -> None:
         (port,) = free_ports(1)
@@ -58,6 +65,52 @@ class TestCopies:
         # What a copy answered is not asked for again elsewhere: only its caller knows whether that is safe.
         assert sum(refused) == len(bad.received) >= 5
         assert after == [200] * 10
+
+    async def test_a_copy_that_is_not_ready_gets_no_new_call_and_is_back_when_it_is(self, live: Bus) -> None:
+        """It goes on serving: what runs is answered, and so is what comes before Envoy has noticed."""
+        (port,) = free_ports(1)
+        folder, other = live.pki.folder, Provider()
+        keys = {"cert": folder / "provider.crt", "key": folder / "provider.key"}
+        statuses: list[int] = []
+        async with (
+            serving(other, port, client_ca=folder / "internal-ca.crt", **keys),
+            live.caller(G03) as client,
+        ):
+            await two_copies(live, port)
+
+            async def calls_to_other() -> int:
+                """Return how many of four calls in a row came to the other copy: they take turns."""
+                before = len(other.received)
+                for _ in range(4):
+                    statuses.append((await client.get(PERSON, headers=PURPOSE)).status_code)
+                return len(other.received) - before
+
+            async def shares() -> bool:
+                return 0 < await calls_to_other() < 4
+
+            await until(shares, what="the second copy's share")
+            other.ready = False
+
+            async def left_out() -> bool:
+                return await calls_to_other() == 0
+
+            await until(left_out, what="the copy's being left out")
+            assert [await calls_to_other() for _ in range(5)] == [0] * 5
+            other.ready = True
+            await until(shares, what="the copy's return")
+            # When no copy is ready each is tried: the provider's own answer says more than Envoy's would.
+            other.ready = live.provider.ready = False
+            try:
+
+                async def none_ready() -> bool:
+                    found = await live.envoy.stats("membership_healthy")
+                    return found["cluster.svc-population.membership_healthy"] == 0
+
+                await until(none_ready, what="that neither counts as ready")
+                await until(shares, what="calls to both")
+            finally:
+                live.provider.ready = True
+        assert set(statuses) == {200}
 
 
 class TestTwoEnvoys:

@@ -99,6 +99,7 @@ async def running_envoy(bootstrap: dict[str, Any], folder: Path) -> AsyncIterato
 
 
 Answer = Callable[["Received"], tuple[int, Any] | None]
+READINESS = "/health/ready"
 
 
 @dataclass
@@ -120,6 +121,8 @@ class Provider:
     """Path → status and JSON body."""
     hold: dict[str, asyncio.Event] = field(default_factory=dict)
     """Path → what must happen before the answer."""
+    ready: bool = True
+    """What it answers when Envoy asks; that is not among the requests that it keeps."""
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """Serve one ASGI request."""
@@ -133,13 +136,20 @@ class Provider:
                 break
         names = {key.decode(): value.decode() for key, value in scope["headers"]}
         request = Received(scope["method"], scope["path"], names, body)
+        if request.path == READINESS:
+            await _answer(send, 200 if self.ready else 503, {})
+            return
         self.received.append(request)
         if request.path in self.hold:
             await self.hold[request.path].wait()
         status, answer = self.answers.get(request.path, (200, {"path": request.path, "headers": names}))
-        head = [(b"content-type", b"application/json")]
-        await send({"type": "http.response.start", "status": status, "headers": head})
-        await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
+        await _answer(send, status, answer)
+
+
+async def _answer(send: Any, status: int, body: Any) -> None:
+    head = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": status, "headers": head})
+    await send({"type": "http.response.body", "body": json.dumps(body).encode()})
 
 
 class _Quiet(uvicorn.Server):

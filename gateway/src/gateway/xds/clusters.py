@@ -6,6 +6,19 @@ from gateway.xds import names
 from gateway.xds.snapshot import Snapshot
 
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_READINESS = {
+    # A copy that says that it is leaving or not ready is out at once; one that does not answer, or too late
+    # on a busy machine, after the third time.
+    "http_health_check": {"path": "/health/ready"},
+    "timeout": "2s",
+    "interval": "1s",
+    "interval_jitter_percent": 10,
+    # Otherwise a copy that nobody called yet is asked once a minute.
+    "no_traffic_interval": "1s",
+    "no_traffic_healthy_interval": "1s",
+    "unhealthy_threshold": 3,
+    "healthy_threshold": 1,
+}
 
 
 def _endpoints(name: str, addresses: str) -> dict[str, Any]:
@@ -72,8 +85,13 @@ def _service(service: str, address: str, limit: int) -> dict[str, Any]:
                 }
             ]
         },
-        # Otherwise Envoy gathers changes for a second, and calls go on to a copy that is left out already.
-        "common_lb_config": {"update_merge_window": "0s"},
+        "health_checks": [_READINESS],
+        "common_lb_config": {
+            # Otherwise Envoy gathers changes for a second, and calls go on to a copy that is left out already.
+            "update_merge_window": "0s",
+            # The ready ones get all calls, be they ever so few; when none is ready, each is tried.
+            "healthy_panic_threshold": {"value": 1},
+        },
         # One bad copy of several is left out for a while; the only one never is.
         "outlier_detection": {
             "consecutive_gateway_failure": 5,
@@ -83,6 +101,8 @@ def _service(service: str, address: str, limit: int) -> dict[str, Any]:
             "interval": "5s",
             "base_ejection_time": "10s",
             "max_ejection_percent": 50,
+            # That it is ready says nothing about what it answers: it stays out for its time.
+            "successful_active_health_check_uneject_host": False,
         },
     }
 

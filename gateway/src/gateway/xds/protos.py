@@ -43,6 +43,7 @@ from envoy.extensions.matching.common_inputs.network.v3.network_inputs_pb2 impor
 from envoy.extensions.matching.common_inputs.ssl.v3.ssl_inputs_pb2 import UriSanInput
 from envoy.extensions.matching.input_matchers.metadata.v3.metadata_pb2 import Metadata as MetadataMatcher
 from envoy.extensions.path.match.uri_template.v3 import uri_template_match_pb2 as _template
+from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2 as _previous_hosts
 from envoy.extensions.transport_sockets.tls.v3 import tls_pb2 as _tls
 from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2 as _options
@@ -85,6 +86,7 @@ _REGISTERED = (
     _template,
     _tls,
     _options,
+    _previous_hosts,
 )
 
 _P = "type.googleapis.com/envoy."

@@ -26,6 +26,7 @@ from gateway.xds.wire import Wire
 
 _TEMPLATE = names.EXTENSION + "path.match.uri_template.v3.UriTemplateMatchConfig"
 _JWT_PER_ROUTE = names.EXTENSION + "filters.http.jwt_authn.v3.PerRouteConfig"
+_PREVIOUS_HOSTS = names.EXTENSION + "retry.host.previous_hosts.v3.PreviousHostsPredicate"
 _HIGHEST_ACR = 4
 _ANY_OF_THE_LIST = "|".join(p.value for p in Purpose)
 AGENCY_DOORS = frozenset({"agency", "operator", "agency_metadata"})
@@ -230,6 +231,11 @@ _RETRY = {
     "retry_on": "connect-failure,refused-stream,reset-before-request",
     "num_retries": 2,
     "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
+    # Another copy is asked; the same one again only where there is no other.
+    "retry_host_predicate": [
+        {"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": {"@type": _PREVIOUS_HOSTS}}
+    ],
+    "host_selection_retry_max_attempts": 3,
 }
 
 
