@@ -87,7 +87,7 @@ def _service(service: str, address: str, limit: int) -> dict[str, Any]:
         },
         "health_checks": [_READINESS],
         "common_lb_config": {
-            # Otherwise Envoy gathers changes for a second, and a copy that is left out already is still called.
+            # Otherwise Envoy gathers changes for a second, and goes on calling a copy that is left out.
             "update_merge_window": "0s",
             # The ready ones get all calls, be they ever so few; when none is ready, each is tried.
             "healthy_panic_threshold": {"value": 1},
