@@ -103,6 +103,7 @@ class TestCopies:
             try:
 
                 async def none_ready() -> bool:
+                    assert live.envoy is not None
                     found = await live.envoy.stats("membership_healthy")
                     return found["cluster.svc-population.membership_healthy"] == 0
 
