@@ -9,6 +9,7 @@ from svc_population.citizen_accounts import consumers as account_consumers
 from svc_population.disclosures import consumers as disclosure_consumers
 from svc_population.disclosures import endpoints as disclosure_endpoints
 from svc_population.disclosures import jobs as disclosure_jobs
+from svc_population.matching import endpoints as matching_endpoints
 from svc_population.personal_ids import endpoints as personal_id_endpoints
 from svc_population.personal_ids.allocator import Allocator
 from svc_population.personal_ids.service import ALLOCATOR
@@ -49,6 +50,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             routers=[
                 person_endpoints.router,
                 change_endpoints.router,
+                matching_endpoints.router,
                 personal_id_endpoints.router,
                 admin_unit_endpoints.router,
                 disclosure_endpoints.router,

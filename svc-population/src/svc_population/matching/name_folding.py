@@ -14,10 +14,13 @@ from itertools import product
 
 from ndx_contracts.names import tone_key
 
+from svc_population.persons.search_keys import ACCENTED, PLAIN
+
 LONGEST = 150
 _TONES = "\u0300\u0301\u0303\u0309\u0323"
 _VOWELS = frozenset("aeiouy")
 _APOSTROPHES = str.maketrans(dict.fromkeys("‘’ʼ´`", "'") | {"\u2010": "-", "\u2011": "-"})
+_PLAIN_LETTERS = str.maketrans(ACCENTED, PLAIN)
 _ALLOWED_SIGNS = frozenset(" '-.")
 _RUN = re.compile(r"[^\W\d_]+")
 _ONSET = re.compile(r"qu(?=[aeiouy])|gi(?=[aeiouy])|[^aeiouy]*")
@@ -121,9 +124,18 @@ def _tone_place(plain: list[str], toneless: str) -> int | None:
 
 
 def unaccented_key(name: str) -> str:
-    """Return the name in capitals without accents; Đ becomes D."""
-    letters = unicodedata.normalize("NFD", name.upper().replace("\u0110", "D"))
-    return " ".join("".join(c for c in letters if not unicodedata.combining(c)).split())
+    """Return the name in capitals without Vietnamese accents; Đ becomes D. Other nations' accents stay."""
+    letters = unicodedata.normalize("NFC", name)
+    capitals = letters.upper()
+    if len(capitals) != len(letters):  # as the database has it, a letter stays one letter
+        capitals = "".join(c.upper() if len(c.upper()) == 1 else c for c in letters)
+    return " ".join(capitals.translate(_PLAIN_LETTERS).split())
+
+
+def _bare(tone_keys: str) -> str:
+    """Return words whose tones stand at their ends in capitals without any accents."""
+    letters = unicodedata.normalize("NFD", tone_keys.upper().replace("\u0110", "D"))
+    return "".join(c for c in letters if not unicodedata.combining(c))
 
 
 def tokens(name: str) -> tuple[str, ...]:
@@ -168,10 +180,10 @@ def agreement(one: str, other: str) -> NameAgreement:
         return NameAgreement.VARIANT
     if _middle_missing(mine, theirs):
         return NameAgreement.MIDDLE_MISSING
-    return _unaccented_agreement(tokens(" ".join(mine)), tokens(" ".join(theirs)))
+    return _unaccented_agreement([_bare(w) for w in mine], [_bare(w) for w in theirs])
 
 
-def _unaccented_agreement(one: tuple[str, ...], other: tuple[str, ...]) -> NameAgreement:
+def _unaccented_agreement(one: list[str], other: list[str]) -> NameAgreement:
     if one == other:
         return NameAgreement.UNACCENTED
     if sorted(one) == sorted(other):
@@ -187,14 +199,13 @@ def _variant_words(name: str) -> tuple[str, ...]:
 
 
 def _one_spelling(word: str, *, first: bool) -> str:
-    plain = unaccented_key(word)
     if first:
         # With its accents Vũ is Võ, but Vu is not.
         if word in {tone_key("Vũ"), tone_key("Võ")}:
             return tone_key("Võ")
         if word in {tone_key("Hoàng"), tone_key("Huỳnh")}:
             return tone_key("Hoàng")
-    if _Y_OR_I.match(plain.lower()):
+    if _Y_OR_I.match(_bare(word).lower()):
         return word.replace("y", "i")
     return word
 

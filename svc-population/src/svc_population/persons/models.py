@@ -14,11 +14,12 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, Date, Index, Integer, Table, Text, text
+from sqlalchemy import DDL, CheckConstraint, Column, Date, Index, Integer, Table, Text, event, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
+from svc_population.persons import search_keys
 from svc_population.persons.vocabulary import LifeStatus
 from svc_population.tables import Base
 
@@ -43,6 +44,8 @@ class Person(Base):
             "household_number",
             postgresql_where=text("household_number IS NOT NULL"),
         ),
+        Index("ix_persons_name", text(search_keys.GIVEN_NAME_KEY), "birth_date", text(search_keys.NAME_KEY)),
+        Index("ix_persons_commune", text(f"({search_keys.COMMUNE})"), text(search_keys.GIVEN_NAME_KEY)),
         {"postgresql_partition_by": "HASH (personal_id)"},
     )
 
@@ -101,6 +104,9 @@ class Person(Base):
     @property
     def full_name(self) -> str:
         return " ".join(p for p in (self.surname, self.middle_name, self.given_name) if p)
+
+
+event.listen(Person.__table__, "before_create", DDL(search_keys.NAME_KEY_FUNCTION))
 
 
 class PersonHistory(Base):
