@@ -106,7 +106,7 @@ class Person(Base):
         return " ".join(p for p in (self.surname, self.middle_name, self.given_name) if p)
 
 
-event.listen(Person.__table__, "before_create", DDL(search_keys.NAME_KEY_FUNCTION))
+event.listen(Person.__table__, "before_create", DDL(search_keys.NAME_KEY_FUNCTION))  # type: ignore[no-untyped-call]  # the library left it without types
 
 
 class PersonHistory(Base):
