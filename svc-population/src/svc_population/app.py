@@ -9,6 +9,7 @@ from svc_population.citizen_accounts import consumers as account_consumers
 from svc_population.disclosures import consumers as disclosure_consumers
 from svc_population.disclosures import endpoints as disclosure_endpoints
 from svc_population.disclosures import jobs as disclosure_jobs
+from svc_population.histories import endpoints as history_endpoints
 from svc_population.matching import endpoints as matching_endpoints
 from svc_population.personal_ids import endpoints as personal_id_endpoints
 from svc_population.personal_ids.allocator import Allocator
@@ -51,6 +52,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 person_endpoints.router,
                 change_endpoints.router,
                 matching_endpoints.router,
+                history_endpoints.router,
                 personal_id_endpoints.router,
                 admin_unit_endpoints.router,
                 disclosure_endpoints.router,

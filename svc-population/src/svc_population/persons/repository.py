@@ -1,5 +1,6 @@
 """All SQL about persons except the hot read, which stands in `lookup_sql`."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any, cast
 from uuid import UUID
@@ -22,6 +23,7 @@ _CURRENT = select(_former.c.superseded_by).where(_former.c.personal_id == bindpa
 _IS_FORMER = select(exists().where(_former.c.personal_id == bindparam("number")))
 _PERSON = select(Person).where(Person.personal_id == bindparam("number"))
 _LOCKED_PERSON = _PERSON.with_for_update()
+_CARD = ("kind", "issued_on", "issued_at", "valid_to")
 _INSERT_PERSON = insert(_persons).on_conflict_do_nothing().returning(_persons.c.person_id)
 
 
@@ -67,6 +69,12 @@ async def add_history(session: AsyncSession, values: dict[str, Any]) -> None:
     await session.execute(insert(PersonHistory).values(**values))
 
 
+async def history(session: AsyncSession, person_id: UUID) -> Sequence[PersonHistory]:
+    """Return the changes of a record, oldest first."""
+    statement = select(PersonHistory).where(PersonHistory.person_id == person_id)
+    return (await session.scalars(statement.order_by(PersonHistory.version))).all()
+
+
 async def latest_effect(session: AsyncSession, person_id: UUID, groups: list[str]) -> date | None:
     """Return the latest day from which a recorded change of one of these groups is true."""
     day: date | None = await session.scalar(
@@ -82,7 +90,7 @@ async def cards(session: AsyncSession, personal_id: str) -> list[dict[str, Any]]
     c = person_cards.c
     statement = select(c.kind, c.issued_on, c.issued_at, c.valid_to).where(c.personal_id == personal_id)
     rows = await session.execute(statement.order_by(c.issued_on, c.kind))
-    return [dict(row) for row in rows.mappings()]
+    return [dict(zip(_CARD, row, strict=True)) for row in rows]
 
 
 async def replace_cards(session: AsyncSession, personal_id: str, cards: list[dict[str, Any]]) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from svc_population.persons import events, repository
 from svc_population.persons.errors import PersonLocked, PersonNotFound
 from svc_population.persons.field_groups import CARDS, changed_groups, storable
-from svc_population.persons.models import Person
+from svc_population.persons.models import Person, PersonHistory
 from svc_population.persons.vocabulary import ChangeKind, LifeStatus
 from svc_population.relationships import service as relationships
 
@@ -91,6 +91,18 @@ async def columns(session: AsyncSession, person: Person, names: Iterable[str]) -
     if CARDS in names:
         present[CARDS] = await repository.cards(session, person.personal_id)
     return present
+
+
+async def history_of(session: AsyncSession, person_id: UUID) -> Sequence[PersonHistory]:
+    """Return the changes of a record, oldest first; each holds what was before it."""
+    return await repository.history(session, person_id)
+
+
+async def record_of(session: AsyncSession, person: Person) -> dict[str, Any]:
+    """Return everything that a record holds now, in the form in which the history keeps it."""
+    names = [column.name for column in Person.__table__.columns]
+    present = await columns(session, person, [*names, CARDS])
+    return {name: storable(value) for name, value in present.items()}
 
 
 async def latest_effect(session: AsyncSession, person_id: UUID, groups: list[str]) -> date | None:

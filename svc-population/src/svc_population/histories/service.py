@@ -1,0 +1,164 @@
+"""Use cases: read a person as of two times, and list what changed, apart from the hot read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import orjson
+from ndx_chassis.agreements import VIETNAM, Grant
+from ndx_chassis.app import Runtime
+from ndx_chassis.caller import Caller
+from ndx_chassis.disclosure import disclose
+from ndx_chassis.errors import FieldError, InvalidInput
+from ndx_contracts.disclosure import Outcome
+from ndx_contracts.field_groups import FieldGroup
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from svc_population.histories.errors import NotKnownThen
+from svc_population.histories.reconstruction import Step, as_of, steps
+from svc_population.histories.schemas import GROUPS
+from svc_population.persons import service as persons
+from svc_population.persons.errors import PersonNotFound
+from svc_population.persons.field_groups import answer, changed_groups
+from svc_population.persons.models import Person
+
+_BY_NAME = {g.value: g for g in GROUPS}
+_DOCUMENTS = ("cards", "other_information")
+"""Columns that the answer takes as JSON text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Who asks for which groups of whom."""
+
+    caller: Caller
+    grant: Grant
+    personal_id: str
+    groups: frozenset[FieldGroup]
+
+    async def record(self, session: AsyncSession, subject: str, outcome: Outcome) -> None:
+        await disclose(
+            session,
+            self.caller,
+            grant=self.grant,
+            subjects=[subject],
+            field_groups=self.groups,
+            outcome=outcome,
+        )
+
+
+def groups_of(fields: str) -> frozenset[FieldGroup]:
+    """Read names of field groups, joined by commas.
+
+    Raises:
+        InvalidInput: no name, or one of a group that has no history.
+    """
+    names = [name for name in fields.split(",") if name]
+    wrong = [n for n in names if n not in _BY_NAME]
+    if wrong or not names:
+        raise InvalidInput(
+            errors=[
+                FieldError(
+                    field="query.fields", code="unknown-field-group", detail="a group that has a history"
+                )
+            ]
+        )
+    return frozenset(_BY_NAME[name] for name in names)
+
+
+async def person_as_of(
+    session: AsyncSession,
+    runtime: Runtime,
+    question: Question,
+    *,
+    valid_at: date | None,
+    known_at: datetime | None,
+) -> bytes:
+    """Return what was known at a moment (now) to be true on a day (that moment's).
+
+    Raises:
+        FieldGroupNotCovered: the agreement does not cover a group.
+        PersonNotFound: nobody has the number, or not within the agreement's scope; this is recorded, too.
+        NotKnownThen: before birth, or before the record began; this is recorded, too.
+    """
+    moment = known_at or datetime.now(UTC)
+    day = valid_at or moment.astimezone(VIETNAM).date()
+    person = await _found(session, runtime, question)
+    found = as_of(await _steps(session, person), valid_at=day, known_at=moment)
+    if found is None or date.fromisoformat(found[1]["birth_date"]) > day:
+        await _nobody(runtime, question, person.personal_id)
+        raise NotKnownThen
+    version, state = found
+    await question.record(session, person.personal_id, Outcome.DISCLOSED)
+    return orjson.dumps(
+        {
+            "valid_at": day,
+            "known_at": moment,
+            "version": version,
+            "person": _shown(state, question.groups),
+        }
+    )
+
+
+async def person_history(
+    session: AsyncSession, runtime: Runtime, question: Question, *, before_version: int | None, limit: int
+) -> bytes:
+    """Return the versions that changed one of the groups, newest first, and the record's beginning.
+
+    Raises:
+        FieldGroupNotCovered, PersonNotFound: as `person_as_of`.
+    """
+    person = await _found(session, runtime, question)
+    rows = {row.version: row for row in await persons.history_of(session, person.person_id)}
+    wanted = [
+        (step, groups)
+        for step in reversed(await _steps(session, person))
+        if (before_version is None or step.version < before_version)
+        for groups in [question.groups & {FieldGroup(n) for n in changed_groups(step.columns)}]
+        if groups or step.valid_from is None
+    ]
+    await question.record(session, person.personal_id, Outcome.DISCLOSED)
+    page = wanted[:limit]
+    items = [
+        {
+            "version": step.version,
+            "recorded_at": step.recorded_at,
+            "effective_from": step.valid_from,
+            "kind": row.kind if (row := rows.get(step.version)) else None,
+            "source_agency": row.source_agency if row else None,
+            "document": row.document if row else None,
+            "changed": [g.value for g in FieldGroup if g in groups],
+            "before": _shown(step.before, groups),
+            "after": _shown(step.after, groups),
+        }
+        for step, groups in page
+    ]
+    more = str(page[-1][0].version) if len(wanted) > len(page) else None
+    return orjson.dumps({"items": items, "next_cursor": more})
+
+
+async def _found(session: AsyncSession, runtime: Runtime, question: Question) -> Person:
+    question.grant.require_field_groups(question.groups)
+    person = await persons.find(session, question.personal_id)
+    if person is None or not persons.covers(question.grant, person):
+        await _nobody(runtime, question, question.personal_id)
+        raise PersonNotFound
+    return person
+
+
+async def _nobody(runtime: Runtime, question: Question, subject: str) -> None:
+    async with runtime.sessions() as own, own.begin():
+        await question.record(own, subject, Outcome.NOT_FOUND)
+
+
+async def _steps(session: AsyncSession, person: Person) -> list[Step]:
+    history = await persons.history_of(session, person.person_id)
+    return steps(await persons.record_of(session, person), history)
+
+
+def _shown(state: Mapping[str, Any], groups: frozenset[FieldGroup]) -> orjson.Fragment:
+    if not groups:
+        return orjson.Fragment(b"{}")
+    texts = {name: orjson.dumps(state[name]).decode() for name in _DOCUMENTS if state.get(name)}
+    return orjson.Fragment(answer({**state, **dict.fromkeys(_DOCUMENTS), **texts}, groups))
