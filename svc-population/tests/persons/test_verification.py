@@ -49,6 +49,54 @@ class TestVerifyPerson:
         assert int(reply.headers["retry-after"]) > 80_000
         assert len(await disclosed()) == 3
 
+    async def test_before_and_after_a_day_are_answered(self, client, insurer, add_person):
+        await add_person(MOTHER)
+        claims = [
+            {"kind": "BEFORE", "field": "birth_date", "value": "1990-05-18"},
+            {"kind": "AFTER", "field": "birth_date", "value": "1990-05-17"},
+        ]
+        reply = await client.post(URL, json={"claims": claims}, headers=insurer)
+        assert [r["matched"] for r in reply.json()["results"]] == [True, False]
+
+    @pytest.mark.parametrize(
+        "questions",
+        [
+            [
+                {"kind": "BEFORE", "field": "birth_date", "value": f"{y}-01-01"}
+                for y in (2020, 2010, 2000, 1995)
+            ],
+            [{"kind": "AT_LEAST_AGE", "years": years} for years in (14, 18, 25, 30)],
+        ],
+    )
+    async def test_closing_in_on_a_birth_date_by_yes_answers_is_stopped(
+        self, client, insurer, add_person, questions
+    ):
+        await add_person(MOTHER)
+        for question in questions:
+            reply = await client.post(URL, json={"claims": [question]}, headers=insurer)
+            assert (reply.status_code, reply.json()["all_matched"]) == (200, True)
+        reply = await client.post(URL, json={"claims": [equals("sex", "FEMALE")]}, headers=insurer)
+        assert (reply.status_code, reply.json()["code"]) == (429, "too-many-wrong-guesses")
+
+    async def test_the_same_age_may_be_asked_again(self, client, insurer, add_person):
+        await add_person(MOTHER)
+        question = {"claims": [{"kind": "AT_LEAST_AGE", "years": 18}]}
+        replies = [await client.post(URL, json=question, headers=insurer) for _ in range(6)]
+        assert [r.status_code for r in replies] == [200] * 6
+
+    async def test_guesses_are_counted_for_the_whole_agency_and_each_person_alone(
+        self, client, insurer, as_agency, add_person
+    ):
+        await add_person(MOTHER)
+        await add_person("079190000012", birth_date=date(1990, 5, 17))
+        wrong = {"claims": [equals("birth_date", "1991-01-01")]}
+        other_system = as_agency("G03", system="another", purpose="SOCIAL_INSURANCE")
+        for headers in (insurer, other_system, insurer):
+            assert (await client.post(URL, json=wrong, headers=headers)).status_code == 200
+        assert (await client.post(URL, json=wrong, headers=other_system)).status_code == 429
+        other = URL.replace(MOTHER, "079190000012")
+        assert (await client.post(other, json=wrong, headers=insurer)).status_code == 200
+
     async def test_right_answers_are_not_counted(self, client, insurer, add_person):
         await add_person(MOTHER)
         right = {"claims": [equals("sex", "FEMALE")]}

@@ -165,5 +165,6 @@ verification_guards = Table(
     Column("personal_id", _NUMBER, primary_key=True),
     Column("wrong", Integer, nullable=False),
     Column("window_ends_at", TIMESTAMP(timezone=True), nullable=False),
+    Column("bounds", ARRAY(Date), nullable=False, server_default=text("'{}'")),
 )
-"""Wrong answers that an agency got about a person in the running window."""
+"""Wrong answers that an agency got about a person in a running window, and the days that it compared with."""

@@ -1,6 +1,7 @@
 """All SQL about persons except the hot read, which stands in `lookup_sql`."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, cast
 from uuid import UUID
@@ -115,41 +116,49 @@ async def add_former_number(session: AsyncSession, values: dict[str, Any]) -> No
     await session.execute(insert(FormerPersonalId).values(**values))
 
 
-async def wrong_guesses(session: AsyncSession, agency: str, personal_id: str) -> tuple[int, int]:
-    """Lock the pair's guard and return (wrong answers in the window, seconds until it ends)."""
-    table = verification_guards
-    await session.execute(
-        insert(table)
-        .values(
-            agency=agency,
-            personal_id=personal_id,
-            wrong=0,
-            window_ends_at=text("clock_timestamp() + interval '24 hours'"),
-        )
-        .on_conflict_do_nothing()
+@dataclass(frozen=True, slots=True)
+class Guesses:
+    """What an agency has tried about a person in the running window."""
+
+    wrong: int
+    bounds: frozenset[date]
+    """Days that it compared the birth date with."""
+    seconds: int
+    """Until the window ends."""
+
+
+_guards = verification_guards
+_PAIR = (_guards.c.agency == bindparam("of_agency")) & (_guards.c.personal_id == bindparam("of_person"))
+_TOMORROW = text("clock_timestamp() + interval '24 hours'")
+_OPEN_GUARD = insert(_guards).values(wrong=0, window_ends_at=_TOMORROW).on_conflict_do_nothing()
+_LOCKED_GUARD = (
+    select(
+        _guards.c.wrong,
+        _guards.c.bounds,
+        func.extract("epoch", _guards.c.window_ends_at - func.clock_timestamp()).label("seconds"),
     )
-    mine = (table.c.agency == agency) & (table.c.personal_id == personal_id)
-    row = (
-        await session.execute(
-            select(
-                table.c.wrong,
-                func.extract("epoch", table.c.window_ends_at - func.clock_timestamp()).label("seconds"),
-            )
-            .where(mine)
-            .with_for_update()
-        )
-    ).one()
+    .where(_PAIR)
+    .with_for_update()
+)
+_NEW_WINDOW = update(_guards).where(_PAIR).values(wrong=0, bounds=[], window_ends_at=_TOMORROW)
+
+
+async def guesses(session: AsyncSession, agency: str, personal_id: str) -> Guesses:
+    """Lock the pair's guard and return it; a window that has ended begins anew."""
+    pair = {"of_agency": agency, "of_person": personal_id}
+    await session.execute(_OPEN_GUARD, {"agency": agency, "personal_id": personal_id})
+    row = (await session.execute(_LOCKED_GUARD, pair)).one()
     if row.seconds > 0:
-        return row.wrong, int(row.seconds) + 1
+        return Guesses(row.wrong, frozenset(row.bounds), int(row.seconds) + 1)
+    await session.execute(_NEW_WINDOW, pair)
+    return Guesses(0, frozenset(), 0)
+
+
+async def add_guesses(
+    session: AsyncSession, agency: str, personal_id: str, wrong: int, bounds: Sequence[date]
+) -> None:
+    """Count further wrong guesses, and keep the days that were asked about."""
     await session.execute(
-        update(table)
-        .where(mine)
-        .values(wrong=0, window_ends_at=text("clock_timestamp() + interval '24 hours'"))
+        update(_guards).where(_PAIR).values(wrong=_guards.c.wrong + wrong, bounds=list(bounds)),
+        {"of_agency": agency, "of_person": personal_id},
     )
-    return 0, 0
-
-
-async def add_wrong_guesses(session: AsyncSession, agency: str, personal_id: str, number: int) -> None:
-    table = verification_guards
-    mine = (table.c.agency == agency) & (table.c.personal_id == personal_id)
-    await session.execute(update(table).where(mine).values(wrong=table.c.wrong + number))

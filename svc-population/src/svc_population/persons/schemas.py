@@ -185,13 +185,24 @@ class AtLeastAgeClaim(Input):
     years: int = Field(ge=1, le=120)
 
 
+class DateOrderClaim(Input):
+    """The person was born before, or after, this day."""
+
+    kind: Literal["BEFORE", "AFTER"]
+    field: Literal[ClaimField.BIRTH_DATE]
+    value: date
+
+
 class AliveClaim(Input):
     """The person is neither dead nor declared dead or missing."""
 
     kind: Literal["IS_ALIVE"]
 
 
-Claim = Annotated[EqualsClaim | FoldedEqualsClaim | AtLeastAgeClaim | AliveClaim, Field(discriminator="kind")]
+Claim = Annotated[
+    EqualsClaim | FoldedEqualsClaim | AtLeastAgeClaim | DateOrderClaim | AliveClaim,
+    Field(discriminator="kind"),
+]
 
 
 class VerifyIn(Input):

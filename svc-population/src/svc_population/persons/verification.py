@@ -1,4 +1,9 @@
-"""Answers claims about a person with yes or no, records the answer, and stops fishing for values."""
+"""Answers claims about a person with yes or no, records the answer, and stops fishing for values.
+
+Each wrong answer is a guess, counted per agency and person in the database. Questions about an order of dates
+(an age, before, after) tell something by a yes too, and a few of them close in on a birth date: the first day
+that an agency compares it with is free, each further one within the window is a guess, whatever the answer.
+"""
 
 from datetime import UTC, date, datetime
 
@@ -19,6 +24,7 @@ from svc_population.persons.schemas import (
     Claim,
     ClaimField,
     ClaimOut,
+    DateOrderClaim,
     FoldedEqualsClaim,
     VerifyIn,
     VerifyOut,
@@ -51,16 +57,20 @@ async def verify(
     if person is None or not service.covers(grant, person):
         await record_not_found(runtime, caller, grant, personal_id=personal_id, claims=claims)
         raise PersonNotFound
-    wrong, seconds = await repository.wrong_guesses(session, caller.agency, person.personal_id)
-    if wrong >= wrong_guesses:
-        raise TooManyWrongGuesses(retry_after=seconds)
+    guard = await repository.guesses(session, caller.agency, person.personal_id)
+    if guard.wrong >= wrong_guesses:
+        raise TooManyWrongGuesses(retry_after=guard.seconds)
     day = datetime.now(UTC).astimezone(VIETNAM).date()
     results = tuple(
         ClaimOut(kind=c.kind, field=_field(c), matched=holds(person, c, day)) for c in claims.claims
     )
     failed = sum(not r.matched for r in results)
-    if failed:
-        await repository.add_wrong_guesses(session, caller.agency, person.personal_id, failed)
+    bounds = guard.bounds | {bound for c in claims.claims if (bound := _bound(c, day)) is not None}
+    further = max(0, len(bounds) - max(1, len(guard.bounds)))
+    in_order = sum(not r.matched for r, c in zip(results, claims.claims, strict=True) if _bound(c, day))
+    wrong = failed - in_order + max(in_order, further)
+    if wrong or bounds != guard.bounds:
+        await repository.add_guesses(session, caller.agency, person.personal_id, wrong, sorted(bounds))
     await disclose(
         session,
         caller,
@@ -91,12 +101,25 @@ def _field(claim: Claim) -> str | None:
     return None if isinstance(claim, (AtLeastAgeClaim, AliveClaim)) else claim.field.value
 
 
+def _bound(claim: Claim, day: date) -> date | None:
+    """Return the day that a claim about the order of dates compares the birth date with."""
+    if isinstance(claim, DateOrderClaim):
+        return claim.value
+    if isinstance(claim, AtLeastAgeClaim):
+        # The year may have no 29 February; which day stands for it only has to be always the same.
+        return date(day.year - claim.years, day.month, min(day.day, 28))
+    return None
+
+
 def holds(person: Person, claim: Claim, day: date) -> bool:
     """Tell whether a claim is true on a day."""
     if isinstance(claim, AliveClaim):
         return person.life_status == LifeStatus.ALIVE
     if isinstance(claim, AtLeastAgeClaim):
         return has_reached(person.birth_date, claim.years, day)
+    if isinstance(claim, DateOrderClaim):
+        born = person.birth_date
+        return born < claim.value if claim.kind == "BEFORE" else born > claim.value
     if isinstance(claim, FoldedEqualsClaim):
         return same_name(person.full_name, claim.value)
     if claim.field is ClaimField.BIRTH_NAME:

@@ -1,0 +1,92 @@
+"""A population database of its own with as many synthetic people as a benchmark needs, without a stack."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+
+import asyncpg
+from harness import ROOT
+from ndx_chassis.agreements import Grant
+from ndx_chassis.caller import Caller
+from ndx_contracts.agreements import Agreement, AgreementState, LegalBasis, OperationGrant, Quotas
+from ndx_contracts.field_groups import FieldGroup
+from ndx_demo.population.rows import lines
+from ndx_local import postgres
+from ndx_testing.postgres import execute, named
+from svc_population.imports.service import load_persons
+
+PEOPLE = int(os.environ.get("NDX_BENCH_PEOPLE", "1000000"))
+"""How many people stand in the database; the goals are for 10 million and more."""
+_FOLDER = ROOT / ".local" / "bench-people"
+_SETTINGS = {**postgres.DURABLE, "shared_buffers": "1GB", "max_wal_size": "8GB"}
+
+
+@contextmanager
+def population() -> Iterator[str]:
+    """Serve a loaded database until the block ends, and give its URL; nothing stays behind."""
+    shutil.rmtree(_FOLDER, ignore_errors=True)
+    _FOLDER.mkdir(parents=True)
+    try:
+        with postgres.running(_FOLDER, settings=_SETTINGS) as server:
+            asyncio.run(execute(server.url(), "CREATE DATABASE people"))
+            url = named(server.url(), "people")
+            subprocess.run(
+                [sys.executable, "-m", "ndx_chassis.migrations", "svc_population"],
+                check=True,
+                capture_output=True,
+                cwd=ROOT,
+                env={**os.environ, "POPULATION_DATABASE_URL": url},
+            )
+            loaded = asyncio.run(load_persons(url, lines(PEOPLE, seed=7), source="import:bench"))
+            print(f"  {loaded.inserted:,} people loaded", flush=True)
+            asyncio.run(execute(url, "VACUUM (ANALYZE) persons"))
+            yield url
+    finally:
+        shutil.rmtree(_FOLDER, ignore_errors=True)
+
+
+def fetch(url: str, statement: str, *values: Any) -> list[asyncpg.Record]:
+    async def read() -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(url)
+        try:
+            rows: list[asyncpg.Record] = await connection.fetch(statement, *values)
+            return rows
+        finally:
+            await connection.close()
+
+    return asyncio.run(read())
+
+
+def covered(operation: str, groups: list[FieldGroup]) -> tuple[Caller, Grant]:
+    """Return a caller whom an agreement gives one operation in the whole country."""
+    agreement = Agreement(
+        agreement_id="DSA-G03-1",
+        version=1,
+        state=AgreementState.ACTIVE,
+        consumer_agency="G03",
+        consumer_name="Bảo hiểm xã hội",
+        consumer_name_en="Social security",
+        provider_agency="G01",
+        operations=(OperationGrant(operation=operation, field_groups=tuple(groups)),),
+        purposes=("SOCIAL_INSURANCE",),
+        legal_basis=LegalBasis(text="Đo hiệu năng", reference="BENCH"),
+        valid_from=date(2025, 1, 1),
+        quotas=Quotas(),
+    )
+    caller = Caller(
+        agency="G03",
+        system="insurance-link",
+        agreement=agreement.agreement_id,
+        purpose="SOCIAL_INSURANCE",
+        case_id=None,
+        officer=None,
+        request_id="01900000-0000-7000-8000-000000000000",
+        operation=operation,
+    )
+    return caller, Grant(agreement, operation, frozenset(groups))
