@@ -158,6 +158,7 @@ def _environment(folder: Path, database: str, ports: dict[str, int]) -> dict[str
     return {
         **os.environ,
         "GATEWAY_DATABASE_URL": database,
+        "GATEWAY_DRAIN_SECONDS": "0",
         "GATEWAY_STATE_DIR": str(state),
         "GATEWAY_PORT": str(ports["gateway"]),
         "GATEWAY_LISTENER_PORT": str(ports["listener"]),

@@ -35,6 +35,17 @@ class Settings(ServiceSettings):
     admin_port: int = 9901
     node: str = "envoy-1"
     """By which operators tell the Envoys of one control plane apart."""
+    door_ports: tuple[int, int] | None = None
+    """For an Envoy's bootstrap: its two doors' ports where they are others than the control plane names."""
+    health_port: int | None = None
+    """Where this Envoy tells load balancers whether to send calls here (`GET /ready`); none without it."""
+    health_address: str = "127.0.0.1"
+    envoy_drain_seconds: float = Field(default=10.0, ge=0, le=300)
+    """How long an Envoy that is told to leave goes on taking calls, so that load balancers notice."""
+    envoy_finish_seconds: float = Field(default=20.0, ge=0, le=300)
+    """How long it may then take for calls under way."""
+    envoy_missed_seconds: float = Field(default=600.0, ge=0)
+    """How long an Envoy that went without a word keeps the configuration from being in order."""
     xds_port: int = 18000
     xds_address: str = "127.0.0.1"
     standby_port: int | None = None

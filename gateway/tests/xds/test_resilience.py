@@ -1,20 +1,24 @@
 """Several copies of a service, several Envoys, and the alarm when one of them refuses its configuration."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
+import httpx
 import pytest
+from gateway.settings import Settings
 from gateway.xds import protos
 from gateway.xds.bootstrap import bootstrap
 from gateway.xds.compile import compile_resources
+from gateway.xds.drain import drain, tell
 from gateway.xds.resources import Resource
-from gateway.xds.service import RefusedVersions, configuration_of
-from gateway.xds.stream import Stream
+from gateway.xds.service import EnvoyAlarms, configuration_of
 from ndx_contracts.agreements import AgreementState
 from ndx_testing.bus import AGREEMENTS, PERSON, Bus
-from ndx_testing.envoy import Provider, free_ports, running_envoy, serving, until
+from ndx_testing.envoy import EnvoyProcess, Provider, free_ports, running_envoy, serving, until
 from prometheus_client import CollectorRegistry, generate_latest
 
 G03 = "G03:insurance-link"
@@ -114,29 +118,40 @@ class TestCopies:
         assert set(statuses) == {200}
 
 
+@asynccontextmanager
+async def second_envoy(live: Bus, folder: Path) -> AsyncIterator[tuple[Settings, EnvoyProcess]]:
+    """Run another Envoy with doors of its own, as two on one machine need."""
+    listener, citizen, admin, health = free_ports(4)
+    settings = live.settings.model_copy(
+        update={
+            "admin_port": admin,
+            "node": "envoy-2",
+            "door_ports": (listener, citizen),
+            "health_port": health,
+            "envoy_drain_seconds": 0.5,
+        }
+    )
+    async with running_envoy(bootstrap(settings), folder) as envoy:
+        await until(lambda: "envoy-2" in live.server.envoys, what="the second Envoy")
+        await live.server.wait_settled()
+        await until(envoy.ready, what="the second Envoy's first configuration")
+        yield settings, envoy
+
+
+def ports(settings: Settings) -> tuple[int, int]:
+    assert settings.door_ports is not None
+    assert settings.health_port is not None
+    return settings.door_ports[0], settings.health_port
+
+
 class TestTwoEnvoys:
-    async def test_both_refuse_what_is_suspended_and_one_that_left_is_shown(
+    async def test_both_refuse_what_is_suspended_and_one_that_went_without_a_word_is_missed(
         self, live: Bus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        listener, citizen, admin = free_ports(3)
-        # Two Envoys on one machine need doors of their own: the second one's differ in that alone.
-        doors = replace(live.snapshot.doors, listener_port=listener, citizen_port=citizen)
-        own = compile_resources(replace(live.snapshot, doors=doors))[protos.LDS]
-        add = Stream._additions
-
-        def additions(stream: Stream, kind: str, current: dict[str, Any]) -> Iterator[Any]:
-            if stream.node == "envoy-2" and kind == protos.LDS:
-                current = {n: replace(r, body=own[n].body) for n, r in current.items()}
-            return add(stream, kind, current)
-
-        monkeypatch.setattr(Stream, "_additions", additions)
-        settings = live.settings.model_copy(update={"admin_port": admin, "node": "envoy-2"})
-        async with running_envoy(bootstrap(settings), tmp_path):
-            await until(lambda: "envoy-2" in live.server.envoys, what="the second Envoy")
-            await live.server.wait_settled()
+        async with second_envoy(live, tmp_path) as (settings, _):
             suspended = AGREEMENTS[0].model_copy(update={"state": AgreementState.SUSPENDED})
             await live.apply(agreements=[suspended, *AGREEMENTS[1:]])
-            for port in (None, listener):
+            for port in (None, ports(settings)[0]):
                 async with live.caller(G03, port=port) as client:
                     answer = await client.get(PERSON, headers=PURPOSE)
                 assert answer.json()["code"] == "agreement-suspended"
@@ -147,16 +162,62 @@ class TestTwoEnvoys:
         await until(lambda: live.server.envoys == ["envoy-1"], what="the second Envoy's end")
         seen = configuration_of(live.server)
         assert not seen.in_order
-        assert [(e.node, bool(e.disconnected_at), bool(e.up_to_date_since)) for e in seen.envoys] == [
+        listed = [
             ("envoy-1", False, True),
             ("envoy-2", True, False),
         ]
+        assert [(e.node, bool(e.disconnected_at), bool(e.up_to_date_since)) for e in seen.envoys] == listed
+        registry = CollectorRegistry()
+        registry.register(EnvoyAlarms(live.server))
+        page = generate_latest(registry).decode()
+        assert 'ndx_configuration_envoy_away_seconds{ndx_envoy_node="envoy-2"}' in page
+        # After its time nobody waits for it any more, but it stays to be seen.
+        monkeypatch.setattr(live.server, "_missed", timedelta(0))
+        seen = configuration_of(live.server)
+        assert seen.in_order
+        assert [(e.node, bool(e.disconnected_at), bool(e.up_to_date_since)) for e in seen.envoys] == listed
+
+    async def test_one_that_leaves_says_so_to_balancers_callers_and_the_control_plane(
+        self, live: Bus, tmp_path: Path
+    ) -> None:
+        live.provider.hold[PERSON] = asyncio.Event()
+        async with second_envoy(live, tmp_path) as (settings, envoy):
+            port, health = ports(settings)
+            async with live.caller(G03, port=port) as client, httpx.AsyncClient() as balancer:
+
+                async def ready() -> int:
+                    return (await balancer.get(f"http://127.0.0.1:{health}/ready")).status_code
+
+                assert await ready() == 200
+                before = len(live.provider.received)
+                running = asyncio.create_task(client.get(PERSON, headers=PURPOSE))
+                await until(lambda: len(live.provider.received) > before, what="a call under way")
+                leaving = asyncio.create_task(drain(settings))
+
+                async def refused() -> bool:
+                    return await ready() == 503
+
+                await until(refused, what="word to the balancers")
+                live.provider.hold[PERSON].set()
+                answers = [await running, await client.get(PERSON, headers=PURPOSE)]
+                assert [a.status_code for a in answers] == [200, 200]
+                assert [a.headers["connection"] for a in answers] == ["close", "close"]
+                assert await leaving
+            envoy.process.terminate()
+        await until(lambda: live.server.envoys == ["envoy-1"], what="the second Envoy's end")
+        seen = configuration_of(live.server)
+        assert seen.in_order
+        assert [e.node for e in seen.envoys] == ["envoy-1"]
+
+    async def test_one_leaves_although_the_control_plane_is_away(self, live: Bus) -> None:
+        (nobody,) = free_ports(1)
+        assert not await tell(live.settings.model_copy(update={"xds_port": nobody}))
 
 
 class TestRefusedVersions:
     async def test_the_page_of_metrics_shows_a_refusal_until_the_next_good_version(self, live: Bus) -> None:
         registry = CollectorRegistry()
-        registry.register(RefusedVersions(live.server))
+        registry.register(EnvoyAlarms(live.server))
         line = 'ndx_configuration_refused{ndx_configuration_type="Listener",ndx_envoy_node="envoy-1"} 1.0'
         good = compile_resources(live.snapshot)
         broken = Resource("agencies", good[protos.CDS]["svc-auth"].body, "broken")

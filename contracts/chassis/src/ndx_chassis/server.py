@@ -20,6 +20,7 @@ _GC_THRESHOLDS = (20_000, 20, 50)
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 
 
+_LAST_REPLY = (b"connection", b"close")
 _TICKS_BETWEEN_LOOKS = 600
 """A tick of uvicorn is a tenth of a second."""
 
@@ -37,6 +38,9 @@ class _Server(uvicorn.Server):
         if self.drain_seconds and self._leaves_at is None:
             self._captured_signals.append(sig)
             self._leaves_at = time.monotonic() + self.drain_seconds
+            # Each reply from now on ends its connection: when the time is over hardly one is left to be cut.
+            self.config.encoded_headers.append(_LAST_REPLY)
+            self.server_state.default_headers.append(_LAST_REPLY)
             if self.on_leaving is not None:
                 self.on_leaving()
             return

@@ -24,7 +24,7 @@ class ServiceSettings(BaseSettings):
     database_pool_size: int = Field(default=20, ge=1, le=200)
     host: str = "127.0.0.1"
     port: int = 8000
-    drain_seconds: float = Field(default=0.0, ge=0, le=300)
+    drain_seconds: float = Field(default=5.0, ge=0, le=300)
     """How long it goes on serving after it was told to stop, while its readiness says that it is leaving."""
     workers_roles: str = "http,relay,consumers,jobs"
     """What this process does; a cluster may run the doors apart."""

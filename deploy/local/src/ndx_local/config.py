@@ -141,6 +141,8 @@ def environment(paths: StackPaths, numbers: dict[str, int], keys: dict[str, str]
             values[f"{p}_AGENCY_CERT_FILE"] = f"{stem}.crt"
             values[f"{p}_AGENCY_KEY_FILE"] = f"{stem}.key"
             values[f"{p}_REPLY_KEY_FILE"] = str(pki / "keys" / f"{service.name}-replies.pem")
+        # The only copy: nobody else could take its calls while it waits.
+        values[f"{p}_DRAIN_SECONDS"] = "0"
         values[f"{p}_DATABASE_URL"] = database_url(paths, service, numbers, keys)
     # What the operator set outside wins: the same code runs against parts elsewhere.
     own = tuple(f"{service.prefix}_" for service in SERVICES)

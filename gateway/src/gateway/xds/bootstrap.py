@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.authorities.files import ENVOY_IDENTITY
 from gateway.settings import Settings
+from gateway.xds.stream import DOOR_PORTS
 
 _RUNTIME = {
     # Spans reach the trace backend within a second, not five.
@@ -37,6 +38,36 @@ _LOOKED_AFTER = {
     # With all of them away none is better than another: the control plane is asked again and again.
     "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
 }
+
+
+def _health(settings: Settings) -> dict[str, Any]:
+    """Return the door of load balancers: 200 for as long as calls may come, 503 from the moment it leaves."""
+    extension = "type.googleapis.com/envoy.extensions.filters."
+    ready = {
+        "@type": extension + "http.health_check.v3.HealthCheck",
+        "pass_through_mode": False,
+        "headers": [{"name": ":path", "string_match": {"exact": "/ready"}}],
+    }
+    router = {"@type": extension + "http.router.v3.Router"}
+    manager = {
+        "@type": extension + "network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "health",
+        "route_config": {"name": "health", "virtual_hosts": []},
+        "http_filters": [
+            {"name": "envoy.filters.http.health_check", "typed_config": ready},
+            {"name": "envoy.filters.http.router", "typed_config": router},
+        ],
+        "stream_idle_timeout": "5s",
+        "request_headers_timeout": "5s",
+    }
+    place = {"address": settings.health_address, "port_value": settings.health_port}
+    network = {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
+    return {
+        "name": "health",
+        "address": {"socket_address": place},
+        "filter_chains": [{"filters": [network]}],
+        "enable_reuse_port": False,
+    }
 
 
 def bootstrap(settings: Settings) -> dict[str, Any]:
@@ -123,11 +154,17 @@ def bootstrap(settings: Settings) -> dict[str, Any]:
             "max_active_downstream_connections": _MOST_CONNECTIONS,
         },
     }
+    node: dict[str, Any] = {"id": settings.node, "cluster": "ndx-gateway"}
+    if settings.door_ports is not None:
+        node["metadata"] = {DOOR_PORTS: settings.door_ports}
     return {
-        "node": {"id": settings.node, "cluster": "ndx-gateway"},
+        "node": node,
         "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": settings.admin_port}}},
         "dynamic_resources": {"ads_config": ads, "lds_config": source, "cds_config": source},
-        "static_resources": {"clusters": [cluster]},
+        "static_resources": {
+            "clusters": [cluster],
+            "listeners": [] if settings.health_port is None else [_health(settings)],
+        },
         "layered_runtime": {"layers": [{"name": "static", "static_layer": _RUNTIME}]},
         "overload_manager": {"resource_monitors": [connections]},
     }

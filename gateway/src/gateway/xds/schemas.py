@@ -19,12 +19,15 @@ class EnvoyOut(Output):
     up_to_date_since: datetime | None
     """When it had answered to everything published; null while it has not."""
     disconnected_at: datetime | None = None
-    """Since when it has been away, going on with what it had; forgotten after an hour."""
+    """Since when it has been away without having said that it will end; forgotten after a day."""
     refused: list[RefusalOut]
 
 
 class ConfigurationOut(Output):
-    """The state of the data plane; `in_order` when every Envoy has taken the current configuration."""
+    """The state of the data plane; `in_order` when every Envoy has taken the current configuration.
+
+    An Envoy that went without a word counts among them for ten minutes, unless set otherwise.
+    """
 
     in_order: bool
     published_at: datetime | None

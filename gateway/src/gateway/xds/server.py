@@ -19,8 +19,10 @@ ENVOY_URI = "urn:ndx:internal:envoy"
 """The name in the certificate of an Envoy; nobody else gets the configuration, which holds keys."""
 
 
-REMEMBERED = timedelta(hours=1)
-"""For how long an Envoy that left counts as one that should be there."""
+MISSED = timedelta(minutes=10)
+"""For how long an Envoy that went without a word counts as one that should be there, unless set otherwise."""
+LISTED = timedelta(days=1)
+"""For how long it is listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ def _versions(resources: Resources) -> dict[str, dict[str, str]]:
 class ConfigServer(protos.ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ignore[misc]  # untyped stubs
     """Holds the current resources and pushes changes to every connected Envoy."""
 
-    def __init__(self) -> None:
+    def __init__(self, missed: timedelta = MISSED) -> None:
+        self._missed = missed
         self._resources: Resources | None = None
         self._streams: dict[Stream, asyncio.Event] = {}
         self._ending: set[Stream] = set()
@@ -46,7 +49,9 @@ class ConfigServer(protos.ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # t
         self.published_at: datetime | None = None
         """When the current resources last became others than before."""
         self.away: dict[str, Away] = {}
-        """Node ids of those that were connected and are not: they go on with what they had."""
+        """Node ids of those that were connected and are not: they may go on with what they had."""
+        self._left: dict[str, datetime] = {}
+        """Node ids of those that said that they will end."""
 
     def publish(self, resources: Resources) -> None:
         """Make these the current resources; types that they leave out stay as they are.
@@ -100,14 +105,37 @@ class ConfigServer(protos.ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # t
         return sorted(stream.node for stream in self._streams)
 
     def _note_absence(self, stream: Stream) -> None:
-        if stream.node and stream.node not in self.envoys:
-            self.away[stream.node] = Away(stream.connected_at, datetime.now(UTC))
+        node, now = stream.node, datetime.now(UTC)
+        if not node or node in self.envoys:
+            return
+        said = self._left.pop(node, None)
+        # What was said long ago, and not done, is no excuse any more.
+        if said is None or said < now - self._missed:
+            self.away[node] = Away(stream.connected_at, now)
 
     def absent(self) -> list[tuple[str, Away]]:
-        """Return who left within the last hour and has not come back."""
-        since = datetime.now(UTC) - REMEMBERED
+        """Return who went without a word within the last day and has not come back."""
+        since = datetime.now(UTC) - LISTED
         self.away = {node: away for node, away in self.away.items() if away.disconnected_at >= since}
         return sorted(self.away.items())
+
+    def is_missed(self, away: Away) -> bool:
+        """Tell whether it may yet come back, and meanwhile decides by what it had."""
+        return away.disconnected_at >= datetime.now(UTC) - self._missed
+
+    def _take(self, stream: Stream, inbox: asyncio.Queue[Any]) -> bool:
+        """Note what an Envoy has said; tell whether that was its last word on this stream."""
+        while not inbox.empty():
+            request = inbox.get_nowait()
+            if request is None:
+                return True
+            stream.take(request)
+            self.away.pop(stream.node, None)
+            if stream.leaves:
+                self._left[stream.node] = datetime.now(UTC)
+                log.info("envoy_leaves", node=stream.node)
+                return True
+        return False
 
     async def wait_settled(self) -> None:
         """Return when at least one Envoy is connected and all have answered."""
@@ -147,12 +175,8 @@ class ConfigServer(protos.ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # t
                 changed.clear()
                 if stream in self._ending:
                     return
-                while not inbox.empty():
-                    request = inbox.get_nowait()
-                    if request is None:
-                        return
-                    stream.take(request)
-                    self.away.pop(stream.node, None)
+                if self._take(stream, inbox):
+                    return
                 if self._resources is not None:
                     for answer in stream.answers(self._resources):
                         yield answer

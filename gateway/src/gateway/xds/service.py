@@ -6,6 +6,7 @@ import gc
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 from ndx_chassis.app import Runtime
@@ -180,6 +181,12 @@ def configuration_of(server: ConfigServer) -> ConfigurationOut:
         )
         for stream in server.streams
     ]
+    absent = server.absent()
+    in_order = (
+        bool(envoys)
+        and all(e.up_to_date_since is not None and not e.refused for e in envoys)
+        and not any(server.is_missed(away) for _, away in absent)
+    )
     envoys += [
         EnvoyOut(
             node=node,
@@ -188,14 +195,13 @@ def configuration_of(server: ConfigServer) -> ConfigurationOut:
             disconnected_at=away.disconnected_at,
             refused=[],
         )
-        for node, away in server.absent()
+        for node, away in absent
     ]
-    good = all(e.up_to_date_since is not None and not e.refused for e in envoys)
-    return ConfigurationOut(in_order=good and bool(envoys), published_at=server.published_at, envoys=envoys)
+    return ConfigurationOut(in_order=in_order, published_at=server.published_at, envoys=envoys)
 
 
-class RefusedVersions(Collector):
-    """Shows on the page of metrics which Envoy refuses what, without asking the database."""
+class EnvoyAlarms(Collector):
+    """Shows on the page of metrics which Envoy refuses what, and which is away; asks no database."""
 
     def __init__(self, server: ConfigServer) -> None:
         self._server = server
@@ -213,6 +219,16 @@ class RefusedVersions(Collector):
             refused,
             ("ndx_envoy_node", "ndx_configuration_type"),
         )
+        now = datetime.now(UTC)
+        away: dict[tuple[str, ...], float] = {
+            (node,): (now - went.disconnected_at).total_seconds() for node, went in self._server.absent()
+        }
+        yield gauge(
+            "ndx_configuration_envoy_away_seconds",
+            "For how long an Envoy that went without a word has been away; for a day at most.",
+            away,
+            ("ndx_envoy_node",),
+        )
 
 
 async def start(runtime: Runtime) -> None:
@@ -222,7 +238,7 @@ async def start(runtime: Runtime) -> None:
     if not (state / "xds-server.crt").exists():
         log.warning("configuration_server_not_started", reason="no certificate; run gateway.bootstrap")
         return
-    server = ConfigServer()
+    server = ConfigServer(timedelta(seconds=settings.envoy_missed_seconds))
     quotas = QuotaServer(runtime, Desk(settings.quota_calendar))
     runtime.extras["quota_server"] = quotas
     runtime.extras["quota_task"] = asyncio.create_task(quotas.run())
@@ -233,7 +249,7 @@ async def start(runtime: Runtime) -> None:
         quotas=quotas,
     )
     runtime.extras["xds_server"] = server
-    runtime.metrics.registry.register(RefusedVersions(server))
+    runtime.metrics.registry.register(EnvoyAlarms(server))
     runtime.extras["xds_task"] = asyncio.create_task(Follower(runtime, server).run())
 
 

@@ -22,6 +22,7 @@ from ndx_chassis.telemetry import configure_logging, log
 
 from gateway.settings import Settings
 from gateway.xds import protos
+from gateway.xds.channel import control_plane
 from gateway.xds.quota_server import EvenPace
 from gateway.xds.resources import Resource, Resources
 from gateway.xds.server import ConfigServer, serve
@@ -102,24 +103,8 @@ class Standby:
                 self.followed_since = None
             await asyncio.sleep(_RETRY_SECONDS)
 
-    def _channel(self) -> Any:
-        key, certificate, anchor = (
-            (self.folder / name).read_bytes()
-            for name in ("xds-client.key", "xds-client.crt", "internal-ca.crt")
-        )
-        return grpc.aio.secure_channel(
-            self.control_plane,
-            grpc.ssl_channel_credentials(anchor, key, certificate),
-            options=[
-                ("grpc.ssl_target_name_override", "xds.ndx.internal"),
-                ("grpc.max_receive_message_length", -1),
-                ("grpc.keepalive_time_ms", 10_000),
-                ("grpc.keepalive_timeout_ms", 5_000),
-            ],
-        )
-
     async def _stream(self) -> None:
-        async with self._channel() as channel:
+        async with control_plane(self.folder, self.control_plane) as channel:
             stub = protos.ads_pb2_grpc.AggregatedDiscoveryServiceStub(channel)
             call = stub.DeltaAggregatedResources()
             for kind in protos.ORDER:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from google.protobuf import any_pb2, json_format
 from ndx_chassis.telemetry import log
 
 from gateway.xds import protos
@@ -14,6 +15,11 @@ from gateway.xds.resources import Resources
 _WILDCARD = frozenset({protos.CDS, protos.LDS, protos.SRDS})
 """Types of which an Envoy that names nothing wants everything."""
 _LONGEST_REASON = 500
+LEAVES = "leaves"
+"""In a node's metadata: this Envoy will end; whoever says it for the Envoy wants no configuration."""
+DOOR_PORTS = "door_ports"
+"""In a node's metadata: the ports of its two doors, where they are not those of the others."""
+_DOORS = ("agencies", "citizens")
 
 
 @dataclass(slots=True)
@@ -49,6 +55,8 @@ class Stream:
 
     def __init__(self) -> None:
         self.node = ""
+        self.leaves = False
+        self._ports: dict[str, int] = {}
         self.connected_at = datetime.now(UTC)
         self.settled_at: datetime | None = None
         """When it had answered to all that was published; None while it has not."""
@@ -59,7 +67,7 @@ class Stream:
         """Note what a request says: an acknowledgement, a refusal, or new and dropped names."""
         kind: str = request.type_url
         if request.HasField("node"):
-            self.node = request.node.id
+            self._meet(request.node)
         first = kind not in self.subscriptions
         subscription = self.subscriptions.setdefault(kind, Subscription())
         if request.response_nonce:
@@ -82,6 +90,21 @@ class Stream:
             subscription.names.discard(name)
             subscription.asked.discard(name)
             subscription.sent.pop(name, None)
+
+    def _meet(self, node: Any) -> None:
+        self.node = node.id
+        about = json_format.MessageToDict(node.metadata)
+        self.leaves = bool(about.get(LEAVES))
+        self._ports = {door: int(port) for door, port in zip(_DOORS, about.get(DOOR_PORTS, ()), strict=False)}
+
+    def _body(self, resource: Any) -> Any:
+        """Return what this Envoy gets: a door of its own has a port of its own."""
+        port = self._ports.get(resource.name)
+        if port is None or resource.body.type_url != protos.LDS:
+            return resource.body
+        listener = protos.Listener.FromString(resource.body.value)
+        listener.address.socket_address.port_value = port
+        return any_pb2.Any(type_url=protos.LDS, value=listener.SerializeToString(deterministic=True))
 
     def _settle(self, kind: str, subscription: Subscription, request: Any) -> None:
         subscription.open_nonces.discard(request.response_nonce)
@@ -140,7 +163,7 @@ class Stream:
             type_url=kind,
             nonce=nonce,
             resources=[
-                protos.discovery_pb2.Resource(name=r.name, version=r.version, resource=r.body)
+                protos.discovery_pb2.Resource(name=r.name, version=r.version, resource=self._body(r))
                 for r in changed
             ],
             removed_resources=removed,
