@@ -8,6 +8,7 @@ from svc_population.imports import models as imports  # noqa: F401 - the same
 from svc_population.personal_ids import models as personal_ids  # noqa: F401 - the same
 from svc_population.persons import models as persons  # noqa: F401 - the same
 from svc_population.relationships import models as relationships  # noqa: F401 - the same
+from svc_population.residences import models as residences  # noqa: F401 - the same
 from svc_population.tables import Base
 
 run_env(Base.metadata)

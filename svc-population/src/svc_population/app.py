@@ -2,6 +2,9 @@
 
 from fastapi import FastAPI
 from ndx_chassis.app import Runtime, ServiceSpec, build_app
+from ndx_chassis.consumer import Event, Subscription
+from ndx_chassis.db import Session
+from ndx_contracts.events import PersonDeceased
 
 from svc_population.admin_units import endpoints as admin_unit_endpoints
 from svc_population.changes import endpoints as change_endpoints
@@ -18,6 +21,9 @@ from svc_population.persons import consumers as person_consumers
 from svc_population.persons import endpoints as person_endpoints
 from svc_population.persons import hot_read
 from svc_population.persons.lookup import LookupDesk
+from svc_population.residences import consumers as residence_consumers
+from svc_population.residences import endpoints as residence_endpoints
+from svc_population.residences import jobs as residence_jobs
 from svc_population.settings import Settings, settings_of
 
 
@@ -42,6 +48,12 @@ async def _close(runtime: Runtime) -> None:
     await runtime.extras[ALLOCATOR].close()
 
 
+async def _close_by_death(session: Session, event: Event[PersonDeceased], runtime: Runtime) -> None:
+    """Let each slice close what hangs on a person who died, in one transaction."""
+    for close in (residence_consumers.on_person_deceased,):
+        await close(session, event, runtime)
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
     return build_app(
         ServiceSpec(
@@ -53,6 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 change_endpoints.router,
                 matching_endpoints.router,
                 history_endpoints.router,
+                residence_endpoints.router,
                 personal_id_endpoints.router,
                 admin_unit_endpoints.router,
                 disclosure_endpoints.router,
@@ -62,8 +75,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 *person_consumers.SUBSCRIPTIONS,
                 *account_consumers.SUBSCRIPTIONS,
                 *disclosure_consumers.SUBSCRIPTIONS,
+                Subscription("population.person.v1", "population", {PersonDeceased: _close_by_death}),
             ],
-            jobs=[disclosure_jobs.INDEX_OWN],
+            jobs=[disclosure_jobs.INDEX_OWN, residence_jobs.EXPIRE],
             on_start=[_open],
             on_stop=[_close],
         )

@@ -20,6 +20,7 @@ from ndx_contracts.events import (
     PersonChanged,
     PersonDeceased,
     PersonRegistered,
+    ResidenceChanged,
     TaxpayerRegistered,
 )
 from ndx_contracts.field_groups import POPULATION_GROUPS, FieldGroup
@@ -116,6 +117,20 @@ FED: tuple[FedEvent, ...] = (
         },
         place=("province_code", "commune_code"),
         title=("Công dân đã chết", "A person died"),
+    ),
+    FedEvent(
+        ResidenceChanged,
+        people=("personal_id",),
+        members={
+            "personal_id": G.PERSONAL_ID,
+            "former_province_code": G.PERMANENT_RESIDENCE,
+            "former_commune_code": G.PERMANENT_RESIDENCE,
+            "province_code": G.PERMANENT_RESIDENCE,
+            "commune_code": G.PERMANENT_RESIDENCE,
+        },
+        names="changed",
+        place=("province_code", "commune_code"),
+        title=("Thông tin cư trú thay đổi", "A person's residence changed"),
     ),
     FedEvent(
         PersonalIdCancelled,

@@ -1,5 +1,6 @@
 """Use cases of administrative units: lists of a day, and what a unit was and became."""
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -187,6 +188,33 @@ def _step(step: Step, level: str, code: str, *, day: date) -> SuccessorOut:
 def translate(level: str, code: str, *, on: date, to: date) -> Translation | None:
     """Return what a unit of one day is on another; None when the list of its day does not have it."""
     return units_in_time().translate(level, code, on=on, to=to)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceOn:
+    """A commune of one day in the units of another; without codes where that is not sure."""
+
+    outcome: Outcome
+    province_code: str | None = None
+    commune_code: str | None = None
+    commune_name: str | None = None
+
+
+def place_on(commune_code: str, *, on: date, to: date) -> PlaceOn:
+    """Return where a commune of one day lies on another day."""
+    found = translate(COMMUNE, commune_code, on=on, to=to)
+    if found is None:
+        return PlaceOn(Outcome.UNKNOWN)
+    unit = found.sure
+    if unit is None:
+        return PlaceOn(found.outcome)
+    province = units_in_time().province_of(unit.code, to)
+    return PlaceOn(
+        found.outcome,
+        province_code=None if province is None else province.code,
+        commune_code=unit.code,
+        commune_name=unit.full_name,
+    )
 
 
 def translations(asked: TranslationsIn) -> TranslationsOut:

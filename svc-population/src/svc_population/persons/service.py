@@ -7,9 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from ndx_chassis.agreements import Grant
+from ndx_chassis.app import Runtime
 from ndx_chassis.audit import Actor, record_audit
+from ndx_chassis.caller import Caller
+from ndx_chassis.disclosure import disclose
 from ndx_chassis.outbox import publish
 from ndx_chassis.telemetry import log
+from ndx_contracts.disclosure import Outcome
+from ndx_contracts.field_groups import FieldGroup
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.persons import events, repository
@@ -271,3 +276,36 @@ async def renumber(
             commune_code=commune,
         ),
     )
+
+
+async def within(
+    session: AsyncSession,
+    runtime: Runtime,
+    *,
+    caller: Caller,
+    grant: Grant,
+    personal_id: str,
+    field_groups: Iterable[FieldGroup],
+    lock: bool = True,
+    anywhere: bool = False,
+) -> Person:
+    """Return the person of a number within the agreement's scope, their row locked.
+
+    `anywhere`: the scope is checked by something else than where the person lives.
+
+    Raises:
+        PersonNotFound: nobody has the number, or not within the scope; this is recorded, too.
+    """
+    person = await find(session, personal_id, lock=lock)
+    if person is not None and (anywhere or covers(grant, person)):
+        return person
+    async with runtime.sessions() as own, own.begin():
+        await disclose(
+            own,
+            caller,
+            grant=grant,
+            subjects=[personal_id],
+            field_groups=field_groups,
+            outcome=Outcome.NOT_FOUND,
+        )
+    raise PersonNotFound

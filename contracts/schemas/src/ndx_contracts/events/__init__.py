@@ -25,6 +25,7 @@ from ndx_contracts.events.population import (
     PersonChanged,
     PersonDeceased,
     PersonRegistered,
+    ResidenceChanged,
 )
 from ndx_contracts.events.tax import DependantRegistered, TaxpayerRegistered
 
@@ -35,6 +36,7 @@ EVENTS: tuple[type[EventData], ...] = (
     PersonChanged,
     PersonDeceased,
     PersonalIdCancelled,
+    ResidenceChanged,
     AccountActivated,
     AccountLocked,
     AccountUnlocked,
@@ -80,6 +82,7 @@ __all__ = [
     "PersonRegistered",
     "PersonalIdCancelled",
     "QuotaReached",
+    "ResidenceChanged",
     "RevocationListEnding",
     "SigningKeyChanged",
     "TaxpayerRegistered",

@@ -51,6 +51,19 @@ class PersonDeceased(_PersonEvent):
     commune_code: CommuneCode | None = None
 
 
+class ResidenceChanged(_PersonEvent):
+    """A residence, absence or stay was registered, changed or ended; names of field groups, no address."""
+
+    TYPE: ClassVar[str] = "population.residence-changed.v1"
+
+    changed: tuple[str, ...]
+    former_province_code: ProvinceCode | None = None
+    former_commune_code: CommuneCode | None = None
+    """Where the person was registered before; the same as now when the permanent residence stayed."""
+    province_code: ProvinceCode | None = None
+    commune_code: CommuneCode | None = None
+
+
 class PersonalIdCancelled(EventData):
     TYPE: ClassVar[str] = "population.personal-id-cancelled.v1"
     TOPIC: ClassVar[str] = "population.personal-id.v1"

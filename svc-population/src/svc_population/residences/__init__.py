@@ -1,0 +1,1 @@
+"""Residences: permanent and temporary, the place where somebody lives, declared absence, stays."""

@@ -1,0 +1,75 @@
+"""What ends by itself: everything at a death, and what had a last day when that day is past."""
+
+from datetime import date, timedelta
+from uuid import UUID
+
+from ndx_chassis.app import Runtime
+from ndx_chassis.audit import Actor, record_audit
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from svc_population.admin_units import service as admin_units
+from svc_population.persons import service as persons
+from svc_population.residences import projection, register, repository
+from svc_population.residences.vocabulary import EndCause, ResidenceKind
+
+_A_RUN = 500
+
+
+async def close_by_death(session: AsyncSession, actor: Actor, *, person_id: UUID, died_on: date) -> None:
+    """End everything that runs for a person who died; the person's own row keeps the last residence."""
+    for row in await repository.close_all(session, person_id, day=died_on, actor=actor.actor):
+        await record_audit(
+            session,
+            actor,
+            action="residence_ended",
+            entity_type=register.ENTITY,
+            entity_id=row.id,
+            details={"kind": row.kind, "cause": EndCause.DEATH.value},
+        )
+
+
+async def expire(runtime: Runtime) -> int:
+    """End registrations whose planned last day is past; return how many."""
+    today = admin_units.today()
+    async with runtime.sessions() as session:
+        due = await repository.expired(session, day=today, limit=_A_RUN)
+    for found in due:
+        async with runtime.sessions() as session, session.begin():
+            await _expire(session, found.personal_id, found.id, today)
+        runtime.nudge()
+    return len(due)
+
+
+async def _expire(session: AsyncSession, personal_id: str, residence_id: UUID, today: date) -> None:
+    person = await persons.find(session, personal_id, lock=True)
+    row = None if person is None else await repository.residence(session, person.person_id, residence_id)
+    if person is None or row is None or not row.running or row.valid_to is None or row.valid_to >= today:
+        return
+    kind = ResidenceKind(row.kind)
+    now = await register.running(session, person, kind)
+    last = row.valid_to
+    await register.end(session, row, last=last, cause=EndCause.EXPIRED, actor=_CLOCK.actor)
+    overtaken = now is None or now.row is not row
+    if person.locked or overtaken:
+        return
+    await register.apply(
+        session,
+        person,
+        projection.columns_of(kind, None),
+        row=row,
+        action="residence_ended",
+        actor=_CLOCK,
+        valid_from=last + timedelta(days=1),
+    )
+
+
+class _Clock:
+    """The actor of what ends by itself."""
+
+    actor = "clock/residences"
+    officer: str | None = None
+    case_id: str | None = None
+    request_id = "residences_expired"
+
+
+_CLOCK: Actor = _Clock()
