@@ -81,6 +81,17 @@ class PartialDate:
             found.append((swapped, swapped))
         return tuple(found)
 
+    def match_spans(self) -> tuple[tuple[date, date], ...]:
+        """Return the near spans, and the same day of the years beside it: lunar and solar years differ."""
+        if self.day is None or self.month is None or self.only_year:
+            return self.near_spans()
+        beside = []
+        for year in (self.year - 1, self.year + 1):
+            if self.day <= calendar.monthrange(year, self.month)[1]:
+                day = date(year, self.month, self.day)
+                beside.append((day, day))
+        return (*self.near_spans(), *beside)
+
     def agreement(self, stored: date) -> DateAgreement:
         """Tell how near this is to a stored date."""
         if self.day is not None and stored == self.span[0]:

@@ -1,17 +1,26 @@
-"""HTTP door of matching: search for a person."""
+"""HTTP door of matching: search for a person, match a record."""
 
 from fastapi import APIRouter, Response
 from ndx_chassis.agreements import GrantDep
-from ndx_chassis.app import operation
+from ndx_chassis.app import RuntimeDep, operation
 from ndx_chassis.caller import CallerDep
 from ndx_chassis.db import SessionDep
 
-from svc_population.matching import service
-from svc_population.matching.schemas import SHOWN, PersonSearchIn, PersonsFoundOut
+from svc_population.matching import records, service
+from svc_population.matching.schemas import (
+    MATCHED_BY,
+    SHOWN,
+    MatchIn,
+    MatchOut,
+    PersonSearchIn,
+    PersonsFoundOut,
+)
+from svc_population.settings import settings_of
 
 router = APIRouter(prefix="/population/v1", tags=["matching"])
 SEARCH_COST = 5
 """Quota units of a search."""
+MATCH_COST = 2
 
 
 @router.post(
@@ -29,4 +38,30 @@ async def search_persons(
         await service.search(session, caller=caller, grant=grant, asked=body),
         media_type="application/json",
         headers={"Cache-Control": "no-store"},
+    )
+
+
+@router.post(
+    "/match",
+    openapi_extra=operation(
+        door="agency", personal_data=True, field_groups=MATCHED_BY, cost=MATCH_COST, changes="NOTHING"
+    ),
+)
+async def match_person(
+    *,
+    body: MatchIn,
+    response: Response,
+    session: SessionDep,
+    runtime: RuntimeDep,
+    caller: CallerDep,
+    grant: GrantDep,
+) -> MatchOut:
+    """Say whose record this is: one person when that is sure, else the reasons why nobody can say."""
+    response.headers["Cache-Control"] = "no-store"
+    return await records.match(
+        session,
+        caller=caller,
+        grant=grant,
+        record=body,
+        wrong_guesses=settings_of(runtime).verify_wrong_guesses,
     )

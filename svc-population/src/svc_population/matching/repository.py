@@ -6,11 +6,13 @@ from datetime import date
 from functools import cache
 from typing import Any
 
-from sqlalchemy import RowMapping, TextClause, text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.persons.search_keys import COMMUNE, GIVEN_NAME_KEY, NAME_KEY, PROVINCE
 
+PersonRow = dict[str, Any]
+"""A whole row of `persons` by column."""
 MOST_READ = 1_000
 """Rows of one step of a search: the database never reads more than this for it."""
 
@@ -82,7 +84,7 @@ async def people(
     place: Place | None = None,
     scope: Scope | None = None,
     most: int = MOST_READ,
-) -> list[RowMapping]:
+) -> list[PersonRow]:
     """Return people with such a name, born in one of the spans (if any), each once; at most `most`."""
     asked: dict[str, Any] = {
         "firsts": [first for first, _ in spans],
@@ -97,4 +99,20 @@ async def people(
     if scope is not None and scope.bounded:
         values |= {"provinces": list(scope.provinces), "communes": list(scope.communes)}
     found = await session.execute(_statement(frozenset(values)), {**values, "most": most})
-    return list({row["personal_id"]: row for row in found.mappings()}.values())
+    return list({row["personal_id"]: dict(row) for row in found.mappings()}.values())
+
+
+_BY_NUMBER = text("SELECT * FROM persons WHERE personal_id = :number")
+_BY_LEGACY_NUMBER = text("SELECT * FROM persons WHERE legacy_id_number = :number LIMIT :most")
+
+
+async def by_number(session: AsyncSession, personal_id: str) -> list[PersonRow]:
+    """Return the person of a number of today, if any."""
+    found = await session.execute(_BY_NUMBER, {"number": personal_id})
+    return [dict(row) for row in found.mappings()]
+
+
+async def by_legacy_number(session: AsyncSession, number: str, *, most: int) -> list[PersonRow]:
+    """Return whoever had this number of nine digits; it was given twice at times."""
+    found = await session.execute(_BY_LEGACY_NUMBER, {"number": number, "most": most})
+    return [dict(row) for row in found.mappings()]

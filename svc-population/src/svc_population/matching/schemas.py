@@ -1,14 +1,16 @@
-"""What is asked when a person is searched for, and what is answered."""
+"""What is asked when a person is searched for or a record is matched, and what is answered."""
 
 from typing import Annotated
 
 from ndx_contracts.agreements import CommuneCode, ProvinceCode
 from ndx_contracts.base import Input, Output
 from ndx_contracts.field_groups import FieldGroup
+from ndx_contracts.personal_ids import PersonalId
 from ndx_contracts.population import Sex
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
 from svc_population.matching.birth_dates import PATTERN, PartialDate
+from svc_population.matching.grading import MatchZone, Reason
 from svc_population.matching.name_folding import cleaned
 from svc_population.persons.schemas import PersonOut
 
@@ -29,6 +31,15 @@ BirthDate = Annotated[
 ]
 """A day, or as much of it as is known."""
 MOST_FOUND = 200
+MATCHED_BY: tuple[FieldGroup, ...] = (
+    FieldGroup.PERSONAL_ID,
+    FieldGroup.BIRTH_NAME,
+    FieldGroup.BIRTH_DATE,
+    FieldGroup.SEX,
+    FieldGroup.LEGACY_ID_NUMBER,
+    FieldGroup.PERMANENT_RESIDENCE,
+    FieldGroup.HOME_TOWN,
+)
 SHOWN: tuple[FieldGroup, ...] = (
     FieldGroup.BIRTH_NAME,
     FieldGroup.OTHER_NAME,
@@ -80,6 +91,41 @@ class PersonSearchIn(Input):
         if self.province_code is not None or self.commune_code is not None:
             searched.add(FieldGroup.PERMANENT_RESIDENCE)
         return frozenset(searched.union(self.fields))
+
+
+class MatchIn(Input):
+    """What a record says about somebody: a name and a birth date, and whatever else it holds."""
+
+    name: Name
+    birth_date: BirthDate
+    personal_id: PersonalId | None = None
+    legacy_id_number: Annotated[str, StringConstraints(pattern=r"^[0-9]{9}$")] | None = None
+    sex: Sex | None = None
+    province_code: ProvinceCode | None = None
+    commune_code: CommuneCode | None = None
+    """Where the person lives or lived, or where the birth was registered; codes of today."""
+    home_town_province_code: ProvinceCode | None = None
+
+    @property
+    def field_groups(self) -> frozenset[FieldGroup]:
+        """Return the groups that the answer tells something about."""
+        stated = {
+            FieldGroup.SEX: self.sex,
+            FieldGroup.LEGACY_ID_NUMBER: self.legacy_id_number,
+            FieldGroup.PERMANENT_RESIDENCE: self.province_code or self.commune_code,
+            FieldGroup.HOME_TOWN: self.home_town_province_code,
+        }
+        always = {FieldGroup.PERSONAL_ID, FieldGroup.BIRTH_NAME, FieldGroup.BIRTH_DATE}
+        return frozenset(always | {group for group, value in stated.items() if value is not None})
+
+
+class MatchOut(Output):
+    """One person or nobody: the number comes with SURE only, and the reasons say why it is not SURE."""
+
+    zone: MatchZone
+    personal_id: PersonalId | None
+    """The person's number of today."""
+    reasons: tuple[Reason, ...]
 
 
 class PersonFoundOut(Output):

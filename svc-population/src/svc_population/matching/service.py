@@ -29,6 +29,7 @@ from svc_population.matching.name_folding import (
 from svc_population.matching.repository import Names, Place, Scope
 from svc_population.matching.schemas import MOST_FOUND, PersonSearchIn
 from svc_population.persons import field_groups
+from svc_population.persons import service as persons
 
 _FEW = 20
 """So few people of exactly this name make a look at similar names worthwhile."""
@@ -52,6 +53,16 @@ class Found:
 def scope_of(grant: Grant) -> Scope:
     scope = grant.agreement.admin_scope
     return Scope(scope.provinces, scope.communes)
+
+
+def covered(scope: Scope, row: Mapping[str, Any]) -> bool:
+    """Tell whether a row read by number lies within the scope, as the queries by name do."""
+    if not scope.bounded:
+        return True
+    young = row["birth_date"] >= persons.PROVINCES_OF_TODAY_FROM
+    province = row["permanent_province_code"] or (row["birth_registration_province_code"] if young else None)
+    commune = row["permanent_commune_code"] or (row["birth_registration_commune_code"] if young else None)
+    return province in scope.provinces or commune in scope.communes
 
 
 def full_name(row: Mapping[str, Any]) -> str:

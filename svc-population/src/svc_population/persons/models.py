@@ -44,6 +44,11 @@ class Person(Base):
             "household_number",
             postgresql_where=text("household_number IS NOT NULL"),
         ),
+        Index(
+            "ix_persons_legacy_id_number",
+            "legacy_id_number",
+            postgresql_where=text("legacy_id_number IS NOT NULL"),
+        ),
         Index("ix_persons_name", text(search_keys.GIVEN_NAME_KEY), "birth_date", text(search_keys.NAME_KEY)),
         Index("ix_persons_commune", text(f"({search_keys.COMMUNE})"), text(search_keys.GIVEN_NAME_KEY)),
         {"postgresql_partition_by": "HASH (personal_id)"},

@@ -120,6 +120,8 @@ async def add_former_number(session: AsyncSession, values: dict[str, Any]) -> No
 class Guesses:
     """What an agency has tried about a person in the running window."""
 
+    agency: str
+    personal_id: str
     wrong: int
     bounds: frozenset[date]
     """Days that it compared the birth date with."""
@@ -149,16 +151,14 @@ async def guesses(session: AsyncSession, agency: str, personal_id: str) -> Guess
     await session.execute(_OPEN_GUARD, {"agency": agency, "personal_id": personal_id})
     row = (await session.execute(_LOCKED_GUARD, pair)).one()
     if row.seconds > 0:
-        return Guesses(row.wrong, frozenset(row.bounds), int(row.seconds) + 1)
+        return Guesses(agency, personal_id, row.wrong, frozenset(row.bounds), int(row.seconds) + 1)
     await session.execute(_NEW_WINDOW, pair)
-    return Guesses(0, frozenset(), 0)
+    return Guesses(agency, personal_id, 0, frozenset(), 0)
 
 
-async def add_guesses(
-    session: AsyncSession, agency: str, personal_id: str, wrong: int, bounds: Sequence[date]
-) -> None:
+async def add_guesses(session: AsyncSession, guard: Guesses, wrong: int, bounds: Sequence[date]) -> None:
     """Count further wrong guesses, and keep the days that were asked about."""
     await session.execute(
         update(_guards).where(_PAIR).values(wrong=_guards.c.wrong + wrong, bounds=list(bounds)),
-        {"of_agency": agency, "of_person": personal_id},
+        {"of_agency": guard.agency, "of_person": guard.personal_id},
     )

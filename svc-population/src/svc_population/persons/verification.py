@@ -57,9 +57,9 @@ async def verify(
     if person is None or not service.covers(grant, person):
         await record_not_found(runtime, caller, grant, personal_id=personal_id, claims=claims)
         raise PersonNotFound
-    guard = await repository.guesses(session, caller.agency, person.personal_id)
-    if guard.wrong >= wrong_guesses:
-        raise TooManyWrongGuesses(retry_after=guard.seconds)
+    guard = await guesses_left(
+        session, agency=caller.agency, personal_id=person.personal_id, most=wrong_guesses
+    )
     day = datetime.now(UTC).astimezone(VIETNAM).date()
     results = tuple(
         ClaimOut(kind=c.kind, field=_field(c), matched=holds(person, c, day)) for c in claims.claims
@@ -70,7 +70,7 @@ async def verify(
     in_order = sum(not r.matched for r, c in zip(results, claims.claims, strict=True) if _bound(c, day))
     wrong = failed - in_order + max(in_order, further)
     if wrong or bounds != guard.bounds:
-        await repository.add_guesses(session, caller.agency, person.personal_id, wrong, sorted(bounds))
+        await repository.add_guesses(session, guard, wrong, sorted(bounds))
     await disclose(
         session,
         caller,
@@ -80,6 +80,25 @@ async def verify(
         outcome=Outcome.NOT_MATCHED if failed else Outcome.MATCHED,
     )
     return VerifyOut(all_matched=not failed, results=results)
+
+
+async def guesses_left(
+    session: AsyncSession, *, agency: str, personal_id: str, most: int
+) -> repository.Guesses:
+    """Lock and return what an agency has tried about a person within 24 hours.
+
+    Raises:
+        TooManyWrongGuesses: as many as it may.
+    """
+    guard = await repository.guesses(session, agency, personal_id)
+    if guard.wrong >= most:
+        raise TooManyWrongGuesses(retry_after=guard.seconds)
+    return guard
+
+
+async def count_guess(session: AsyncSession, guard: repository.Guesses) -> None:
+    """Count one more wrong guess."""
+    await repository.add_guesses(session, guard, 1, sorted(guard.bounds))
 
 
 async def record_not_found(

@@ -1,0 +1,96 @@
+"""Use case: match one record of an agency: at most one person, or the reasons why nobody can say."""
+
+from ndx_chassis.agreements import Grant
+from ndx_chassis.caller import Caller
+from ndx_chassis.disclosure import disclose
+from ndx_contracts.disclosure import Outcome
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from svc_population.matching import repository
+from svc_population.matching.birth_dates import PartialDate
+from svc_population.matching.grading import Claimed, MatchZone, Verdict, judge, weigh
+from svc_population.matching.repository import Names, PersonRow, Scope
+from svc_population.matching.schemas import MatchIn, MatchOut
+from svc_population.matching.service import covered, same_names, scope_of
+from svc_population.persons import service as persons
+from svc_population.persons import verification
+
+MOST_WEIGHED = 200
+"""Candidates of one record; when more are alike, nobody can say."""
+_OUTCOMES = {
+    MatchZone.SURE: Outcome.MATCHED,
+    MatchZone.REVIEW: Outcome.NOT_MATCHED,
+    MatchZone.NO: Outcome.NOT_FOUND,
+}
+
+
+async def match(
+    session: AsyncSession, *, caller: Caller, grant: Grant, record: MatchIn, wrong_guesses: int
+) -> MatchOut:
+    """Say whose record it is, if that is sure.
+
+    Raises:
+        FieldGroupNotCovered: the record states something that the agreement does not cover.
+        TooManyWrongGuesses: the agency got too many answers short of SURE about the nearest person today.
+    """
+    groups = record.field_groups
+    grant.require_field_groups(groups)
+    verdict = await judged(session, await claimed_by(session, record), scope_of(grant))
+    if verdict.about:
+        guard = await verification.guesses_left(
+            session, agency=caller.agency, personal_id=verdict.about[0], most=wrong_guesses
+        )
+        if verdict.zone is not MatchZone.SURE:
+            await verification.count_guess(session, guard)
+    await disclose(
+        session,
+        caller,
+        grant=grant,
+        subjects=verdict.about,
+        field_groups=groups,
+        outcome=_OUTCOMES[verdict.zone],
+    )
+    return MatchOut(zone=verdict.zone, personal_id=verdict.personal_id, reasons=verdict.reasons)
+
+
+async def claimed_by(session: AsyncSession, record: MatchIn) -> Claimed:
+    """Return what a record states, with a former number replaced by that of today."""
+    number = record.personal_id
+    return Claimed(
+        name=record.name,
+        birth_date=PartialDate.parse(record.birth_date),
+        personal_id=None if number is None else await persons.current_number(session, number),
+        sex=record.sex,
+        legacy_id_number=record.legacy_id_number,
+        province_code=record.province_code,
+        commune_code=record.commune_code,
+        home_town_province_code=record.home_town_province_code,
+    )
+
+
+async def judged(session: AsyncSession, claimed: Claimed, scope: Scope) -> Verdict:
+    """Find the candidates, weigh them, and return the verdict on all of them."""
+    if claimed.personal_id is not None and (rows := await repository.by_number(session, claimed.personal_id)):
+        return judge([weigh(claimed, row) for row in rows if covered(scope, row)])
+    found: dict[str, PersonRow] = {}
+    if claimed.legacy_id_number is not None:
+        for row in await repository.by_legacy_number(session, claimed.legacy_id_number, most=MOST_WEIGHED):
+            found[row["personal_id"]] = row
+    rows, too_many = await _namesakes(session, claimed, scope)
+    found |= {row["personal_id"]: row for row in rows}
+    return judge([weigh(claimed, r) for r in found.values() if covered(scope, r)], too_many=too_many)
+
+
+async def _namesakes(session: AsyncSession, claimed: Claimed, scope: Scope) -> tuple[list[PersonRow], bool]:
+    """Return people of that given name and birth date, and whether there are too many to look at.
+
+    Not by surname, which nearly four of ten share; the whole name narrows where the rest is not enough.
+    """
+    names = same_names(claimed.name)
+    spans = claimed.birth_date.match_spans()
+    wide = Names(given=names.given)
+    for keys in (wide, names) if claimed.birth_date.day is not None else (names,):
+        rows = await repository.people(session, keys, spans=spans, scope=scope, most=MOST_WEIGHED + 1)
+        if len(rows) <= MOST_WEIGHED:
+            return rows, False
+    return rows[:MOST_WEIGHED], True
