@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from ndx_chassis.caller import Caller, CallerDep
 from ndx_chassis.errors import DomainError, Kind
-from ndx_chassis.reader import follow
+from ndx_chassis.kafka import follow
 from ndx_chassis.tables import agreements as table
 from ndx_chassis.telemetry import log
 

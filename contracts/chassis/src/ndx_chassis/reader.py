@@ -1,4 +1,4 @@
-"""Reads Kafka: the topics of a group with offsets after effects, and compacted topics into memory."""
+"""Reads Kafka: the topics of a group, with offsets after effects."""
 
 import asyncio
 import contextlib
@@ -12,23 +12,19 @@ from aiokafka.errors import KafkaError
 
 from ndx_chassis.consumer import Subscription, handle_or_park, handle_together
 from ndx_chassis.inbox import parcel_of
+from ndx_chassis.kafka import CLIENT_SECONDS, FETCH_WAIT_MS, RETRY_MS, close, moved, soon
 from ndx_chassis.problems import is_connection_trouble, where
 from ndx_chassis.telemetry import log
 
 if TYPE_CHECKING:
     from ndx_chassis.app import Runtime
 
-FETCH_WAIT_MS = 1_000
-"""An idle fetch waits this long at the broker. It answers at once when something comes, but to the partitions
-that it named: one whose records were being handled meanwhile waits for the next fetch."""
 COMMIT_SECONDS = 1.0
 """Offsets are committed at most this often: what a crash repeats, the inbox knows already."""
 
 GATHER_SECONDS = 0.15
 """Least time between two fetches of a group that handles events together: many small transactions cost
 several times what one of the same rows costs. The first event after a pause is handled at once."""
-RETRY_MS = 500
-"""Pause between tries while Kafka is away: many clients that ask at once would keep it from coming back."""
 
 
 _Records = list["ConsumerRecord[bytes, bytes]"]
@@ -66,7 +62,7 @@ class _Offsets(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         """Tell Kafka how far this group is."""
         if self._handled:
             handled, self._handled = self._handled, {}
-            await self._consumer.commit(handled)
+            await soon(self._consumer.commit(handled))
         self._committed_at = time.monotonic()
 
     async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
@@ -128,7 +124,9 @@ class Reader:
         offsets = _Offsets(consumer)
         consumer.subscribe(list(self._subscriptions), listener=offsets)
         try:
-            await consumer.start()
+            await soon(consumer.start(), 2 * CLIENT_SECONDS)
+            ends: dict[TopicPartition, int] = {}
+            proven_at = time.monotonic()
             while True:
                 # An idle stretch ends in time to commit what the last busy one handled.
                 batches = await consumer.getmany(timeout_ms=int(COMMIT_SECONDS * 1000))
@@ -137,13 +135,15 @@ class Reader:
                     await asyncio.gather(*(work(offsets) for work in self._work(batches)))
                 if await offsets.commit_if_due():
                     self._runtime.metrics.lags(self._group, await _lags(consumer))
+                if not batches and fetched_at - proven_at > CLIENT_SECONDS:
+                    ends = await soon(_prove(consumer, next(iter(self._subscriptions)), ends))
+                    proven_at = time.monotonic()
                 if batches and self._gathers:
                     await asyncio.sleep(GATHER_SECONDS - (time.monotonic() - fetched_at))
         finally:
             with contextlib.suppress(Exception):
-                await asyncio.wait_for(offsets.commit(), 2)
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(consumer.stop(), 5)
+                await soon(offsets.commit(), 2)
+            await close(consumer)
 
     def _work(self, batches: _Batches) -> list[Callable[[_Offsets], Awaitable[None]]]:
         """Share a fetch out: partitions side by side, but one piece for a topic handled together."""
@@ -178,48 +178,14 @@ async def _lags(consumer: AIOKafkaConsumer) -> dict[tuple[str, int], int]:
     return behind
 
 
-async def follow(
-    topic: str, servers: str, take: Callable[[bytes], Awaitable[None]], caught_up: asyncio.Event
-) -> None:
-    """Read a compacted topic from its start, for ever, into this process's memory."""
-    while True:
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=servers,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            fetch_max_wait_ms=FETCH_WAIT_MS,
-            retry_backoff_ms=RETRY_MS,
-        )
-        try:
-            await consumer.start()
-            parts = [
-                TopicPartition(topic, p)
-                for p in consumer.partitions_for_topic(topic) or await _partitions(consumer, topic)
-            ]
-            consumer.assign(parts)
-            await consumer.seek_to_beginning(*parts)
-            ends = await consumer.end_offsets(parts)
-            while True:
-                if not caught_up.is_set() and all([await consumer.position(p) >= ends[p] for p in parts]):
-                    caught_up.set()
-                batches = await consumer.getmany(timeout_ms=2_000)
-                for records in batches.values():
-                    for record in records:
-                        if record.value is not None:
-                            await take(record.value)
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:  # noqa: BLE001 - following must go on
-            log.warning("follower_interrupted", topic=topic, error=type(error).__name__)
-            await asyncio.sleep(1)
-        finally:
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(consumer.stop(), 5)
+async def _prove(
+    consumer: AIOKafkaConsumer, topic: str, before: dict[TopicPartition, int]
+) -> dict[TopicPartition, int]:
+    """Ask the group's coordinator and the partitions' leaders; return the partitions' ends.
 
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    await consumer._client.add_topic(topic)  # noqa: SLF001 - aiokafka has no public way to ask for one topic
-    found = consumer.partitions_for_topic(topic)
-    if not found:
-        raise KafkaError(f"topic {topic} does not exist")
-    return set(found)
+    Raises:
+        TimeoutError: nothing came of what was there at the last proof, `before`.
+    """
+    await consumer.committed(TopicPartition(topic, 0))
+    mine = consumer.assignment()
+    return await moved(consumer, mine, before) if mine else {}

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 from ndx_contracts.events import envelope as ce
 from ndx_contracts.topics import disclosure_topic
 
+from ndx_chassis.kafka import RETRY_MS, soon
 from ndx_chassis.metrics import Metrics
 from ndx_chassis.problems import is_connection_trouble, where
 from ndx_chassis.tables import disclosures
@@ -29,9 +30,10 @@ GATHER_SECONDS = 0.05
 DISCLOSURES_SECONDS = 0.4
 """Least time between two looks at disclosure records: nobody waits for one, and their readers, the ledger and
 the citizen's list, pay for each batch, not for each record."""
+PUBLISH_SECONDS = 30.0
+"""A batch that Kafka has not taken by then goes again with a new client."""
 _Position = tuple[int, UUID]
 GOOD_SECONDS = 30.0
-RETRY_MS = 500
 _ZERO = UUID(int=0)
 
 # A row is taken when every transaction that could still commit a smaller position has ended; so the
@@ -146,7 +148,7 @@ class Relay:
             retry_backoff_ms=RETRY_MS,
         )
         try:
-            await producer.start()
+            await soon(producer.start(), PUBLISH_SECONDS)
             positions = {source: await _position(connection, source) for source in _SOURCES}
             hidden = HIDDEN_SECONDS
             looked_at = 0.0
@@ -176,7 +178,7 @@ class Relay:
                 hidden = HIDDEN_SECONDS
         finally:
             with contextlib.suppress(Exception):
-                await asyncio.wait_for(producer.stop(), 5)
+                await soon(producer.stop(), 5)
             await connection.close(timeout=2)
 
     async def _move(
@@ -196,7 +198,7 @@ class Relay:
             sends.append(
                 await producer.send(message.topic, message.value, key=message.key, headers=message.headers)
             )
-        await asyncio.gather(*sends)
+        await soon(asyncio.gather(*sends), PUBLISH_SECONDS)
         await connection.execute(
             "INSERT INTO relay_positions (source, xid, id) VALUES ($1, $2, $3)"
             " ON CONFLICT (source) DO UPDATE SET xid = excluded.xid, id = excluded.id",

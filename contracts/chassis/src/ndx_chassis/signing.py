@@ -22,8 +22,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ndx_chassis.errors import DomainError, Kind, PayloadTooLarge
 from ndx_chassis.gateway_client import GatewayClient, ProviderRefused, ProviderUnavailable
+from ndx_chassis.kafka import follow
 from ndx_chassis.problems import problem_response
-from ndx_chassis.reader import follow
 from ndx_chassis.settings import ServiceSettings
 from ndx_chassis.telemetry import log
 

@@ -1,0 +1,115 @@
+"""What every user of the Kafka client needs: settings, an end to waiting, compacted topics in memory."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Collection
+from typing import TypeVar
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from ndx_chassis.telemetry import log
+
+FETCH_WAIT_MS = 1_000
+"""An idle fetch waits this long at the broker. It answers at once when something comes, but to the partitions
+that it named: one whose records were being handled meanwhile waits for the next fetch."""
+RETRY_MS = 500
+"""Pause between tries while Kafka is away: many clients that ask at once would keep it from coming back."""
+CLIENT_SECONDS = 15.0
+"""What the client is asked must be answered within this time, and a consumer that got nothing proves as often
+that it still can: after a broker's crash one was seen to wait for metadata for ever, without a word."""
+STOP_SECONDS = 5.0
+
+_AnswerT = TypeVar("_AnswerT")
+
+
+async def soon(asked: Awaitable[_AnswerT], seconds: float | None = None) -> _AnswerT:
+    """Wait for the client, not for ever. `asyncio.wait_for` would wait on until a cancelled call has ended.
+
+    Raises:
+        TimeoutError: no answer within `seconds`, `CLIENT_SECONDS` if not given.
+    """
+    task = asyncio.ensure_future(asked)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=CLIENT_SECONDS if seconds is None else seconds)
+    finally:
+        task.cancel()
+    if not done:
+        raise TimeoutError
+    return task.result()
+
+
+async def close(consumer: AIOKafkaConsumer) -> None:
+    """Stop a consumer and close its connections, whatever state it is in."""
+    try:
+        await soon(consumer.stop(), STOP_SECONDS)
+    except Exception:  # noqa: BLE001 - a lost one does not come past its coordinator: the rest by hand
+        for part in (consumer._fetcher, consumer._client):  # noqa: SLF001
+            with contextlib.suppress(Exception):
+                await soon(part.close(), STOP_SECONDS)
+
+
+async def moved(
+    consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition], before: dict[TopicPartition, int]
+) -> dict[TopicPartition, int]:
+    """Return the partitions' ends, asked of their leaders.
+
+    Raises:
+        TimeoutError: the consumer did not even come to the ends of last time, `before`.
+    """
+    for partition in partitions:
+        if before.get(partition, 0) > await consumer.position(partition):
+            raise TimeoutError
+    ends: dict[TopicPartition, int] = await consumer.end_offsets(list(partitions))
+    return ends
+
+
+async def follow(
+    topic: str, servers: str, take: Callable[[bytes], Awaitable[None]], caught_up: asyncio.Event
+) -> None:
+    """Read a compacted topic from its start, for ever, into this process's memory."""
+    while True:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=servers,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            retry_backoff_ms=RETRY_MS,
+        )
+        try:
+            await soon(consumer.start(), 2 * CLIENT_SECONDS)
+            parts = [
+                TopicPartition(topic, p)
+                for p in consumer.partitions_for_topic(topic) or await _partitions(consumer, topic)
+            ]
+            consumer.assign(parts)
+            await consumer.seek_to_beginning(*parts)
+            ends = await consumer.end_offsets(parts)
+            proven_at = time.monotonic()
+            while True:
+                if not caught_up.is_set() and all([await consumer.position(p) >= ends[p] for p in parts]):
+                    caught_up.set()
+                batches = await consumer.getmany(timeout_ms=2_000)
+                if not batches and time.monotonic() - proven_at > CLIENT_SECONDS:
+                    ends = await soon(moved(consumer, parts, ends))
+                    proven_at = time.monotonic()
+                for records in batches.values():
+                    for record in records:
+                        if record.value is not None:
+                            await take(record.value)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - following must go on
+            log.warning("follower_interrupted", topic=topic, error=type(error).__name__)
+            await asyncio.sleep(1)
+        finally:
+            await close(consumer)
+
+
+async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
+    await consumer._client.add_topic(topic)  # noqa: SLF001 - aiokafka has no public way to ask for one topic
+    found = consumer.partitions_for_topic(topic)
+    if not found:
+        raise KafkaError(f"topic {topic} does not exist")
+    return set(found)

@@ -1,0 +1,107 @@
+"""A Kafka client that lost itself, as one did after a broker's crash: it is replaced, nothing is missed."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import NodeNotReadyError
+from ndx_chassis import kafka, reader
+from ndx_chassis.consumer import Subscription
+from ndx_chassis.metrics import Metrics
+
+SECONDS = 30
+
+
+def lose_coordinator(consumer: AIOKafkaConsumer) -> None:
+    """Let the group's coordinator be unknown, and every wait for metadata be one without an end."""
+
+    async def not_ready(*_: object) -> None:
+        raise NodeNotReadyError
+
+    consumer._client.coordinator_lookup = not_ready
+    consumer._client.force_metadata_update = asyncio.Future
+    consumer._coordinator.coordinator_dead()
+
+
+def lose_fetcher(consumer: AIOKafkaConsumer) -> None:
+    """Let nothing be fetched any more, while the group's coordinator is content."""
+    consumer._fetcher._fetch_task.cancel()
+
+
+@pytest.fixture
+def clients(monkeypatch: pytest.MonkeyPatch) -> list[AIOKafkaConsumer]:
+    made: list[AIOKafkaConsumer] = []
+
+    def make(**settings: object) -> AIOKafkaConsumer:
+        made.append(AIOKafkaConsumer(**settings))
+        return made[-1]
+
+    for module in (kafka, reader):
+        monkeypatch.setattr(module, "AIOKafkaConsumer", make)
+        monkeypatch.setattr(module, "CLIENT_SECONDS", 1.5)
+    return made
+
+
+async def survive(
+    servers: str, clients: list[AIOKafkaConsumer], lose: Callable[[AIOKafkaConsumer], None], kind: str
+) -> list[bytes]:
+    topic = f"test.lost-client-{uuid4().hex[:8]}"
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    await admin.start()
+    await admin.create_topics([NewTopic(topic, 2, 1)])
+    await admin.close()
+    seen: list[bytes] = []
+    if kind == "follower":
+
+        async def take(value: bytes) -> None:
+            seen.append(value)
+
+        work = kafka.follow(topic, servers, take, asyncio.Event())
+    else:
+        runtime: Any = SimpleNamespace(metrics=Metrics(), seen=seen)
+        work = reader.Reader(runtime, [Subscription(topic, topic)], servers).run()
+    running = asyncio.create_task(work)
+    producer = AIOKafkaProducer(bootstrap_servers=servers)
+    await producer.start()
+    try:
+        async with asyncio.timeout(SECONDS):
+            await producer.send_and_wait(topic, b"before", partition=0)
+            while b"before" not in seen:  # noqa: ASYNC110 - another task fills it
+                await asyncio.sleep(0.05)
+            lost = len(clients)
+            lose(clients[-1])
+            count = 0
+            # What was under way when it lost itself may still arrive.
+            while len(clients) == lost:
+                await producer.send_and_wait(topic, b"after", partition=1)
+                count += 1
+                await asyncio.sleep(0.2)
+            while seen.count(b"after") < count:  # noqa: ASYNC110 - another task fills it
+                await asyncio.sleep(0.05)
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+        await producer.stop()
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("lose", "kind"),
+    [(lose_coordinator, "reader"), (lose_fetcher, "reader"), (lose_fetcher, "follower")],
+)
+def test_it_is_replaced(system, monkeypatch: pytest.MonkeyPatch, clients, lose, kind: str) -> None:
+    async def handle(runtime: SimpleNamespace, _subscription: Subscription, parcel: bytes) -> None:
+        runtime.seen.append(parcel)
+
+    monkeypatch.setattr(reader, "handle_or_park", handle)
+    monkeypatch.setattr(reader, "parcel_of", lambda record: record.value)
+    servers = system.description["env"]["KAFKA_BOOTSTRAP_SERVERS"]
+    seen = asyncio.run(survive(servers, clients, lose, kind))
+    assert set(seen) == {b"before", b"after"}
