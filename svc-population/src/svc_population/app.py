@@ -14,6 +14,7 @@ from svc_population.disclosures import endpoints as disclosure_endpoints
 from svc_population.disclosures import jobs as disclosure_jobs
 from svc_population.histories import endpoints as history_endpoints
 from svc_population.matching import endpoints as matching_endpoints
+from svc_population.mergers import endpoints as merger_endpoints
 from svc_population.personal_ids import endpoints as personal_id_endpoints
 from svc_population.personal_ids.allocator import Allocator
 from svc_population.personal_ids.service import ALLOCATOR
@@ -66,6 +67,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 matching_endpoints.router,
                 history_endpoints.router,
                 residence_endpoints.router,
+                merger_endpoints.router,
                 personal_id_endpoints.router,
                 admin_unit_endpoints.router,
                 disclosure_endpoints.router,

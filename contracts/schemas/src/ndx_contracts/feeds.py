@@ -20,6 +20,8 @@ from ndx_contracts.events import (
     PersonChanged,
     PersonDeceased,
     PersonRegistered,
+    PersonsMerged,
+    PersonsSeparated,
     ResidenceChanged,
     TaxpayerRegistered,
 )
@@ -131,6 +133,33 @@ FED: tuple[FedEvent, ...] = (
         names="changed",
         place=("province_code", "commune_code"),
         title=("Thông tin cư trú thay đổi", "A person's residence changed"),
+    ),
+    FedEvent(
+        PersonsMerged,
+        people=("personal_id", "merged_personal_id"),
+        says=G.PERSONAL_ID,
+        members={
+            "personal_id": G.PERSONAL_ID,
+            "merged_personal_id": G.PERSONAL_ID,
+            "province_code": G.PERMANENT_RESIDENCE,
+            "commune_code": G.PERMANENT_RESIDENCE,
+        },
+        place=("province_code", "commune_code"),
+        title=("Hai hồ sơ của một người được hợp nhất", "Two records of one person were merged"),
+    ),
+    FedEvent(
+        PersonsSeparated,
+        people=("personal_id", "separated_personal_id"),
+        says=G.PERSONAL_ID,
+        members={
+            "personal_id": G.PERSONAL_ID,
+            "separated_personal_id": G.PERSONAL_ID,
+            "undone": G.PERSONAL_ID,
+            "province_code": G.PERMANENT_RESIDENCE,
+            "commune_code": G.PERMANENT_RESIDENCE,
+        },
+        place=("province_code", "commune_code"),
+        title=("Một hồ sơ được tách thành hai người", "One record was separated into two persons"),
     ),
     FedEvent(
         PersonalIdCancelled,

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol
+from uuid import UUID
 
 _ABOUT = frozenset({"source", "recorded_at"})
 """Members of `before` that tell of the former version, beside its columns."""
@@ -23,6 +24,21 @@ class Recorded(Protocol):
     before: dict[str, Any]
     valid_from: date
     recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The own record of a number that was merged into another person's."""
+
+    person_id: UUID
+    record: State
+    at: datetime
+
+    @classmethod
+    def of(cls, kept: State) -> "Merged":
+        """Read what a merger kept."""
+        at = datetime.fromisoformat(kept["merged_at"])
+        return cls(UUID(kept["person_id"]), kept, at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ from ndx_contracts.field_groups import FieldGroup
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.histories.errors import NotKnownThen
-from svc_population.histories.reconstruction import Step, as_of, steps
+from svc_population.histories.reconstruction import Merged, Step, as_of, steps
 from svc_population.histories.schemas import GROUPS
+from svc_population.mergers import service as mergers
 from svc_population.persons import service as persons
 from svc_population.persons.errors import PersonNotFound
 from svc_population.persons.field_groups import answer, changed_groups
@@ -85,7 +86,10 @@ async def person_as_of(
     moment = known_at or datetime.now(UTC)
     day = valid_at or moment.astimezone(VIETNAM).date()
     person = await _found(session, runtime, question)
-    found = as_of(await _steps(session, person), valid_at=day, known_at=moment)
+    merged = await _merged(session, question, person)
+    # Before a number was merged into another person's, it was known for a record of its own.
+    mine = merged if merged is not None and moment < merged.at else None
+    found = as_of(await _steps(session, person, mine), valid_at=day, known_at=moment)
     if found is None or date.fromisoformat(found[1]["birth_date"]) > day:
         await _nobody(runtime, question, person.personal_id)
         raise NotKnownThen
@@ -106,14 +110,18 @@ async def person_history(
 ) -> bytes:
     """Return the versions that changed one of the groups, newest first, and the record's beginning.
 
+    A number that was merged into another person's shows the versions of its own record, up to the merger.
+
     Raises:
         FieldGroupNotCovered, PersonNotFound: as `person_as_of`.
     """
     person = await _found(session, runtime, question)
-    rows = {row.version: row for row in await persons.history_of(session, person.person_id)}
+    merged = await _merged(session, question, person)
+    person_id = person.person_id if merged is None else merged.person_id
+    rows = {row.version: row for row in await persons.history_of(session, person_id)}
     wanted = [
         (step, groups)
-        for step in reversed(await _steps(session, person))
+        for step in reversed(await _steps(session, person, merged))
         if (before_version is None or step.version < before_version)
         for groups in [question.groups & {FieldGroup(n) for n in changed_groups(step.columns)}]
         if groups or step.valid_from is None
@@ -152,7 +160,16 @@ async def _nobody(runtime: Runtime, question: Question, subject: str) -> None:
         await question.record(own, subject, Outcome.NOT_FOUND)
 
 
-async def _steps(session: AsyncSession, person: Person) -> list[Step]:
+async def _merged(session: AsyncSession, question: Question, person: Person) -> Merged | None:
+    if person.personal_id == question.personal_id:
+        return None
+    kept = await mergers.kept_of(session, question.personal_id)
+    return None if kept is None else Merged.of(kept)
+
+
+async def _steps(session: AsyncSession, person: Person, merged: Merged | None) -> list[Step]:
+    if merged is not None:
+        return steps(merged.record, await persons.history_of(session, merged.person_id))
     history = await persons.history_of(session, person.person_id)
     return steps(await persons.record_of(session, person), history)
 

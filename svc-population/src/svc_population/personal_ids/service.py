@@ -252,7 +252,7 @@ async def _issue(
         "source": source,
     }
     first_digits = prefix(place, body.sex, body.birth_date.year)
-    personal_id, person_id = await _open(session, runtime, first_digits, values)
+    personal_id, person_id = await open_under_next_number(session, runtime, first_digits, values)
     links = [
         Parent(relation, number, composed(parent.name), parent.birth_year, parent.nationality)
         for relation, (parent, number) in parents.items()
@@ -287,10 +287,14 @@ async def _issue(
     )
 
 
-async def _open(
+async def open_under_next_number(
     session: AsyncSession, runtime: Runtime, first_digits: str, values: dict[str, Any]
 ) -> tuple[str, Any]:
-    """Open a record under the next free number; numbers that an import brought are passed over."""
+    """Open a record under the next free number; numbers that an import brought are passed over.
+
+    Raises:
+        PrefixExhausted: there is none.
+    """
     allocator = allocator_of(runtime)
     for _ in range(_TAKEN_IN_A_ROW):
         number = await allocator.next_number(first_digits)

@@ -36,3 +36,12 @@ class TooManyWrongGuesses(DomainError):
     code = "too-many-wrong-guesses"
     title = "Too many wrong claims about this person"
     title_vi = "Quá nhiều thông tin sai về công dân này"
+
+
+class RecordsChangedSince(DomainError):
+    """A merger or a split cannot be undone as it was done; what was changed since is corrected by hand."""
+
+    kind = Kind.CONFLICT
+    code = "records-changed-since"
+    title = "The records were changed since, so this cannot be undone"
+    title_vi = "Hồ sơ đã thay đổi sau đó nên không thể hoàn tác"

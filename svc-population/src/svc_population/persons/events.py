@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
-from ndx_contracts.events import PersonalIdCancelled, PersonChanged, PersonDeceased, PersonRegistered
+from ndx_contracts.events import (
+    PersonalIdCancelled,
+    PersonChanged,
+    PersonDeceased,
+    PersonRegistered,
+    PersonsMerged,
+    PersonsSeparated,
+)
 
 
 def person_registered(
@@ -64,6 +71,41 @@ def person_deceased(
         died_on=died_on,
         province_code=province_code,
         commune_code=commune_code,
+    )
+
+
+def persons_merged(
+    *, survivor: tuple[UUID, str, int], merged: tuple[UUID, str], place: tuple[str | None, str | None]
+) -> PersonsMerged:
+    """`survivor` is (person_id, personal_id, version), `merged` is (person_id, personal_id)."""
+    return PersonsMerged(
+        person_id=survivor[0],
+        personal_id=survivor[1],
+        version=survivor[2],
+        merged_person_id=merged[0],
+        merged_personal_id=merged[1],
+        province_code=place[0],
+        commune_code=place[1],
+    )
+
+
+def persons_separated(
+    *,
+    remaining: tuple[UUID, str, int],
+    separated: tuple[UUID, str],
+    undone: bool,
+    place: tuple[str | None, str | None],
+) -> PersonsSeparated:
+    """`remaining` is (person_id, personal_id, version), `separated` is (person_id, personal_id)."""
+    return PersonsSeparated(
+        person_id=remaining[0],
+        personal_id=remaining[1],
+        version=remaining[2],
+        separated_person_id=separated[0],
+        separated_personal_id=separated[1],
+        undone=undone,
+        province_code=place[0],
+        commune_code=place[1],
     )
 
 

@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any, cast
 from uuid import UUID
 
+import orjson
 from sqlalchemy import Table, bindparam, delete, exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -104,6 +105,39 @@ async def move_cards(session: AsyncSession, old: str, new: str) -> None:
     await session.execute(
         update(person_cards).where(person_cards.c.personal_id == old).values(personal_id=new)
     )
+
+
+_KEEP = text("SELECT to_jsonb(p) FROM persons p WHERE p.personal_id = :number")
+_REMOVE = text("DELETE FROM persons WHERE personal_id = :number")
+_PUT_BACK = text(
+    "INSERT INTO persons SELECT * FROM jsonb_populate_record(NULL::persons, CAST(:kept AS jsonb))"
+    " ON CONFLICT DO NOTHING RETURNING personal_id"
+)
+_FREE_FORMER = text("DELETE FROM former_personal_ids WHERE personal_id = :number AND person_id = :person_id")
+_LEAD_BACK = text("UPDATE former_personal_ids SET superseded_by = :number WHERE person_id = :person_id")
+
+
+async def keep(session: AsyncSession, personal_id: str) -> dict[str, Any]:
+    """Return a person's whole row as the database writes it in JSON: nothing of it is lost or rounded."""
+    kept: dict[str, Any] = (await session.execute(_KEEP, {"number": personal_id})).scalar_one()
+    return kept
+
+
+async def remove_person(session: AsyncSession, personal_id: str) -> None:
+    await session.execute(_REMOVE, {"number": personal_id})
+
+
+async def put_back(session: AsyncSession, kept: dict[str, Any]) -> bool:
+    """Insert a row that `keep` returned; False when the number is somebody's."""
+    found = await session.execute(_PUT_BACK, {"kept": orjson.dumps(kept).decode()})
+    return found.first() is not None
+
+
+async def free_former_number(session: AsyncSession, personal_id: str, person_id: UUID) -> None:
+    """Let a number that led to another person be its own again; the person's former numbers lead to it."""
+    values = {"number": personal_id, "person_id": person_id}
+    await session.execute(_FREE_FORMER, values)
+    await session.execute(_LEAD_BACK, values)
 
 
 async def add_former_number(session: AsyncSession, values: dict[str, Any]) -> None:

@@ -151,22 +151,9 @@ async def change(session: AsyncSession, person: Person, news: Change, *, actor: 
     changed = changed_groups(values)
     before = {column: storable(present[column]) for column in values}
     version = person.version + 1
-    await repository.add_history(
-        session,
-        {
-            "person_id": person.person_id,
-            "version": version,
-            "changed": changed,
-            "before": {**before, "source": person.source, "recorded_at": storable(person.recorded_at)},
-            "valid_from": news.valid_from,
-            "source": news.source,
-            "recorded_by": actor.actor,
-            "kind": news.kind.value,
-            "source_agency": news.agency,
-            "document": news.document,
-            "case_id": actor.case_id,
-            "officer": actor.officer,
-        },
+    former = {"source": person.source, "recorded_at": storable(person.recorded_at)}
+    await _write_version(
+        session, person, version, changed=changed, before={**before, **former}, news=news, actor=actor
     )
     if CARDS in values:
         await repository.replace_cards(session, person.personal_id, values.pop(CARDS))
@@ -182,6 +169,42 @@ async def change(session: AsyncSession, person: Person, news: Change, *, actor: 
         details={"changed": changed, "version": version},
     )
     return changed
+
+
+async def _write_version(
+    session: AsyncSession,
+    person: Person,
+    version: int,
+    *,
+    changed: list[str],
+    before: dict[str, Any],
+    news: Change,
+    actor: Actor,
+) -> None:
+    await repository.add_history(
+        session,
+        {
+            "person_id": person.person_id,
+            "version": version,
+            "changed": changed,
+            "before": before,
+            "valid_from": news.valid_from,
+            "source": news.source,
+            "recorded_by": actor.actor,
+            "kind": news.kind.value,
+            "source_agency": news.agency,
+            "document": news.document,
+            "case_id": actor.case_id,
+            "officer": actor.officer,
+        },
+    )
+
+
+async def add_version(
+    session: AsyncSession, person: Person, *, before: dict[str, Any], news: Change, actor: Actor
+) -> None:
+    """Write the history of a version that a record has already, in which no group changed."""
+    await _write_version(session, person, person.version, changed=[], before=before, news=news, actor=actor)
 
 
 async def record_death(

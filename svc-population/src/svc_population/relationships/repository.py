@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, cast
 
+import orjson
 from ndx_chassis.last_writes import write_last
 from sqlalchemy import Row, Table, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -47,3 +48,64 @@ async def renumber(session: AsyncSession, old: str, new: str) -> None:
             text(f"UPDATE relationships SET {column} = :new WHERE {column} = :old"),  # noqa: S608 - two fixed names
             {"old": old, "new": new},
         )
+
+
+_TOUCHING = text(
+    "SELECT to_jsonb(r) FROM relationships r"
+    " WHERE r.personal_id = ANY (:numbers) OR r.related_personal_id = ANY (:numbers) ORDER BY r.id"
+)
+_BETWEEN = text(
+    "SELECT 1 FROM relationships r WHERE (r.personal_id = :one AND r.related_personal_id = :other)"
+    " OR (r.personal_id = :other AND r.related_personal_id = :one) LIMIT 1"
+)
+# What both have, such as a mother, stays as the survivor has it; the other's row is kept by whoever moves.
+_DROP_DOUBLES = text(
+    "DELETE FROM relationships r USING relationships s WHERE r.personal_id = :old AND s.personal_id = :new"
+    " AND r.relation = s.relation AND r.ordinal = s.ordinal"
+)
+_REMOVE = text("DELETE FROM relationships WHERE id = ANY (CAST(:ids AS uuid[]))")
+_PUT_BACK = text(
+    "INSERT INTO relationships SELECT * FROM"
+    " jsonb_populate_recordset(NULL::relationships, CAST(:kept AS jsonb)) ON CONFLICT DO NOTHING"
+)
+
+
+async def touching(session: AsyncSession, numbers: list[str]) -> list[dict[str, Any]]:
+    """Return whole rows that name one of these people."""
+    return list((await session.scalars(_TOUCHING, {"numbers": numbers})).all())
+
+
+async def are_related(session: AsyncSession, one: str, other: str) -> bool:
+    return (await session.execute(_BETWEEN, {"one": one, "other": other})).first() is not None
+
+
+async def drop_doubles(session: AsyncSession, old: str, new: str) -> None:
+    await session.execute(_DROP_DOUBLES, {"old": old, "new": new})
+
+
+async def put_back(session: AsyncSession, kept: list[dict[str, Any]]) -> None:
+    """Give rows the values that they had."""
+    await session.execute(_REMOVE, {"ids": [row["id"] for row in kept]})
+    await session.execute(_PUT_BACK, {"kept": orjson.dumps(kept).decode()})
+
+
+async def move_own(session: AsyncSession, old: str, new: str, relations: list[str]) -> None:
+    """Let another person have these relatives."""
+    await session.execute(
+        text(
+            "UPDATE relationships SET personal_id = :new WHERE personal_id = :old AND relation = ANY (:which)"
+        ),
+        {"old": old, "new": new, "which": relations},
+    )
+
+
+async def move_links(session: AsyncSession, old: str, new: str, holders: list[str]) -> int:
+    """Let these people name another relative instead; return how many rows did."""
+    moved = await session.execute(
+        text(
+            "UPDATE relationships SET related_personal_id = :new"
+            " WHERE related_personal_id = :old AND personal_id = ANY (:holders) RETURNING id"
+        ),
+        {"old": old, "new": new, "holders": holders},
+    )
+    return len(moved.all())

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.relationships import repository
-from svc_population.relationships.errors import RelationshipCycle
+from svc_population.relationships.errors import NotRelated, RelationshipCycle
 from svc_population.relationships.vocabulary import Relation
 
 
@@ -83,3 +84,41 @@ async def children_of(session: AsyncSession, personal_id: str) -> list[Child]:
 async def renumber(session: AsyncSession, *, old: str, new: str) -> None:
     """Let every link that names a number name its successor."""
     await repository.renumber(session, old, new)
+
+
+async def are_related(session: AsyncSession, one: str, other: str) -> bool:
+    """Tell whether one of two people is recorded as a relative or an ancestor of the other."""
+    return (
+        await repository.are_related(session, one, other)
+        or await repository.is_ancestor(session, of=one, sought=other)
+        or await repository.is_ancestor(session, of=other, sought=one)
+    )
+
+
+async def take_over(session: AsyncSession, *, old: str, new: str) -> list[dict[str, Any]]:
+    """Give a merged person's relatives to the survivor; return the rows that named the former."""
+    kept = await repository.touching(session, [old])
+    await repository.drop_doubles(session, old, new)
+    await repository.renumber(session, old, new)
+    return kept
+
+
+async def put_back(session: AsyncSession, kept: list[dict[str, Any]]) -> None:
+    """Undo a take-over: rows are as they were; later ones stay where they are."""
+    if kept:
+        await repository.put_back(session, kept)
+
+
+async def hand_over(
+    session: AsyncSession, *, old: str, new: str, relations: Sequence[Relation], holders: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Give some relatives of a person, and people who name them, to another; return the rows as they were.
+
+    Raises:
+        NotRelated: one of the people does not name the person.
+    """
+    kept = await repository.touching(session, [old])
+    await repository.move_own(session, old, new, [r.value for r in relations])
+    if await repository.move_links(session, old, new, list(holders)) < len(set(holders)):
+        raise NotRelated
+    return kept

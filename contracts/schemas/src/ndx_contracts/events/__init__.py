@@ -25,6 +25,8 @@ from ndx_contracts.events.population import (
     PersonChanged,
     PersonDeceased,
     PersonRegistered,
+    PersonsMerged,
+    PersonsSeparated,
     ResidenceChanged,
 )
 from ndx_contracts.events.tax import DependantRegistered, TaxpayerRegistered
@@ -35,6 +37,8 @@ EVENTS: tuple[type[EventData], ...] = (
     PersonRegistered,
     PersonChanged,
     PersonDeceased,
+    PersonsMerged,
+    PersonsSeparated,
     PersonalIdCancelled,
     ResidenceChanged,
     AccountActivated,
@@ -81,6 +85,8 @@ __all__ = [
     "PersonDeceased",
     "PersonRegistered",
     "PersonalIdCancelled",
+    "PersonsMerged",
+    "PersonsSeparated",
     "QuotaReached",
     "ResidenceChanged",
     "RevocationListEnding",

@@ -64,6 +64,30 @@ class ResidenceChanged(_PersonEvent):
     commune_code: CommuneCode | None = None
 
 
+class PersonsMerged(_PersonEvent):
+    """Two records were of one person: the other number leads to this one for as long as the merger stands."""
+
+    TYPE: ClassVar[str] = "population.persons-merged.v1"
+
+    merged_person_id: UUID
+    merged_personal_id: PersonalId
+    province_code: ProvinceCode | None = None
+    commune_code: CommuneCode | None = None
+
+
+class PersonsSeparated(_PersonEvent):
+    """One record was of two persons, or a merger is undone: the separated number is a person of its own."""
+
+    TYPE: ClassVar[str] = "population.persons-separated.v1"
+
+    separated_person_id: UUID
+    separated_personal_id: PersonalId
+    undone: bool
+    """A merger was undone; else the separated number is new."""
+    province_code: ProvinceCode | None = None
+    commune_code: CommuneCode | None = None
+
+
 class PersonalIdCancelled(EventData):
     TYPE: ClassVar[str] = "population.personal-id-cancelled.v1"
     TOPIC: ClassVar[str] = "population.personal-id.v1"
