@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import socket
 import ssl
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ _GC_THRESHOLDS = (20_000, 20, 50)
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 
 
+_LAST_MOMENT_SECONDS = 0.5
 _LAST_REPLY = (b"connection", b"close")
 _TICKS_BETWEEN_LOOKS = 600
 """A tick of uvicorn is a tenth of a second."""
@@ -53,6 +55,14 @@ class _Server(uvicorn.Server):
         if self._leaves_at is not None and time.monotonic() >= self._leaves_at:
             self.should_exit = True
         return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End; whoever connected at the last moment has a request on its way, and gets its answer first."""
+        if self._leaves_at is not None:
+            for server in self.servers:
+                server.close()
+            await asyncio.sleep(_LAST_MOMENT_SECONDS)
+        await super().shutdown(sockets)
 
     def take_renewed(self) -> None:
         """Load the certificate again when its file has changed."""

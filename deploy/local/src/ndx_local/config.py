@@ -36,6 +36,7 @@ PORT_NAMES: tuple[str, ...] = (
     "listener",
     "citizen",
     "admin",
+    "health",
     "xds",
     "standby",
     "postgres",
@@ -116,6 +117,9 @@ def environment(paths: StackPaths, numbers: dict[str, int], keys: dict[str, str]
         "GATEWAY_LISTENER_PORT": str(numbers["listener"]),
         "GATEWAY_CITIZEN_PORT": str(numbers["citizen"]),
         "GATEWAY_ADMIN_PORT": str(numbers["admin"]),
+        "GATEWAY_HEALTH_PORT": str(numbers["health"]),
+        # No load balancer need notice that it leaves.
+        "GATEWAY_ENVOY_DRAIN_SECONDS": "0",
         "GATEWAY_XDS_PORT": str(numbers["xds"]),
         "GATEWAY_STANDBY_PORT": str(numbers["standby"]),
         "GATEWAY_UPSTREAMS": json.dumps({s.name: f"127.0.0.1:{numbers[s.name]}" for s in SERVICES}),

@@ -11,6 +11,13 @@ from ndx_local.config import SERVICES, Service, env_for, is_outside
 from ndx_local.paths import CACHE, StackPaths
 
 Ports = dict[str, int]
+ENVOY_SETTINGS = (
+    "GATEWAY_STATE_DIR",
+    "GATEWAY_ADMIN_PORT",
+    "GATEWAY_XDS_PORT",
+    "GATEWAY_ENVOY_DRAIN_SECONDS",
+)
+"""What lets an Envoy leave; it gets no secret of the control plane's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,8 @@ class Part:
     ports: list[int] = field(default_factory=list)
     once: bool = False
     signal: str = "TERM"
+    leave: list[str] = field(default_factory=list)
+    """What lets it end its work, run before its signal where it alone is stopped; nothing for most parts."""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -164,6 +173,7 @@ def _zipkin(ports: Ports) -> list[Part]:
 
 def _gateway(paths: StackPaths, ports: Ports, env: dict[str, str]) -> list[Part]:
     bootstrap = str(paths.home / "envoy.json")
+    envoys_own = {name: env[name] for name in ENVOY_SETTINGS if name in env}
     doors = [int(env["GATEWAY_LISTENER_PORT"]), int(env["GATEWAY_CITIZEN_PORT"])]
     admin = int(env["GATEWAY_ADMIN_PORT"])
     own = [ports["gateway"], ports["xds"]]
@@ -199,8 +209,10 @@ def _gateway(paths: StackPaths, ports: Ports, env: dict[str, str]) -> list[Part]
             "envoy",
             envoy_command(bootstrap),
             ["gateway", "standby", "envoy-bootstrap"],
+            envoys_own,
+            leave=module("gateway.xds.drain"),
             ready=[f"http://127.0.0.1:{admin}/ready", *(f"tcp:{port}" for port in doors)],
-            ports=[*doors, admin],
+            ports=[*doors, admin, ports["health"]],
         ),
     ]
 

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -275,6 +276,29 @@ class Stack:
     def start_part(self, part: str) -> None:
         self._ask("start", part)
         self.wait_ready(part)
+
+    def add_part(self, part: Part) -> None:
+        """Start one more part; return when it is ready."""
+        self._write_plan([*self._planned(), part])
+        self.command("add")
+        self.wait_ready(part.name)
+
+    def remove_part(self, name: str) -> None:
+        """Stop a part and forget it."""
+        self._write_plan([part for part in self._planned() if part.name != name])
+        self._ask("remove", name)
+
+    def planned(self, name: str) -> Part:
+        """Return a part as it is declared."""
+        return next(part for part in self._planned() if part.name == name)
+
+    def change_part(self, name: str, **env: str) -> None:
+        """Give a part other settings, from its next start on."""
+        changed = replace(self.planned(name), env={**self.planned(name).env, **env})
+        self._write_plan([changed if part.name == name else part for part in self._planned()])
+
+    def _planned(self) -> list[Part]:
+        return [Part(**item) for item in json.loads(self.paths.plan.read_text())]
 
     def _ask(self, do: str, part: str, **rest: Any) -> None:
         answer = self.command(do, part=part, **rest)

@@ -1,7 +1,7 @@
 """Keeps the parts of a stack running: starts by readiness, restarts with backoff, stops in reverse order.
 
 Runs on its own (`python -m ndx_local.supervisor STACK`) and listens on a Unix socket for one JSON
-command per line: status, stop, start, kill, add, down.
+command per line: status, stop, start, kill, add, remove, down.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from ndx_local.probes import is_ready
 
 READY_SECONDS = float(os.environ.get("NDX_READY_SECONDS", "120"))
 STOP_SECONDS = float(os.environ.get("NDX_STOP_SECONDS", "15"))
+LEAVE_SECONDS = 40.0
 GOOD_SECONDS = 30.0
 """After so long a run, the next failure is a new story: its backoff starts anew."""
 BACKOFF = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -70,14 +71,14 @@ class Running:
         """Return how long it may take to be ready; a slow start on a busy machine needs more each time."""
         return READY_SECONDS * (1, 2, 4, 8)[min(self.late, 3)]
 
-    async def _spawn(self) -> asyncio.subprocess.Process:
+    async def _spawn(self, command: list[str]) -> asyncio.subprocess.Process:
         inherited = {k: os.environ[k] for k in INHERITED if k in os.environ}
         # No proxy stands between the parts of one machine.
         own = {"NDX_STACK_DIR": str(self.paths.home), "NO_PROXY": "localhost,127.0.0.1"}
         marks = {leftovers.MARK: str(self.paths.home), leftovers.PART_MARK: self.part.name}
         with self.log.open("ab") as sink:
             return await asyncio.create_subprocess_exec(
-                *self.part.command,
+                *command,
                 cwd=ROOT,
                 env={**inherited, **own, **self.part.env, **marks},
                 stdin=asyncio.subprocess.DEVNULL,
@@ -120,7 +121,7 @@ class Running:
                 return f"port {port} is in use by {ports.holder(port)}"
         written = self.log.stat().st_size if self.log.exists() else 0
         try:
-            self.process = await self._spawn()
+            self.process = await self._spawn(self.part.command)
         except OSError as error:
             return f"could not be started: {error}"
         code = await (self.process.wait() if self.part.once else self._watch(self.process))
@@ -158,6 +159,17 @@ class Running:
             self.ready.clear()
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, number)
+
+    async def leave(self) -> None:
+        """Let the part end its work first, where it has a way to."""
+        if not self.part.leave or self.state != "UP":
+            return
+        leaving = await self._spawn(self.part.leave)
+        try:
+            await asyncio.wait_for(leaving.wait(), timeout=LEAVE_SECONDS)
+        except TimeoutError:
+            leaving.kill()
+            await leaving.wait()
 
     async def stop(self) -> None:
         """End the part: politely, and after a while at once."""
@@ -207,11 +219,13 @@ class Supervisor:
 
     def _add(self) -> None:
         """Begin with the parts of the plan that are new."""
-        plan = [Part(**item) for item in json.loads(self.paths.plan.read_text())]
-        new = [part for part in plan if part.name not in self.running]
+        new = [part for name, part in self._plan().items() if name not in self.running]
         self.running.update({part.name: Running(part, self.paths) for part in new})
         for part in new:
             self.tasks[part.name] = asyncio.create_task(self._begin(self.running[part.name]))
+
+    def _plan(self) -> dict[str, Part]:
+        return {item["name"]: Part(**item) for item in json.loads(self.paths.plan.read_text())}
 
     async def _rotate(self) -> None:
         while True:
@@ -257,12 +271,17 @@ class Supervisor:
             self._end("a command")
         elif verb == "add":
             self._add()
-        elif verb in {"stop", "start", "kill"}:
+        elif verb in {"stop", "start", "kill", "remove"}:
             running = self.running[command["part"]]
+            # The plan may have other settings for it by now.
+            running.part = self._plan().get(running.part.name, running.part)
             if verb == "kill":
                 running.signal(int(command.get("signal", signal.SIGKILL)))
-            elif verb == "stop":
+            elif verb in {"stop", "remove"}:
+                await running.leave()
                 await self._stop(running)
+                if verb == "remove":
+                    del self.running[running.part.name], self.tasks[running.part.name]
             elif self.tasks[running.part.name].done():
                 running.wanted = True
                 self.tasks[running.part.name] = asyncio.create_task(running.keep())

@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -175,3 +176,40 @@ class TestDown:
         getattr(stack, then)()
         assert not any(is_alive(process) for process in leftovers)
         assert stack.is_up() is (then == "up")
+
+
+class TestParts:
+    def test_a_part_that_is_stopped_alone_may_end_its_work_first(self, stacks: Any, tmp_path: Path) -> None:
+        notes = tmp_path / "notes"
+        leave = [sys.executable, "-I", "-c", f"open({str(notes)!r}, 'a').write('leaves ')"]
+        stack = stacks(replace(stacks.server("a"), leave=leave))
+        stack.up()
+        stack.stop_part("a")
+        assert notes.read_text() == "leaves "
+        stack.start_part("a")
+        stack.down()
+        # Where everything ends nobody takes its work over.
+        assert notes.read_text() == "leaves "
+
+    def test_parts_come_and_go_and_get_other_settings(self, stacks: Any, tmp_path: Path) -> None:
+        notes = tmp_path / "notes"
+        code = f"import os, time; open({str(notes)!r}, 'a').write(os.environ['WORD']); time.sleep(60)"
+        more = Part("more", [sys.executable, "-I", "-c", code], [], {"WORD": "one "})
+        stack = stacks(stacks.server("a"))
+        stack.up()
+        notes.touch()
+
+        def said(words: str) -> bool:
+            deadline = time.monotonic() + 20
+            while notes.read_text() != words and time.monotonic() < deadline:
+                time.sleep(0.05)
+            return notes.read_text() == words
+
+        stack.add_part(more)
+        assert said("one ")
+        stack.change_part("more", WORD="two ")
+        stack.stop_part("more")
+        stack.start_part("more")
+        assert said("one two ")
+        stack.remove_part("more")
+        assert [p["name"] for p in stack.status()] == ["a"]

@@ -34,6 +34,25 @@ CITIZEN_DOORS = frozenset({"citizen", "public"})
 CITIZENS = "routes-citizens"
 
 
+_RETRY = {
+    # Only where the provider cannot have seen the request: nothing is done twice.
+    "retry_on": "connect-failure,refused-stream,reset-before-request",
+    "num_retries": 2,
+    "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
+    # Another copy is asked; the same one again only where there is no other.
+    "retry_host_predicate": [
+        {"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": {"@type": _PREVIOUS_HOSTS}}
+    ],
+    "host_selection_retry_max_attempts": 3,
+}
+_WAIT = {
+    # There may be one control plane only: while it is restarted its callers wait for some seconds.
+    **_RETRY,
+    "num_retries": 20,
+    "retry_back_off": {"base_interval": "0.25s", "max_interval": "1s"},
+}
+
+
 def _path_match(path: str) -> dict[str, Any]:
     if "{" not in path:
         return {"path": path}
@@ -123,12 +142,13 @@ def control_decision(operation: Operation, operators: Sequence[OperatorEntry]) -
 def _route(operation: Operation, doors: Doors) -> dict[str, Any]:
     match = _path_match(operation.path)
     match["headers"] = [{"name": ":method", "string_match": {"exact": operation.method}}]
+    action = {"cluster": names.cluster(operation.service), "timeout": f"{doors.timeout_seconds:g}s"}
     return {
         "name": operation.name,
         "match": match,
         # A path may hold a personal ID: the span is named with the template instead.
         "decorator": {"operation": f"{operation.method} {operation.path}", "propagate": False},
-        "route": {"cluster": names.cluster(operation.service), "timeout": f"{doors.timeout_seconds:g}s"},
+        "route": action | ({"retry_policy": _WAIT} if operation.service == "gateway" else {}),
     }
 
 
@@ -224,19 +244,6 @@ def _routes(
         others = _other_methods(path, [o.method for o in here], citizen=citizen)
         found.append((path, wire.encode(Route, others)))
     return found
-
-
-_RETRY = {
-    # Only where the provider cannot have seen the request: nothing is done twice.
-    "retry_on": "connect-failure,refused-stream,reset-before-request",
-    "num_retries": 2,
-    "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
-    # Another copy is asked; the same one again only where there is no other.
-    "retry_host_predicate": [
-        {"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": {"@type": _PREVIOUS_HOSTS}}
-    ],
-    "host_selection_retry_max_attempts": 3,
-}
 
 
 def scope_key(path: str) -> str:
