@@ -44,7 +44,11 @@ def make_engine(settings: ServiceSettings) -> AsyncEngine:
         pool_recycle=1800,
         connect_args={
             "timeout": 5,
-            "server_settings": {"application_name": f"ndx-{settings.service}", "timezone": "UTC"},
+            "server_settings": {
+                "application_name": f"ndx-{settings.service}",
+                "timezone": "UTC",
+                "idle_in_transaction_session_timeout": str(round(settings.database_idle_seconds * 1000)),
+            },
         },
     )
 

@@ -22,6 +22,8 @@ class ServiceSettings(BaseSettings):
 
     database_url: SecretStr = SecretStr("postgresql://localhost/none")
     database_pool_size: int = Field(default=20, ge=1, le=200)
+    database_idle_seconds: float = Field(default=60.0, ge=0, le=3600)
+    """How long a transaction may rest between statements: an open one hides newer rows from all relays."""
     host: str = "127.0.0.1"
     port: int = 8000
     drain_seconds: float = Field(default=5.0, ge=0, le=300)
