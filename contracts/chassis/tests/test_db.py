@@ -1,4 +1,4 @@
-"""A transaction that was left open ends by itself: it would hide newer rows from every relay of the cluster."""
+"""A transaction that was left open ends by itself: it would hide newer rows from every relay."""
 
 import asyncio
 
