@@ -66,13 +66,12 @@ def revoke(
     context: typer.Context,
     key_id: Annotated[str, typer.Argument(help="The key's id, as ndx signing-key list shows it.")],
     reason: Annotated[str, typer.Option("--reason", help="Why; it is kept.")],
+    any_agency: Annotated[bool, typer.Option("--any", help="Of any agency (operators).")] = False,
 ) -> None:
-    """Revoke a key of your system; what it signed before stays provable."""
+    """Revoke a key of your system, or of any as an operator; what it signed before stays provable."""
     session = session_of(context)
-    path = {"key_id": key_id}
-    reply = session.client().call(
-        "POST /v1/signing-keys/mine/{key_id}/revoke", path=path, json={"reason": reason}
-    )
+    operation = f"POST /v1/signing-keys/{'' if any_agency else 'mine/'}{{key_id}}/revoke"
+    reply = session.client().call(operation, path={"key_id": key_id}, json={"reason": reason})
     show(session, reply.json())
 
 

@@ -1,7 +1,10 @@
 """The command line: settings, files and clear words."""
 
 import json
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -245,3 +248,18 @@ class TestCalls:
         assert [r.url.path for r in bus] == ["/v1/calls/mine", "/v1/calls"]
         assert bus[0].url.query == b"status=4xx&limit=50&side=PROVIDER"
         assert bus[1].url.query == b"limit=50&agency=H79.001"
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"), [("ndx signing-key re", "revoke"), ("ndx call", "calls"), ("ndx usa", "usage")]
+)
+def test_a_shell_completes_commands(typed: str, offered: str) -> None:
+    script = Path(sys.executable).with_name("ndx")
+    settings = {
+        "_NDX_COMPLETE": "complete_bash",
+        "COMP_WORDS": typed,
+        "COMP_CWORD": str(typed.count(" ")),
+        "PATH": os.environ["PATH"],
+    }
+    done = subprocess.run([script], env=settings, capture_output=True, text=True, timeout=60, check=False)
+    assert offered in done.stdout.split()
