@@ -13,6 +13,8 @@ from svc_population.disclosures import consumers as disclosure_consumers
 from svc_population.disclosures import endpoints as disclosure_endpoints
 from svc_population.disclosures import jobs as disclosure_jobs
 from svc_population.histories import endpoints as history_endpoints
+from svc_population.households import consumers as household_consumers
+from svc_population.households import endpoints as household_endpoints
 from svc_population.matching import endpoints as matching_endpoints
 from svc_population.mergers import endpoints as merger_endpoints
 from svc_population.personal_ids import endpoints as personal_id_endpoints
@@ -51,7 +53,7 @@ async def _close(runtime: Runtime) -> None:
 
 async def _close_by_death(session: Session, event: Event[PersonDeceased], runtime: Runtime) -> None:
     """Let each slice close what hangs on a person who died, in one transaction."""
-    for close in (residence_consumers.on_person_deceased,):
+    for close in (residence_consumers.on_person_deceased, household_consumers.on_person_deceased):
         await close(session, event, runtime)
 
 
@@ -68,6 +70,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 history_endpoints.router,
                 residence_endpoints.router,
                 merger_endpoints.router,
+                household_endpoints.router,
                 personal_id_endpoints.router,
                 admin_unit_endpoints.router,
                 disclosure_endpoints.router,

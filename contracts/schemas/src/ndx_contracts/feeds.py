@@ -16,6 +16,7 @@ from ndx_contracts.events import (
     EntitlementEnded,
     EntitlementOpened,
     EventData,
+    HouseholdChanged,
     PersonalIdCancelled,
     PersonChanged,
     PersonDeceased,
@@ -160,6 +161,19 @@ FED: tuple[FedEvent, ...] = (
         },
         place=("province_code", "commune_code"),
         title=("Một hồ sơ được tách thành hai người", "One record was separated into two persons"),
+    ),
+    FedEvent(
+        HouseholdChanged,
+        people=("personal_id",),
+        members={
+            "personal_id": G.PERSONAL_ID,
+            "household_id": G.HOUSEHOLD,
+            "province_code": G.PERMANENT_RESIDENCE,
+            "commune_code": G.PERMANENT_RESIDENCE,
+        },
+        names="changed",
+        place=("province_code", "commune_code"),
+        title=("Hộ gia đình thay đổi", "A person's household changed"),
     ),
     FedEvent(
         PersonalIdCancelled,

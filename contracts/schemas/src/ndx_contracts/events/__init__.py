@@ -21,6 +21,7 @@ from ndx_contracts.events.identity import (
 )
 from ndx_contracts.events.insurance import EntitlementEnded, EntitlementOpened
 from ndx_contracts.events.population import (
+    HouseholdChanged,
     PersonalIdCancelled,
     PersonChanged,
     PersonDeceased,
@@ -41,6 +42,7 @@ EVENTS: tuple[type[EventData], ...] = (
     PersonsSeparated,
     PersonalIdCancelled,
     ResidenceChanged,
+    HouseholdChanged,
     AccountActivated,
     AccountLocked,
     AccountUnlocked,
@@ -81,6 +83,7 @@ __all__ = [
     "EntitlementEnded",
     "EntitlementOpened",
     "EventData",
+    "HouseholdChanged",
     "PersonChanged",
     "PersonDeceased",
     "PersonRegistered",

@@ -88,6 +88,17 @@ class PersonsSeparated(_PersonEvent):
     commune_code: CommuneCode | None = None
 
 
+class HouseholdChanged(_PersonEvent):
+    """A person joined or left a household, or has another relation to its head; one event for each person."""
+
+    TYPE: ClassVar[str] = "population.household-changed.v1"
+
+    changed: tuple[str, ...]
+    household_id: UUID
+    province_code: ProvinceCode | None = None
+    commune_code: CommuneCode | None = None
+
+
 class PersonalIdCancelled(EventData):
     TYPE: ClassVar[str] = "population.personal-id-cancelled.v1"
     TOPIC: ClassVar[str] = "population.personal-id.v1"

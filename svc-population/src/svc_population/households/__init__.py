@@ -1,0 +1,1 @@
+"""Households: their head and members, joining, leaving, splitting, another head."""
