@@ -33,6 +33,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "quota-overshoot": Benchmark("quota_overshoot"),
     "relay": Benchmark("relay"),
     "import": Benchmark("bulk_import"),
+    "allocation": Benchmark("allocation"),
     "search": Benchmark("search", on_stack=False),
     "lookup": Benchmark("lookup"),
     "lookup-chain": Benchmark("lookup_chain"),

@@ -101,6 +101,8 @@ class TestMetrics:
                 key.replace(".", "_") for key in registry.keys(metric)
             }
             for name, metric in registry.metrics.items()
-            if not name.startswith(("ndx.ledger.", "ndx.calls", "ndx.feed.", "ndx.configuration."))
+            if not name.startswith(
+                ("ndx.ledger.", "ndx.calls", "ndx.feed.", "ndx.configuration.", "ndx.personal_ids.")
+            )
         }
         assert found == mine

@@ -18,6 +18,8 @@ from svc_population.households import endpoints as household_endpoints
 from svc_population.matching import endpoints as matching_endpoints
 from svc_population.mergers import endpoints as merger_endpoints
 from svc_population.personal_ids import endpoints as personal_id_endpoints
+from svc_population.personal_ids import jobs as personal_id_jobs
+from svc_population.personal_ids import watching
 from svc_population.personal_ids.allocator import Allocator
 from svc_population.personal_ids.service import ALLOCATOR
 from svc_population.persons import consumers as person_consumers
@@ -43,6 +45,7 @@ async def _open(runtime: Runtime) -> None:
         committed=runtime.nudge,
     )
     runtime.extras[hot_read.DESK] = desk
+    runtime.metrics.sources.append(watching.prefix_use)
     await desk.start()
 
 
@@ -82,7 +85,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 *disclosure_consumers.SUBSCRIPTIONS,
                 Subscription("population.person.v1", "population", {PersonDeceased: _close_by_death}),
             ],
-            jobs=[disclosure_jobs.INDEX_OWN, residence_jobs.EXPIRE],
+            jobs=[personal_id_jobs.WATCH_PREFIXES, disclosure_jobs.INDEX_OWN, residence_jobs.EXPIRE],
             on_start=[_open],
             on_stop=[_close],
         )

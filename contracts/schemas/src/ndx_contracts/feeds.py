@@ -265,6 +265,7 @@ OPERATIONS: Mapping[str, tuple[FedEvent, People]] = {
 """What agreements may grant of feeds, by operation name."""
 
 NOT_FED: Mapping[str, str] = {
+    "population.personal-id-prefix-filling.v1": "the database's own alarm",
     "identity.consent-changed.v1": "a holder's own affair: ndx explain and the call itself tell of it",
     "identity.account-locked.v1": "names an account, not a person; the log-in alone acts on it",
     "identity.account-unlocked.v1": "names an account, not a person; the log-in alone acts on it",

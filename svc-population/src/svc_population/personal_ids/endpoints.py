@@ -1,6 +1,8 @@
 """HTTP door of personal numbers: the registry asks for one, the ministry replaces one."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
 from ndx_chassis.agreements import GrantDep
 from ndx_chassis.app import RuntimeDep, operation
 from ndx_chassis.caller import CallerDep
@@ -10,8 +12,8 @@ from ndx_contracts.field_groups import FieldGroup
 from ndx_contracts.personal_ids import PersonalId
 from ndx_contracts.population import PersonalIdRequestIn, PersonalIdRequestOut
 
-from svc_population.personal_ids import cancellation, service
-from svc_population.personal_ids.schemas import CancellationIn, CancellationOut
+from svc_population.personal_ids import cancellation, service, watching
+from svc_population.personal_ids.schemas import CancellationIn, CancellationOut, PrefixesOut
 
 router = APIRouter(prefix="/population/v1", tags=["personal-ids"])
 _NUMBERS = operation(door="agency", personal_data=True, field_groups=[FieldGroup.PERSONAL_ID])
@@ -53,3 +55,14 @@ async def cancel_personal_id(
         body=body,
         idempotency_key=idempotency_key,
     )
+
+
+@router.get("/personal-id-prefixes", openapi_extra=operation(door="agency"))
+async def list_personal_id_prefixes(
+    session: SessionDep,
+    _caller: CallerDep,
+    _grant: GrantDep,
+    least_percent: Annotated[int, Query(ge=0, le=100)] = 50,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> PrefixesOut:
+    return await watching.list_prefixes(session, least_percent=least_percent, limit=limit)

@@ -59,3 +59,7 @@ class PersonalIdCounter(Base):
 
     prefix: Mapped[str] = mapped_column(_NUMBER, primary_key=True)
     taken: Mapped[int]
+    first_taken_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=_NOW)
+    """For counters from before it was kept: the day on which keeping it began."""
+    announced: Mapped[int] = mapped_column(server_default=text("0"))
+    """The highest threshold of `foresight` that was announced."""

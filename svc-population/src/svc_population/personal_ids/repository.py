@@ -10,7 +10,8 @@ from sqlalchemy import Table, bindparam, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from svc_population.personal_ids.models import PersonalIdRequest
+from svc_population.personal_ids.foresight import LAST_THRESHOLD, WORTH_WATCHING
+from svc_population.personal_ids.models import PersonalIdCounter, PersonalIdRequest
 
 # Built once: building a statement costs more than running it.
 _requests = cast("Table", PersonalIdRequest.__table__)
@@ -76,3 +77,18 @@ async def issued_like(
     values = {"birth_date": birth_date, "folded_name": folded_name, "commune": commune}
     number: str | None = await session.scalar(_ISSUED_LIKE, values)
     return number
+
+
+async def counters(session: AsyncSession, *, least: int, limit: int) -> Sequence[PersonalIdCounter]:
+    """Return the prefixes of which at least so many numbers are taken, the fullest first."""
+    order = (PersonalIdCounter.taken.desc(), PersonalIdCounter.prefix)
+    statement = select(PersonalIdCounter).where(PersonalIdCounter.taken >= least)
+    return (await session.scalars(statement.order_by(*order).limit(limit))).all()
+
+
+async def counters_to_watch(session: AsyncSession) -> Sequence[PersonalIdCounter]:
+    """Return the prefixes that can still reach a threshold, locked."""
+    statement = select(PersonalIdCounter).where(
+        PersonalIdCounter.taken >= WORTH_WATCHING, PersonalIdCounter.announced < LAST_THRESHOLD
+    )
+    return (await session.scalars(statement.with_for_update(skip_locked=True))).all()

@@ -40,3 +40,19 @@ class CancellationOut(Output):
     old_personal_id: PersonalId
     personal_id: PersonalId
     """The re-established number."""
+
+
+class PrefixOut(Output):
+    """How much of a prefix (place, sex and century, year) is given out, and when it will be used up."""
+
+    prefix: str
+    taken: int
+    left: int
+    percent: int
+    first_taken_on: date
+    expected_exhaustion_on: date | None
+    """At the pace until now; null: not while births of that year are registered."""
+
+
+class PrefixesOut(Output):
+    items: tuple[PrefixOut, ...]

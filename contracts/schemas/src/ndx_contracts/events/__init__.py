@@ -23,6 +23,7 @@ from ndx_contracts.events.insurance import EntitlementEnded, EntitlementOpened
 from ndx_contracts.events.population import (
     HouseholdChanged,
     PersonalIdCancelled,
+    PersonalIdPrefixFilling,
     PersonChanged,
     PersonDeceased,
     PersonRegistered,
@@ -41,6 +42,7 @@ EVENTS: tuple[type[EventData], ...] = (
     PersonsMerged,
     PersonsSeparated,
     PersonalIdCancelled,
+    PersonalIdPrefixFilling,
     ResidenceChanged,
     HouseholdChanged,
     AccountActivated,
@@ -88,6 +90,7 @@ __all__ = [
     "PersonDeceased",
     "PersonRegistered",
     "PersonalIdCancelled",
+    "PersonalIdPrefixFilling",
     "PersonsMerged",
     "PersonsSeparated",
     "QuotaReached",

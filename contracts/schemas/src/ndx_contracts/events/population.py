@@ -99,6 +99,23 @@ class HouseholdChanged(_PersonEvent):
     commune_code: CommuneCode | None = None
 
 
+class PersonalIdPrefixFilling(EventData):
+    """A prefix of numbers has reached a threshold, or will be used up at the pace until now."""
+
+    TYPE: ClassVar[str] = "population.personal-id-prefix-filling.v1"
+    TOPIC: ClassVar[str] = "population.personal-id.v1"
+    ENTITY: ClassVar[str] = "personal-id-prefix"
+
+    prefix: str
+    taken: int
+    percent: int
+    expected_exhaustion_on: date | None = None
+
+    @property
+    def key(self) -> str:
+        return self.prefix
+
+
 class PersonalIdCancelled(EventData):
     TYPE: ClassVar[str] = "population.personal-id-cancelled.v1"
     TOPIC: ClassVar[str] = "population.personal-id.v1"
