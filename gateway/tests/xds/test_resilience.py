@@ -1,6 +1,7 @@
 """Several copies of a service, several Envoys, and the alarm when one of them refuses its configuration."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -117,6 +118,26 @@ class TestCopies:
                 live.provider.ready = True
         assert set(statuses) == {200}
 
+    async def test_a_call_to_the_control_plane_waits_while_that_is_restarted(self, live: Bus) -> None:
+        assert live.envoy is not None
+        (port,) = free_ports(1)
+        folder, doors = live.pki.folder, live.snapshot.doors
+        keys = {"cert": folder / "provider.crt", "key": folder / "provider.key"}
+        upstreams = {**doors.upstreams, "gateway": f"127.0.0.1:{port}"}
+        await live.apply(doors=replace(doors, upstreams=upstreams, timeout_seconds=15.0))
+
+        async def tried_again() -> bool:
+            assert live.envoy is not None
+            found = await live.envoy.stats("cluster.svc-gateway.upstream_rq_retry")
+            return found["cluster.svc-gateway.upstream_rq_retry"] > 0
+
+        async with live.caller(G03) as client:
+            waiting = asyncio.create_task(client.get("/v1/agencies"))
+            await until(tried_again, what="another try")
+            assert not waiting.done()
+            async with serving(Provider(), port, client_ca=folder / "internal-ca.crt", **keys):
+                assert (await waiting).status_code == 200
+
 
 @asynccontextmanager
 async def second_envoy(live: Bus, folder: Path) -> AsyncIterator[tuple[Settings, EnvoyProcess]]:
@@ -208,6 +229,22 @@ class TestTwoEnvoys:
         seen = configuration_of(live.server)
         assert seen.in_order
         assert [e.node for e in seen.envoys] == ["envoy-1"]
+
+    async def test_one_starts_although_a_provider_swallows_all_that_it_is_asked(
+        self, live: Bus, tmp_path: Path
+    ) -> None:
+        """Envoy waits for its first look at each provider: no longer than one look may take."""
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen(1)
+            doors = live.snapshot.doors
+            lost = {**doors.upstreams, "tax": f"127.0.0.1:{silent.getsockname()[1]}"}
+            await live.apply(doors=replace(doors, upstreams=lost))
+            async with (
+                second_envoy(live, tmp_path) as (settings, _),
+                live.caller(G03, port=ports(settings)[0]) as client,
+            ):
+                assert (await client.get(PERSON, headers=PURPOSE)).status_code == 200
 
     async def test_one_leaves_although_the_control_plane_is_away(self, live: Bus) -> None:
         (nobody,) = free_ports(1)
