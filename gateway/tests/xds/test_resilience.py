@@ -1,6 +1,7 @@
 """Several copies of a service, several Envoys, and the alarm when one of them refuses its configuration."""
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,12 +11,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 from gateway.settings import Settings
 from gateway.xds import protos
 from gateway.xds.bootstrap import bootstrap
 from gateway.xds.compile import compile_resources
 from gateway.xds.drain import drain, tell
 from gateway.xds.resources import Resource
+from gateway.xds.server import ConfigServer
 from gateway.xds.service import EnvoyAlarms, configuration_of
 from ndx_contracts.agreements import AgreementState
 from ndx_testing.bus import AGREEMENTS, PERSON, Bus
@@ -267,3 +270,13 @@ class TestRefusedVersions:
             live.server.publish(good)
             await live.server.wait_settled()
         assert line not in generate_latest(registry).decode()
+
+
+class TestAlerts:
+    def test_each_asks_for_a_metric_that_there_is_and_says_where_to_read_on(self) -> None:
+        root = Path(__file__).resolve().parents[3]
+        (group,) = yaml.safe_load((root / "deploy/alerts/configuration.yaml").read_text())["groups"]
+        shown = {family.name for family in EnvoyAlarms(ConfigServer()).collect()}
+        asked = {re.findall(r"\((ndx_\w+)\)", rule["expr"])[-1] for rule in group["rules"]}
+        assert asked == shown
+        assert all((root / rule["annotations"]["what_to_do"]).exists() for rule in group["rules"])
