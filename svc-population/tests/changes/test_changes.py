@@ -224,6 +224,8 @@ class TestChangePerson:
             (change(), "value_error"),
             (change(None, religion="x"), "value_error"),
             (change(religion=""), "string_too_short"),
+            (change(religion="Phật\x00giáo"), "value_error"),
+            (change(other_information={"note": "\x00"}), "value_error"),
             (change(permanent_residence={}), "extra_forbidden"),
             (change(blood_group="C"), "string_pattern_mismatch"),
             (change(legacy_id_number="12345678"), "string_pattern_mismatch"),

@@ -84,3 +84,8 @@ class TestChunks:
     def test_a_quoted_line_break_stays_in_its_record(self, monkeypatch):
         monkeypatch.setattr("svc_population.imports.service.CHUNK_CHARACTERS", 1)
         assert list(chunks(['a,"x\n', 'y"\n', "b,c\n"])) == ['a,"x\ny"\n', "b,c\n"]
+
+    def test_a_file_that_was_cut_is_refused(self):
+        for cut in (["a,b\n", "c"], ["a,b\n", 'c,"d\n']):
+            with pytest.raises(ImportRefused, match="cut"):
+                list(chunks(cut))

@@ -1,5 +1,6 @@
 """What a change of a person states and what is answered; each member of `changes` is a field group."""
 
+import unicodedata
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -12,10 +13,18 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from svc_population.persons.vocabulary import ChangeKind, MaritalStatus
 
-Reference = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-_Name = Annotated[NamePart, AfterValidator(composed)]
-_Place = Annotated[PlaceText, AfterValidator(composed)]
-_Words = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(composed)]
+
+def _clean(text: str) -> str:
+    """Return text in one form (NFC, single blanks); control characters, such as a zero byte, are no text."""
+    if any(unicodedata.category(c) == "Cc" for c in text):
+        raise ValueError("control characters")
+    return composed(text)
+
+
+Reference = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_clean)]
+_Name = Annotated[NamePart, AfterValidator(_clean)]
+_Place = Annotated[PlaceText, AfterValidator(_clean)]
+_Words = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_clean)]
 _Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9]{8,15}$")]
 _Email = Annotated[str, StringConstraints(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s.]+$")]
 _NEVER_EMPTY = ("birth_name", "birth_date", "sex", "nationality")
@@ -100,7 +109,7 @@ class ChangesIn(Input):
         Annotated[
             dict[
                 Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,49}$")],
-                Annotated[str, StringConstraints(max_length=500)],
+                Annotated[str, StringConstraints(max_length=500), AfterValidator(_clean)],
             ],
             Field(max_length=30),
         ]

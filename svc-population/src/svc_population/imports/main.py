@@ -22,6 +22,9 @@ def main(arguments: list[str]) -> int:
         else:
             with Path(name).open(encoding="utf-8", newline="") as file:
                 loaded = _load(iter(file), Path(name).name)
+    except UnicodeDecodeError as error:
+        sys.stderr.write(f"population: the file is not UTF-8, from byte {error.start + 1} of a piece on\n")
+        return 1
     except (ImportRefused, OSError) as error:
         sys.stderr.write(f"population: {error}\n")
         return 1

@@ -42,7 +42,11 @@ def header_of(line: str) -> tuple[str, ...]:
 
 
 def chunks(texts: Iterable[str]) -> Iterator[str]:
-    """Gather lines into chunks of whole records; a quoted field may hold line breaks."""
+    """Gather lines into chunks of whole records; a quoted field may hold line breaks.
+
+    Raises:
+        ImportRefused: the last record has no end.
+    """
     gathered: list[str] = []
     size = quotes = 0
     for text in texts:
@@ -52,8 +56,11 @@ def chunks(texts: Iterable[str]) -> Iterator[str]:
         if size >= CHUNK_CHARACTERS and quotes % 2 == 0 and text.endswith("\n"):
             yield "".join(gathered)
             gathered, size, quotes = [], 0, 0
-    if gathered:
-        yield "".join(gathered)
+    if not gathered:
+        return
+    if quotes % 2 or not gathered[-1].endswith("\n"):
+        raise ImportRefused("the file was cut: its last line has no end")
+    yield "".join(gathered)
 
 
 async def load_persons(

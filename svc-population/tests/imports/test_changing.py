@@ -1,0 +1,219 @@
+"""A change file is applied once, whatever is wrong with some of its lines and whoever kills the process."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import text
+from svc_population.imports import changes as command
+from svc_population.imports import changing
+from svc_population.imports.change_layout import check
+from svc_population.imports.changing import apply_changes, errors_of
+from svc_population.imports.errors import ImportRefused
+
+A, B = "079190000011", "079088000022"
+DOCUMENT = {"kind": "list", "number": "L-1", "issued_by": "CA", "issued_on": "2026-11-02"}
+CSV = (
+    "personal_id,kind,effective_from,document.kind,document.number,document.issued_by,document.issued_on,"
+    "religion,other_name,contact.phone,contact.email\n"
+)
+
+
+def line(personal_id=A, **values: Any) -> str:
+    made = {
+        "personal_id": personal_id,
+        "kind": "CHANGE",
+        "effective_from": "2026-11-01",
+        "document": DOCUMENT,
+        "changes": {"religion": "Phật giáo"},
+        **values,
+    }
+    return json.dumps(made, ensure_ascii=False) + "\n"
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(content: str | bytes, name="changes.ndjson"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+@pytest.fixture
+def apply(runtime):
+    async def run(path, **terms):
+        return await apply_changes(runtime.sessions, path, agency="G01", **terms)
+
+    return run
+
+
+@pytest_asyncio.fixture
+async def two(add_person):
+    await add_person(A)
+    await add_person(B)
+
+
+async def people(session):
+    rows = await session.execute(text("SELECT * FROM persons ORDER BY personal_id DESC"))
+    await session.rollback()
+    return rows.mappings().all()
+
+
+class TestApply:
+    async def test_each_line_is_applied_or_refused_for_itself(self, apply, written, two, session, emitted):
+        content = (
+            line()
+            + line(B, changes={"contact": {"phone": "0900000002"}})
+            + line("079190999999")
+            + line(changes={"marital_status": "MARRIED"})
+            + line(changes={"blood_group": "Z"})
+            + "{not json\n"
+            + line(A, changes={"religion": "Phật giáo"})
+            + line(A, kind="CORRECTION", changes={"religion": None})
+            + line(A, kind="CORRECTION", case_id="HS-1", changes={"religion": None})
+            + line(A, changes={"religion": "x"}, nonsense_079190000011=1)
+        )
+        done = await apply(written(content))
+        assert (done.changes, done.applied, done.unchanged, done.refused) == (10, 3, 1, 6)
+        assert list(await errors_of(session, done.id)) == [
+            (3, "person-not-found", None),
+            (4, "source-of-truth-elsewhere", None),
+            (5, "invalid-input", "changes.blood_group"),
+            (6, "malformed-json", None),
+            (8, "case-missing", None),
+            (10, "invalid-input", ""),
+        ]
+        first, second = await people(session)
+        assert (first["religion"], first["version"]) == (None, 3)
+        assert (second["phone"], second["version"]) == ("0900000002", 2)
+        events = await emitted()
+        assert [e["data"]["version"] for e in events if e["key"] == str(first["person_id"])] == [2, 3]
+        audits = await session.scalar(text("SELECT count(*) FROM audit_entries"))
+        assert audits == len(events) == 3
+
+    async def test_the_same_file_twice_is_no_change(self, apply, written, two, session, emitted):
+        path = written(line() + line(B))
+        first = await apply(path)
+        again = await apply(written(path.read_bytes(), "under-another-name.ndjson"))
+        assert (first.before, again.before, first.id) == (False, True, again.id)
+        assert [p["version"] for p in await people(session)] == [2, 2]
+        assert len(await emitted()) == 2
+
+    async def test_a_csv_cell_is_data_whatever_it_begins_with(self, apply, written, two, session):
+        rows = (
+            f'{A},CHANGE,2026-11-01,list,L-1,CA,2026-11-02,"=HYPERLINK(""http://x"",""y"")",+1,'
+            ",a@example.vn\n"
+            f"{B},CHANGE,2026-11-01,list,L-1,CA,2026-11-02,\\N,,0900000009,\n"
+            f"{B},CHANGE,2026-11-01\n"
+        )
+        done = await apply(written("\ufeff" + CSV + rows, "changes.csv"))
+        assert (done.applied, done.unchanged, done.refused) == (2, 0, 1)
+        assert list(await errors_of(session, done.id)) == [(3, "wrong-number-of-cells", None)]
+        first, second = await people(session)
+        assert (first["religion"], first["other_name"]) == ('=HYPERLINK("http://x","y")', "+1")
+        assert (first["email"], second["phone"]) == ("a@example.vn", "0900000009")
+
+    async def test_a_line_may_say_on_which_version_it_was_decided(self, apply, written, two, session):
+        done = await apply(written(line(version=7)))
+        assert list(await errors_of(session, done.id)) == [(1, "person-version-conflict", None)]
+
+    async def test_two_processes_at_one_file_apply_it_once(self, apply, written, two, session, monkeypatch):
+        monkeypatch.setattr(changing, "BATCH", 1)
+        content = "".join(line(changes={"contact": {"phone": f"09000000{n:02}"}}) for n in range(20))
+        path = written(content)
+        done = await asyncio.gather(apply(path), apply(path), return_exceptions=True)
+        refused = [d for d in done if isinstance(d, BaseException)]
+        assert all(isinstance(d, ImportRefused) for d in refused)
+        last = await apply(path)
+        assert (last.changes, last.applied) == (20, 20)
+        assert (await people(session))[0]["version"] == 21
+
+
+class TestKill:
+    async def test_a_killed_process_loses_nothing_and_does_nothing_twice(
+        self, settings, written, add_person, session, runtime, emitted
+    ):
+        numbers = [f"0791900{n:05}" for n in range(600)]
+        await session.execute(
+            text(
+                "INSERT INTO persons (personal_id, given_name, birth_date, sex, source)"
+                " SELECT unnest(CAST(:numbers AS text[])), 'An', '1990-05-17', 'FEMALE', 'test'"
+            ),
+            {"numbers": numbers},
+        )
+        await session.commit()
+        path = written("".join(line(n) for n in numbers))
+        arguments = (sys.executable, "-m", command.__name__, "apply", str(path), "--agency", "G01")
+        environment = {**os.environ, "POPULATION_DATABASE_URL": settings.asyncpg_dsn}
+
+        async def position():
+            found = await session.scalar(text("SELECT position FROM change_files"))
+            await session.rollback()
+            return found or 0
+
+        process = await asyncio.create_subprocess_exec(*arguments, env=environment)
+        while await position() < 100 and process.returncode is None:  # noqa: ASYNC110 - another process moves it
+            await asyncio.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        assert await process.wait() == -signal.SIGKILL
+        reached = await position()
+        assert 100 <= reached < 600
+        again = await asyncio.create_subprocess_exec(
+            *arguments, env=environment, stdout=asyncio.subprocess.PIPE
+        )
+        told, _ = await again.communicate()
+        assert again.returncode == 0
+        assert b"changes=600, applied=600, unchanged=0, refused=0" in told
+        versions = await session.scalars(text("SELECT DISTINCT version FROM persons"))
+        assert list(versions) == [2]
+        assert await session.scalar(text("SELECT count(*) FROM person_history")) == 600
+        assert len({e["key"] for e in await emitted()}) == len(await emitted()) == 600
+
+
+class TestFilesThatAreNone:
+    @pytest.mark.parametrize(
+        ("content", "words"),
+        [
+            (b"", "empty"),
+            (line().encode()[:-20], "was cut"),
+            (line().rstrip("\n").encode(), "was cut"),
+            (line().encode("utf-16"), "UTF-16"),
+            (line().encode() + b'{"a": "\xe1"}\n', "line 2 is not UTF-8"),
+            (b"\x00\x01\n", "zero byte"),
+            (b"x" * 1_000_001 + b"\n", "more than 1,000,000 bytes"),
+            (b"personal_id,religion\n", "header"),
+            (CSV.replace("religion", "religion,religion").encode(), "header"),
+        ],
+    )
+    async def test_the_file_is_refused_whole_and_the_words_say_why(
+        self, apply, written, two, session, content, words
+    ):
+        with pytest.raises(ImportRefused, match=words):
+            await apply(written(content))
+        assert await session.scalar(text("SELECT count(*) FROM change_files")) == 0
+
+    async def test_a_file_that_is_not_the_one_that_was_sent(self, apply, written, two):
+        path = written(line())
+        with pytest.raises(ImportRefused, match="SHA-256"):
+            await apply(path, sha256="0" * 64)
+        assert (await apply(path, sha256=check(path).sha256.upper())).applied == 1
+
+    async def test_a_quote_that_is_never_closed(self, apply, written, two):
+        row = f'{A},CHANGE,2026-11-01,list,L-1,CA,2026-11-02,"x,,,\n'
+        with pytest.raises(ImportRefused, match="line 2"):
+            await apply(written(CSV + row))
+
+
+class TestCommand:
+    def test_a_missing_file_and_a_bad_one_end_with_words(self, tmp_path, capsys):
+        assert command.main(["apply", str(tmp_path / "none"), "--agency", "G01"]) == 1
+        (tmp_path / "empty").touch()
+        assert command.main(["apply", str(tmp_path / "empty"), "--agency", "G01"]) == 1
+        assert "the file is empty" in capsys.readouterr().err
