@@ -3,9 +3,10 @@ r"""The layout of a change file: NDJSON with one change per line, or CSV with on
 Both are UTF-8 and end with a line break; a file that does not was cut. An NDJSON line has the members of
 `PATCH /population/v1/persons/{personal_id}`, with `personal_id` and, where there are, `case_id`, `officer`
 and `version` beside them. In CSV each of these is a column: `personal_id`, `kind`, `effective_from`,
-`case_id`, `officer`, `version`, `document.kind`, `document.number`, `document.issued_by`, `document.issued_on`, and the
-changed members by their path, such as `religion`, `birth_name.given_name` or `contact.phone`. An empty cell
-says nothing; `\N` empties the group or member. Every cell is data, whatever it begins with.
+`case_id`, `officer`, `version`, `document.kind`, `document.number`, `document.issued_by`,
+`document.issued_on`, and the changed members by their path, such as `religion`, `birth_name.given_name` or
+`contact.phone`. An empty cell says nothing; `\N` empties the group or member. Every cell is data, whatever it
+begins with.
 """
 
 import csv
