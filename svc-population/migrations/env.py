@@ -6,6 +6,7 @@ from svc_population.citizen_accounts import models as citizen_accounts  # noqa: 
 from svc_population.disclosures import models as disclosures  # noqa: F401 - the same
 from svc_population.households import models as households  # noqa: F401 - the same
 from svc_population.imports import models as imports  # noqa: F401 - the same
+from svc_population.match_jobs import models as match_jobs  # noqa: F401 - the same
 from svc_population.mergers import models as mergers  # noqa: F401 - the same
 from svc_population.personal_ids import models as personal_ids  # noqa: F401 - the same
 from svc_population.persons import models as persons  # noqa: F401 - the same

@@ -25,7 +25,11 @@ def service_package() -> str:
 def service_settings(tmp_path: Path) -> dict[str, Any]:
     key = tmp_path / "personal-id.key"
     key.write_bytes(b"a key for tests only, 32 bytes..")
-    return {"personal_id_key_file": key, "verify_wrong_guesses": 3}
+    return {
+        "personal_id_key_file": key,
+        "verify_wrong_guesses": 3,
+        "match_job_folder": tmp_path / "match-jobs",
+    }
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from svc_population.disclosures import jobs as disclosure_jobs
 from svc_population.histories import endpoints as history_endpoints
 from svc_population.households import consumers as household_consumers
 from svc_population.households import endpoints as household_endpoints
+from svc_population.match_jobs import endpoints as match_job_endpoints
+from svc_population.match_jobs import jobs as match_job_jobs
 from svc_population.matching import endpoints as matching_endpoints
 from svc_population.mergers import endpoints as merger_endpoints
 from svc_population.personal_ids import endpoints as personal_id_endpoints
@@ -70,6 +72,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 person_endpoints.router,
                 change_endpoints.router,
                 matching_endpoints.router,
+                match_job_endpoints.router,
                 history_endpoints.router,
                 residence_endpoints.router,
                 merger_endpoints.router,
@@ -85,7 +88,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 *disclosure_consumers.SUBSCRIPTIONS,
                 Subscription("population.person.v1", "population", {PersonDeceased: _close_by_death}),
             ],
-            jobs=[personal_id_jobs.WATCH_PREFIXES, disclosure_jobs.INDEX_OWN, residence_jobs.EXPIRE],
+            jobs=[
+                personal_id_jobs.WATCH_PREFIXES,
+                disclosure_jobs.INDEX_OWN,
+                residence_jobs.EXPIRE,
+                match_job_jobs.WORK,
+                match_job_jobs.ERASE,
+            ],
             on_start=[_open],
             on_stop=[_close],
         )

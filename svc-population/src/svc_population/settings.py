@@ -25,6 +25,14 @@ class Settings(ServiceSettings):
     """Lookups that may wait; more are refused with 503."""
     verify_wrong_guesses: int = Field(default=5, ge=1)
     """Wrong answers about one person that an agency may get within 24 hours."""
+    match_job_folder: Path = Path("match-jobs")
+    """Where uploaded files and results of match jobs lie; all processes of the service share it."""
+    match_jobs_per_agency: int = Field(default=5, ge=1)
+    """Match jobs of one agency that have not ended."""
+    match_job_upload_hours: int = Field(default=48, ge=1)
+    """How long a file may take to arrive; then it is erased."""
+    match_job_result_days: int = Field(default=7, ge=1)
+    """How long a result can be fetched; then it is erased."""
 
 
 def settings_of(runtime: Runtime) -> Settings:

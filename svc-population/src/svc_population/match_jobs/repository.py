@@ -1,0 +1,214 @@
+"""All SQL of match jobs: the jobs and their parts, the people of a slice, and what a slice leaves."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import Row, Table, bindparam, delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from svc_population.match_jobs.models import MatchJob, batch_rows, match_job_mismatches, match_job_parts
+from svc_population.persons.search_keys import COMMUNE, PROVINCE
+
+_jobs = cast("Table", MatchJob.__table__)
+_OPEN = ("UPLOADING", "QUEUED", "RUNNING")
+
+# Whoever is plainly the one comes back without a value to compare; capitals make no difference. A LATERAL row
+# per line, so the database visits one partition.
+_PEOPLE = text(f"""
+SELECT q.n, p.personal_id, coalesce(g.wrong, 0) AS wrong, p.sex, p.legacy_id_number,
+    CASE WHEN upper(p.name COLLATE pg_c_utf8) <> upper(q.name COLLATE pg_c_utf8) THEN p.name END AS name,
+    CASE WHEN p.birth_date IS DISTINCT FROM q.born THEN p.birth_date END AS birth_date
+FROM unnest(CAST(:numbers AS text[]), CAST(:names AS text[]), CAST(:born AS date[]))
+    WITH ORDINALITY AS q(number, name, born, n)
+LEFT JOIN LATERAL (
+    SELECT f.superseded_by FROM former_personal_ids f WHERE f.personal_id = q.number
+) former ON true
+CROSS JOIN LATERAL (
+    SELECT personal_id, sex, legacy_id_number, birth_date,
+        coalesce(surname || ' ', '') || coalesce(middle_name || ' ', '') || given_name AS name
+    FROM persons x
+    WHERE x.personal_id = coalesce(former.superseded_by, q.number)
+        AND (NOT CAST(:scoped AS boolean) OR {PROVINCE} = ANY (CAST(:provinces AS text[]))
+            OR {COMMUNE} = ANY (CAST(:communes AS text[])))
+) p
+LEFT JOIN verification_guards g
+    ON g.agency = :agency AND g.personal_id = p.personal_id AND g.window_ends_at > clock_timestamp()
+""")  # noqa: S608 - constants; every value is a parameter
+_DISCLOSE = text("""
+INSERT INTO disclosures (id, agency, system, officer, case_id, purpose, agreement, agreement_version,
+    operation, subjects, field_groups, outcome, request_id)
+SELECT uuidv7(), :agency, :system, :officer, :case_id, :purpose, :agreement, :agreement_version, :operation,
+    string_to_array(s, ','), CAST(:field_groups AS text[]), o, :request_id
+FROM unnest(CAST(:subjects AS text[]), CAST(:outcomes AS text[])) AS given(s, o)
+""")
+_COUNT_GUESSES = text("""
+INSERT INTO verification_guards (agency, personal_id, wrong, window_ends_at)
+SELECT :agency, given.n, given.wrong, clock_timestamp() + interval '24 hours'
+FROM unnest(CAST(:numbers AS text[]), CAST(:wrong AS int[])) AS given(n, wrong) ORDER BY given.n
+ON CONFLICT (agency, personal_id) DO UPDATE SET
+    wrong = CASE WHEN verification_guards.window_ends_at > clock_timestamp()
+        THEN verification_guards.wrong ELSE 0 END + excluded.wrong,
+    bounds = CASE WHEN verification_guards.window_ends_at > clock_timestamp()
+        THEN verification_guards.bounds ELSE '{}' END,
+    window_ends_at = greatest(verification_guards.window_ends_at,
+        CASE WHEN verification_guards.window_ends_at > clock_timestamp()
+        THEN verification_guards.window_ends_at ELSE excluded.window_ends_at END)
+""")
+_ADD_ROWS = (
+    insert(batch_rows)
+    .values(rows=bindparam("more"))
+    .on_conflict_do_update(
+        index_elements=[batch_rows.c.agreement, batch_rows.c.agency, batch_rows.c.day],
+        set_={"rows": batch_rows.c.rows + bindparam("more")},
+    )
+)
+
+
+async def add_job(session: AsyncSession, values: dict[str, Any]) -> None:
+    await session.execute(insert(_jobs).values(**values))
+
+
+async def job(session: AsyncSession, job_id: UUID, *, lock: bool = False) -> MatchJob | None:
+    statement = select(MatchJob).where(MatchJob.id == job_id)
+    return await session.scalar(
+        (statement.with_for_update() if lock else statement).execution_options(populate_existing=True)
+    )
+
+
+async def change_job(session: AsyncSession, job_id: UUID, **values: Any) -> None:
+    await session.execute(
+        update(MatchJob).where(MatchJob.id == job_id).values(**values),
+        execution_options={"synchronize_session": False},
+    )
+
+
+async def open_jobs(session: AsyncSession, agency: str) -> int:
+    found = select(func.count()).where(MatchJob.agency == agency, MatchJob.state.in_(_OPEN))
+    return int((await session.execute(found)).scalar_one())
+
+
+async def serialise(session: AsyncSession, agency: str) -> None:
+    """Let an agency's new jobs come one after another, until each transaction ends."""
+    await session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 21))"), {"key": f"match-jobs:{agency}"}
+    )
+
+
+async def jobs_to_work(session: AsyncSession) -> list[UUID]:
+    """Return jobs that can go on, oldest first."""
+    found = select(MatchJob.id).where(MatchJob.state.in_(("QUEUED", "RUNNING")), MatchJob.erased_at.is_(None))
+    return list(await session.scalars(found.order_by(MatchJob.created_at)))
+
+
+async def expired(session: AsyncSession) -> list[UUID]:
+    due = (MatchJob.erased_at.is_(None)) & (MatchJob.expires_at <= func.clock_timestamp())
+    return list(
+        await session.scalars(select(MatchJob.id).where(due & MatchJob.state.not_in(("QUEUED", "RUNNING"))))
+    )
+
+
+async def parts(session: AsyncSession, job_id: UUID) -> Sequence[Row[Any]]:
+    found = select(match_job_parts).where(match_job_parts.c.job_id == job_id)
+    return (await session.execute(found.order_by(match_job_parts.c.number))).all()
+
+
+async def part(session: AsyncSession, job_id: UUID, number: int) -> Row[Any] | None:
+    mine = (match_job_parts.c.job_id == job_id) & (match_job_parts.c.number == number)
+    return (await session.execute(select(match_job_parts).where(mine))).first()
+
+
+async def add_part(session: AsyncSession, values: dict[str, Any]) -> None:
+    await session.execute(insert(match_job_parts).values(**values))
+
+
+async def uploaded(session: AsyncSession, job_id: UUID) -> tuple[int, int, int, list[int]]:
+    """Return how many parts there are, their bytes, the last number, and some that are missing below it."""
+    mine = match_job_parts.c.job_id == job_id
+    row = (
+        await session.execute(
+            select(
+                func.count().label("parts"),
+                func.coalesce(func.sum(match_job_parts.c.bytes), 0).label("bytes"),
+                func.coalesce(func.max(match_job_parts.c.number), 0).label("last"),
+            ).where(mine)
+        )
+    ).one()
+    missing = await session.scalars(
+        text(
+            "SELECT n FROM generate_series(1, :last) n WHERE NOT EXISTS (SELECT FROM match_job_parts"
+            " WHERE job_id = :job AND number = n) ORDER BY n LIMIT 100"
+        ),
+        {"last": row.last, "job": job_id},
+    )
+    return row.parts, int(row.bytes), row.last, list(missing)
+
+
+async def people_of(session: AsyncSession, values: dict[str, Any]) -> Sequence[Row[Any]]:
+    """Return the people of the numbers, by the place of their line in the slice (from 1)."""
+    return (await session.execute(_PEOPLE, values)).all()
+
+
+async def disclose_lines(session: AsyncSession, values: dict[str, Any]) -> None:
+    """Write a record for each answered line; `subjects` are numbers joined by commas."""
+    await session.execute(_DISCLOSE, values)
+
+
+async def guesses(session: AsyncSession, agency: str, numbers: list[str]) -> dict[str, int]:
+    """Return the wrong guesses of the last 24 hours about some people, where there are any."""
+    if not numbers:
+        return {}
+    found = await session.execute(
+        text(
+            "SELECT personal_id, wrong FROM verification_guards WHERE agency = :agency"
+            " AND personal_id = ANY (CAST(:numbers AS text[])) AND window_ends_at > clock_timestamp()"
+        ),
+        {"agency": agency, "numbers": numbers},
+    )
+    return {row.personal_id: row.wrong for row in found}
+
+
+async def count_guesses(session: AsyncSession, agency: str, wrong: dict[str, int]) -> None:
+    """Count wrong guesses about several people."""
+    if wrong:
+        numbers = sorted(wrong)
+        values = {"agency": agency, "numbers": numbers, "wrong": [wrong[n] for n in numbers]}
+        await session.execute(_COUNT_GUESSES, values)
+
+
+async def rows_used(session: AsyncSession, agreement: str, agency: str, day: date) -> int:
+    """Return the day's rows under an agreement, and keep others from adding to them until the end."""
+    await add_rows(session, agreement, agency, day, 0)
+    return await rows_seen(session, agreement, agency, day)
+
+
+async def rows_seen(session: AsyncSession, agreement: str, agency: str, day: date) -> int:
+    """Return the day's rows under an agreement as they are."""
+    mine = {"agreement": agreement, "agency": agency, "day": day}
+    found = select(batch_rows.c.rows).where(*(batch_rows.c[name] == value for name, value in mine.items()))
+    return int(await session.scalar(found) or 0)
+
+
+async def add_rows(session: AsyncSession, agreement: str, agency: str, day: date, more: int) -> None:
+    await session.execute(_ADD_ROWS, {"agreement": agreement, "agency": agency, "day": day, "more": more})
+
+
+async def add_mismatches(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        await session.execute(insert(match_job_mismatches), rows)
+
+
+async def mismatches(session: AsyncSession, job_id: UUID, *, after: int, limit: int) -> Sequence[Row[Any]]:
+    found = select(match_job_mismatches).where(
+        match_job_mismatches.c.job_id == job_id, match_job_mismatches.c.line > after
+    )
+    return (await session.execute(found.order_by(match_job_mismatches.c.line).limit(limit))).all()
+
+
+async def forget(session: AsyncSession, job_id: UUID, now: datetime) -> None:
+    """Erase what a job held of people; its row stays with numbers only."""
+    for table in (match_job_parts, match_job_mismatches):
+        await session.execute(delete(table).where(table.c.job_id == job_id))
+    await change_job(session, job_id, erased_at=now)

@@ -1,0 +1,181 @@
+"""One transaction of a match job: answers some lines, records them, and moves the job forward."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from ndx_chassis.agreements import (
+    VIETNAM,
+    Grant,
+)
+from ndx_chassis.audit import record_audit
+from ndx_chassis.caller import Caller
+from ndx_contracts.disclosure import Outcome
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from svc_population.match_jobs import repository, verdicts
+from svc_population.match_jobs.errors import BatchRowsExceeded
+from svc_population.match_jobs.feed import Feed
+from svc_population.match_jobs.lines import RESULT_HEADER, Answer, Record, result_line
+from svc_population.match_jobs.models import MatchJob
+from svc_population.match_jobs.schemas import MatchJobIn
+from svc_population.match_jobs.service import ENTITY, OPERATION
+from svc_population.match_jobs.vocabulary import (
+    JobState,
+    LineOutcome,
+)
+from svc_population.matching import records
+from svc_population.matching.service import scope_of
+from svc_population.settings import Settings
+
+_OUTCOMES = {
+    LineOutcome.MATCHED: Outcome.MATCHED,
+    LineOutcome.MISMATCH: Outcome.NOT_MATCHED,
+    LineOutcome.AMBIGUOUS: Outcome.NOT_MATCHED,
+    LineOutcome.NOT_FOUND: Outcome.NOT_FOUND,
+}
+
+
+def announced(job: MatchJob) -> dict[str, Any]:
+    return {
+        "format": job.format,
+        "compression": job.compression,
+        "columns": job.columns,
+        "bytes": job.bytes,
+        "sha256": job.sha256,
+    }
+
+
+@dataclass(slots=True)
+class Slice:
+    """One transaction: answers some lines, records them, and moves the job forward."""
+
+    session: AsyncSession
+    settings: Settings
+    job_id: UUID
+    caller: Caller
+    grant: Grant
+    feed: Feed
+
+    async def answer(self, batch: list[Record], ends: list[int], last: bool) -> bool | None:
+        """Return whether the job has ended; None when it may not go on here."""
+        job = await repository.job(self.session, self.job_id, lock=True)
+        if job is None or job.state not in {JobState.QUEUED, JobState.RUNNING}:
+            return None
+        # Another process may have been faster: the place in the database decides, not what was read.
+        if job.lines != self.feed.number:
+            return None
+        taken = await self._allowed(len(batch))
+        if batch and not taken:
+            raise BatchRowsExceeded
+        batch, last = batch[:taken], last and taken == len(batch)
+        answers = await self._answers(batch)
+        await self._keep(job, batch, answers)
+        position = ends[taken - 1] if taken else self.feed.position
+        values: dict[str, Any] = {
+            name: getattr(job, name) + n for name, n in verdicts.counts(answers).items()
+        }
+        values |= {"lines": job.lines + taken, "position": position, "slices": job.slices + 1}
+        values |= {"state": JobState.RUNNING.value, "checked": True, "waiting_for": None}
+        if last:
+            now = datetime.now(UTC)
+            keep = timedelta(days=self.settings.match_job_result_days)
+            values |= {"state": JobState.FINISHED.value, "ended_at": now, "expires_at": now + keep}
+            await record_audit(
+                self.session,
+                self.caller,
+                action="match_job_finished",
+                entity_type=ENTITY,
+                entity_id=self.job_id,
+                details={"lines": values["lines"]},
+            )
+        await repository.change_job(self.session, self.job_id, **values)
+        self.feed.position, self.feed.number = position, values["lines"]
+        if taken < len(ends):
+            self.feed.position = -1  # the feed has read on; it begins anew
+        return last
+
+    async def _allowed(self, wanted: int) -> int:
+        """Take rows from the day's quota; return how many there were."""
+        quota = self.grant.agreement.quotas.batch_rows_per_day
+        mine = (self.caller.agreement, self.caller.agency, datetime.now(VIETNAM).date())
+        if quota is not None:
+            wanted = max(0, min(wanted, quota - await repository.rows_used(self.session, *mine)))
+        if wanted:
+            await repository.add_rows(self.session, *mine, wanted)
+        return wanted
+
+    async def _answers(self, batch: list[Record]) -> list[Answer]:
+        scope = scope_of(self.grant)
+        stated = [(r, r.claimed) for r in batch if r.claimed is not None]
+        numbered = [(r, c) for r, c in stated if c.personal_id is not None]
+        rows = await repository.people_of(
+            self.session,
+            {
+                "agency": self.caller.agency,
+                "scoped": scope.bounded,
+                "provinces": list(scope.provinces),
+                "communes": list(scope.communes),
+                "numbers": [c.personal_id for _, c in numbered],
+                "names": [c.name for _, c in numbered],
+                "born": [c.birth_date.span[0] if c.birth_date.day else None for _, c in numbered],
+            },
+        )
+        by_place = {row.n: row for row in rows}
+        judged = {
+            r.number: await records.judged(self.session, c, scope) for r, c in stated if c.personal_id is None
+        }
+        before = await repository.guesses(
+            self.session, self.caller.agency, [v.about[0] for v in judged.values() if v.about]
+        )
+        before |= {row.personal_id: row.wrong for row in rows}
+        guesses = verdicts.Guesses(self.settings.verify_wrong_guesses, before)
+        places = {r.number: place for place, (r, _) in enumerate(numbered, 1)}
+        answers = []
+        for record in batch:
+            if record.claimed is None:
+                answers.append(verdicts.invalid(record))
+            elif record.number in judged:
+                answers.append(verdicts.by_evidence(judged[record.number], guesses))
+            else:
+                row = by_place.get(places[record.number])
+                answers.append(verdicts.by_number(record.claimed, row, guesses))
+        await repository.count_guesses(self.session, self.caller.agency, guesses.added)
+        return answers
+
+    async def _keep(self, job: MatchJob, batch: list[Record], answers: list[Answer]) -> None:
+        """Write the records of disclosure, the mismatches, and the part of the result."""
+        told = [a for a in answers if a.outcome in _OUTCOMES]
+        if told:
+            await repository.disclose_lines(self.session, self._records(job, told))
+        await repository.add_mismatches(
+            self.session,
+            [
+                {"job_id": job.id, "line": r.number, "personal_id": a.subjects[0], "fields": list(a.fields)}
+                for r, a in zip(batch, answers, strict=True)
+                if a.outcome is LineOutcome.MISMATCH
+            ],
+        )
+        text = "".join(result_line(r, a) for r, a in zip(batch, answers, strict=True))
+        content = (text if job.slices else RESULT_HEADER + text).encode()
+        place = self.feed.files.result(job.slices + 1)
+        await asyncio.to_thread(self.feed.files.write, place, content)
+
+    def _records(self, job: MatchJob, told: list[Answer]) -> dict[str, Any]:
+        groups = MatchJobIn(**announced(job)).field_groups
+        return {
+            "agency": job.agency,
+            "system": job.system,
+            "officer": job.officer,
+            "case_id": job.case_id,
+            "purpose": job.purpose,
+            "agreement": job.agreement,
+            "agreement_version": self.grant.agreement.version,
+            "operation": OPERATION,
+            "field_groups": sorted(g.value for g in groups),
+            "request_id": job.request_id,
+            "subjects": [",".join(a.subjects) for a in told],
+            "outcomes": [_OUTCOMES[a.outcome].value for a in told],
+        }

@@ -1,0 +1,87 @@
+"""What the lines of a slice get for an answer: by number where they have one, else by weighing candidates."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ndx_contracts.names import same_name
+
+from svc_population.match_jobs.lines import Answer, Record
+from svc_population.match_jobs.vocabulary import LineOutcome
+from svc_population.matching.birth_dates import DateAgreement
+from svc_population.matching.grading import Claimed, MatchZone, Reason, Verdict
+
+_EXHAUSTED = "too-many-wrong-guesses"
+
+
+@dataclass(slots=True)
+class Guesses:
+    """Wrong answers about each person: those of the last 24 hours, and those that this slice adds.
+
+    A file that says many things about one number is fishing, as many calls are: the same limit holds.
+    """
+
+    most: int
+    before: dict[str, int]
+    added: Counter[str] = field(default_factory=Counter)
+
+    def left(self, personal_id: str) -> bool:
+        return self.before.get(personal_id, 0) + self.added[personal_id] < self.most
+
+    def guard(self, about: str, answer: Answer, *, wrong: bool) -> Answer:
+        """Return the answer, or that there is none any more."""
+        if not self.left(about):
+            return Answer(LineOutcome.INVALID, reasons=(_EXHAUSTED,))
+        if wrong:
+            self.added[about] += 1
+        return answer
+
+
+def invalid(record: Record) -> Answer:
+    return Answer(LineOutcome.INVALID, reasons=(record.invalid or "",))
+
+
+def by_number(claimed: Claimed, row: Any | None, guesses: Guesses) -> Answer:
+    """Compare a line with the person of its number; the row holds only what is not plainly equal."""
+    if row is None:
+        return Answer(LineOutcome.NOT_FOUND, subjects=(claimed.personal_id or "",))
+    fields, reasons = [], []
+    if row.name is not None and not same_name(row.name, claimed.name):
+        fields.append("name")
+    if row.birth_date is not None:
+        fields.append("birth_date")
+        if claimed.birth_date.agreement(row.birth_date) is DateAgreement.PARTIAL:
+            reasons.append(Reason.BIRTH_DATE_PARTIAL.value)
+    for name, stored in (("sex", row.sex), ("legacy_id_number", row.legacy_id_number)):
+        stated = getattr(claimed, name)
+        if stated is not None and stored is not None and stated != stored:
+            fields.append(name)
+    number = row.personal_id
+    if fields:
+        answer = Answer(
+            LineOutcome.MISMATCH, subjects=(number,), fields=tuple(fields), reasons=tuple(reasons)
+        )
+    else:
+        answer = Answer(LineOutcome.MATCHED, subjects=(number,), personal_id=number)
+    return guesses.guard(number, answer, wrong=bool(fields))
+
+
+def by_evidence(verdict: Verdict, guesses: Guesses) -> Answer:
+    """Answer a line without a number."""
+    reasons = tuple(r.value for r in verdict.reasons)
+    if verdict.zone is MatchZone.NO or not verdict.about:
+        outcome = LineOutcome.NOT_FOUND if verdict.zone is MatchZone.NO else LineOutcome.AMBIGUOUS
+        return Answer(outcome, reasons=reasons)
+    about = verdict.about
+    if verdict.personal_id is not None:
+        answer = Answer(LineOutcome.MATCHED, subjects=about, personal_id=verdict.personal_id)
+    else:
+        answer = Answer(LineOutcome.AMBIGUOUS, subjects=about, reasons=reasons)
+    return guesses.guard(about[0], answer, wrong=verdict.personal_id is None)
+
+
+def counts(answers: Sequence[Answer]) -> Mapping[str, int]:
+    """Return how many lines got which outcome, by the names of the job's columns."""
+    found = Counter(a.outcome.value.lower() for a in answers)
+    return {outcome.value.lower(): found[outcome.value.lower()] for outcome in LineOutcome}

@@ -1,0 +1,70 @@
+"""A file is cut into lines whatever its blocks, goes on from any line's end, and is refused when broken."""
+
+import gzip
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from svc_population.match_jobs.reading import LONGEST_LINE, FileRefused, expanded, lines
+from svc_population.match_jobs.vocabulary import Compression, FileFault
+
+
+def blocks(content: bytes, size: int) -> list[bytes]:
+    return [content[at : at + size] for at in range(0, len(content), size)]
+
+
+contents = st.lists(st.binary(max_size=12).filter(lambda b: b"\n" not in b and b"\r" not in b), max_size=20)
+
+
+class TestLines:
+    @given(contents, st.integers(1, 9), st.booleans())
+    def test_blocks_make_no_difference(self, wanted, size, ended):
+        content = b"\n".join(wanted) + (b"\n" if ended and wanted else b"")
+        expected = content.split(b"\n")
+        if expected[-1] == b"":
+            expected.pop()
+        found = list(lines(blocks(content, size)))
+        assert [line.content for line in found] == expected
+        assert not found or found[-1].end == len(content)
+
+    @given(contents, st.integers(1, 9), st.integers(0, 20))
+    def test_it_goes_on_after_any_line(self, wanted, size, done):
+        content = b"".join(w + b"\n" for w in wanted)
+        whole = list(lines(blocks(content, size)))
+        done = min(done, len(whole))
+        start = whole[done - 1].end if done else 0
+        assert list(lines(blocks(content, size), start=start)) == whole[done:]
+
+    @pytest.mark.parametrize("size", [10, 1000, 1_000_000])
+    def test_an_overlong_line_keeps_its_number_and_memory_stays_small(self, size):
+        content = b"a\n" + b"x" * (3 * LONGEST_LINE) + b"\nb\r\n"
+        found = list(lines(blocks(content, size)))
+        assert [line.content for line in found] == [b"a", None, b"b"]
+        assert [line.end for line in found] == [2, 2 + 3 * LONGEST_LINE + 1, len(content)]
+
+
+class TestExpanded:
+    @given(st.binary(max_size=5000), st.integers(1, 700))
+    def test_gzip_is_expanded_whatever_its_blocks(self, content, size):
+        packed = gzip.compress(content[:2000]) + gzip.compress(content[2000:])
+        assert b"".join(expanded(blocks(packed, size), Compression.GZIP)) == content
+
+    def fault(self, packed: bytes) -> FileFault:
+        with pytest.raises(FileRefused) as caught:
+            for _ in expanded(blocks(packed, 1000), Compression.GZIP):
+                pass
+        return caught.value.fault
+
+    def test_a_file_cut_in_the_middle_is_refused(self):
+        packed = gzip.compress(b"".join(b"%d\n" % (n * n) for n in range(5000)))
+        assert self.fault(packed[: len(packed) // 2]) is FileFault.TRUNCATED
+        assert self.fault(b"") is FileFault.TRUNCATED
+
+    def test_a_bomb_is_refused_before_it_is_expanded(self):
+        engine = zlib.compressobj(wbits=31)
+        packed = b"".join(engine.compress(bytes(1 << 20)) for _ in range(64)) + engine.flush()
+        assert self.fault(packed) is FileFault.BOMB
+
+    def test_what_is_no_gzip_is_refused(self):
+        assert self.fault(b"PK\x03\x04" + bytes(100)) is FileFault.UNREADABLE

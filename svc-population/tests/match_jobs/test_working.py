@@ -1,0 +1,291 @@
+"""Each line gets its answer and its record; a job stops, waits, goes on and is erased as it should."""
+
+import gzip
+import hashlib
+from datetime import date, timedelta
+
+import pytest
+from ndx_contracts.agreements import AgreementState
+from sqlalchemy import text
+from svc_population.match_jobs import feed as feeds
+from svc_population.match_jobs import service, working
+from svc_population.match_jobs.files import JobFiles
+from svc_population.match_jobs.working import erase_due, work
+
+from .conftest import PATH, Agency
+
+HOA = "079190000011"
+HEADER = "ref,personal_id,name,birth_date\n"
+RESULT = "line,ref,outcome,personal_id,fields,reasons"
+
+
+def csv_of(*lines: str) -> bytes:
+    return (HEADER + "".join(f"{line}\n" for line in lines)).encode()
+
+
+class TestMatchFile:
+    async def test_each_line_gets_its_answer_and_its_record(self, matched, add_person, disclosed):
+        await add_person(HOA)
+        await add_person("079190000012", surname="Lê", middle_name=None, given_name="An")
+        found = await matched(
+            csv_of(
+                f"a1,{HOA},TRẦN THỊ HÒA,1990-05-17",
+                "a2,079190000012,Lê Anh,1988-05-17",
+                "a3,079190000099,Lê An,1988-05-17",
+                "a4,,Trần Thị Hoà,1990-05-17",
+                "a5,,Nguyễn Văn Nam,1988-05-17",
+                "=1+1,x,An,1990",
+                "a7",
+            )
+        )
+        assert found == [
+            RESULT,
+            f"1,a1,MATCHED,{HOA},,",
+            "2,a2,MISMATCH,,name,",
+            "3,a3,NOT_FOUND,,,",
+            "4,a4,AMBIGUOUS,,,name-and-birth-date-alone",
+            "5,a5,NOT_FOUND,,,nobody-like-this",
+            '6,"\'=1+1",INVALID,,,personal-id-wrong',
+            "7,,INVALID,,,columns-wrong",
+        ]
+        records = await disclosed()
+        assert [(r["subjects"], r["outcome"]) for r in records] == [
+            ([HOA], "MATCHED"),
+            (["079190000012"], "NOT_MATCHED"),
+            (["079190000099"], "NOT_FOUND"),
+            ([HOA], "NOT_MATCHED"),
+            ([], "NOT_FOUND"),
+        ]
+        assert {r["operation"] for r in records} == {"population.create_match_job"}
+        assert {tuple(r["field_groups"]) for r in records} == {("birth_date", "birth_name", "personal_id")}
+
+    @pytest.mark.parametrize(
+        "line", ["", "x\n", f"a,{HOA},Trần Thị Hòa,1990-05-17", f"a,{HOA},Trần Thị Hòa,1990-05-17\n"]
+    )
+    async def test_files_of_one_line_or_none_are_files(self, matched, add_person, line):
+        await add_person(HOA)
+        found = await matched(HEADER.encode() + line.encode())
+        assert len(found) == 1 + bool(line)
+
+    async def test_gzip_and_ndjson_are_read(self, matched, add_person):
+        await add_person(HOA, legacy_id_number="024111222")
+        line = '{"name": "Trần Thị Hòa", "birth_date": "1990-05-17", "legacy_id_number": "024111222"}\n'
+        columns = ["name", "birth_date", "legacy_id_number"]
+        packed = gzip.compress(line.encode())
+        found = await matched(packed, format="NDJSON", compression="GZIP", columns=columns)
+        assert found == [RESULT, f"1,,MATCHED,{HOA},,"]
+
+    async def test_who_lives_outside_the_scope_is_not_found(self, client, insurance, runtime, add_person):
+        await add_person(HOA)
+        agency = Agency(client, insurance(scope={"provinces": ("01",)}))
+        job = await agency.upload(csv_of(f"a,{HOA},Trần Thị Hòa,1990-05-17", "b,,Trần Thị Hòa,1990-05-17"))
+        await work(runtime)
+        assert [r.split(",")[2] for r in (await agency.result(job))[1:]] == ["NOT_FOUND", "NOT_FOUND"]
+
+    async def test_a_former_number_is_answered_with_that_of_today(self, matched, add_person, session):
+        await add_person(HOA)
+        await session.execute(
+            text(
+                "INSERT INTO former_personal_ids VALUES"
+                " ('079090000001', uuidv7(), :new, 'WRONG_ENTRY', 'QD-1', 'test')"
+            ),
+            {"new": HOA},
+        )
+        await session.commit()
+        found = await matched(csv_of("a,079090000001,Trần Thị Hòa,1990-05-17"))
+        assert found[1] == f"1,a,MATCHED,{HOA},,"
+
+    async def test_a_file_that_tries_birth_dates_gets_no_further(self, matched, add_person):
+        await add_person(HOA)
+        days = [f"a,{HOA},Trần Thị Hòa,1990-05-{day:02d}" for day in range(10, 20)]
+        found = [line.split(",")[2] for line in (await matched(csv_of(*days)))[1:]]
+        assert found == ["MISMATCH"] * 3 + ["INVALID"] * 7
+        again = await matched(csv_of(f"a,{HOA},Trần Thị Hòa,1990-05-17"))
+        assert again[1] == "1,a,INVALID,,,too-many-wrong-guesses"
+
+    async def test_mismatches_are_there_for_reconciliation(self, agency, runtime, add_person, session):
+        await add_person(HOA)
+        job = await agency.upload(csv_of(f"a,{HOA},Trần Thị Hồng,1990-05-18", "b,x,An,1990"))
+        await work(runtime)
+        (row,) = await service.mismatches(session, job)
+        assert (row.line, row.personal_id, row.fields) == (1, HOA, ["name", "birth_date"])
+        assert await service.mismatches(session, job, after=1) == []
+
+
+class TestFileRefused:
+    async def fault_of(self, agency, runtime, content, **more):
+        job = await agency.upload(content, **more)
+        await work(runtime)
+        shown = await agency.show(job)
+        assert shown["state"] == "FAILED"
+        assert not list((runtime.settings.match_job_folder / job).glob("part-*"))
+        return shown["fault"]
+
+    async def test_another_file_than_announced(self, agency, runtime):
+        wrong = hashlib.sha256(b"other").hexdigest()
+        assert await self.fault_of(agency, runtime, csv_of("x"), sha256=wrong) == "file-digest-differs"
+
+    async def test_a_wrong_header(self, agency, runtime):
+        assert await self.fault_of(agency, runtime, b"name,birth_date\n") == "file-header-wrong"
+
+    async def test_another_encoding(self, agency, runtime):
+        assert await self.fault_of(agency, runtime, HEADER.encode("utf-16")) == "file-encoding-wrong"
+
+    async def test_a_gzip_file_that_is_cut_off_keeps_what_was_answered(self, agency, runtime, monkeypatch):
+        monkeypatch.setattr(feeds, "SLICE", 10)
+        lines = [f"a,0791900{n:05d},An,1990" for n in range(5000)]
+        packed = gzip.compress(csv_of(*lines))[:-9]
+        assert await self.fault_of(agency, runtime, packed, compression="GZIP") == "file-truncated"
+
+    async def test_a_bomb(self, agency, runtime):
+        packed = gzip.compress(HEADER.encode() + bytes(64 << 20))
+        assert await self.fault_of(agency, runtime, packed, compression="GZIP") == "file-expands-too-much"
+
+
+class TestSlices:
+    @pytest.fixture
+    def small(self, monkeypatch):
+        monkeypatch.setattr(feeds, "SLICE", 3)
+
+    @pytest.fixture
+    async def people(self, add_person):
+        return [await add_person(f"0791900{n:05d}") for n in range(10)]
+
+    def file(self, people):
+        return csv_of(*(f"r{n},{number},Lê An,1988-05-17" for n, number in enumerate(people)))
+
+    @pytest.mark.parametrize("compression", ["NONE", "GZIP"])
+    async def test_a_process_that_dies_goes_on_where_it_stood(
+        self, agency, runtime, small, people, monkeypatch, disclosed, compression
+    ):
+        content = self.file(people)
+        packed = gzip.compress(content) if compression == "GZIP" else content
+        job = await agency.upload(packed, part=100, compression=compression)
+        written = JobFiles.write
+
+        def dies(self, place, content):
+            written(self, place, content)
+            if place.name == "result-000003":
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(JobFiles, "write", dies)
+            with pytest.raises(KeyboardInterrupt):
+                await work(runtime)
+        shown = await agency.show(job)
+        assert (shown["state"], shown["counts"]["lines"], shown["result_parts"]) == ("RUNNING", 6, 2)
+        assert len(await disclosed()) == 6
+        await work(runtime)
+        shown = await agency.show(job)
+        assert (shown["state"], shown["counts"]["matched"]) == ("FINISHED", 10)
+        result = await agency.result(job)
+        assert [r.split(",")[0] for r in result[1:]] == [str(n) for n in range(1, 11)]
+        assert sorted(r["subjects"][0] for r in await disclosed()) == sorted(people)
+
+    async def test_a_small_file_does_not_wait_for_a_large_one(
+        self, agency, runtime, small, people, monkeypatch
+    ):
+        large, little = await agency.upload(self.file(people)), await agency.upload(self.file(people[:1]))
+        ended = []
+        logged = working.log.info
+        monkeypatch.setattr(
+            working.log,
+            "info",
+            lambda event, **data: (ended.append(data.get("job_id")), logged(event, **data)),
+        )
+        await work(runtime)
+        assert ended == [little, large]
+
+    async def test_a_cancelled_job_stops_between_slices(self, agency, runtime, small, people, monkeypatch):
+        job = await agency.upload(self.file(people))
+        written = JobFiles.write
+
+        class Stop(Exception):
+            pass
+
+        def stops(self, place, content):
+            written(self, place, content)
+            if place.name == "result-000002":
+                raise Stop
+
+        with monkeypatch.context() as patched:
+            patched.setattr(JobFiles, "write", stops)
+            with pytest.raises(Stop):
+                await work(runtime)
+        reply = await agency.client.post(f"{PATH}/{job}/cancel", headers=agency.headers)
+        assert reply.json()["counts"]["lines"] == 3
+        assert await work(runtime) == 0
+        assert (await agency.show(job))["result_parts"] == 0
+
+    async def test_rows_of_the_day_are_kept_to_and_the_job_goes_on_the_next_day(
+        self, client, insurance, runtime, small, people, session
+    ):
+        agency = Agency(client, insurance(rows=7))
+        job = await agency.upload(self.file(people))
+        await work(runtime)
+        shown = await agency.show(job)
+        assert (shown["state"], shown["counts"]["lines"]) == ("RUNNING", 7)
+        assert shown["waiting_for"] == "batch-rows-exceeded"
+        await work(runtime)
+        assert (await agency.show(job))["counts"]["lines"] == 7
+        await session.execute(text("UPDATE batch_rows SET day = day - 1"))
+        await session.commit()
+        await work(runtime)
+        shown = await agency.show(job)
+        assert (shown["state"], shown["counts"]["lines"], shown["waiting_for"]) == ("FINISHED", 10, None)
+        assert len(await agency.result(job)) == 11
+
+    async def test_a_suspended_agreement_stops_a_job_and_an_ended_one_fails_it(
+        self, client, insurance, runtime, small, people
+    ):
+        agency = Agency(client, insurance())
+        job, other = await agency.upload(self.file(people)), await agency.upload(self.file(people))
+        insurance(state=AgreementState.SUSPENDED)
+        await work(runtime)
+        insurance()
+        assert (await agency.show(job))["waiting_for"] == "agreement-suspended"
+        await agency.client.post(f"{PATH}/{other}/cancel", headers=agency.headers)
+        insurance(valid_from=date(2025, 1, 1), valid_to=date(2025, 2, 1))
+        await work(runtime)
+        insurance()
+        shown = await agency.show(job)
+        assert (shown["state"], shown["fault"]) == ("FAILED", "agreement-expired")
+
+    async def test_a_full_disk_lets_a_job_wait(self, agency, runtime, small, people, monkeypatch):
+        job = await agency.upload(self.file(people))
+
+        def full(self, place, content):
+            raise working.FileStorageFull
+
+        with monkeypatch.context() as patched:
+            patched.setattr(JobFiles, "write", full)
+            await work(runtime)
+        assert (await agency.show(job))["waiting_for"] == "file-storage-full"
+        await work(runtime)
+        assert (await agency.show(job))["state"] == "FINISHED"
+
+
+class TestEraseDue:
+    async def test_results_and_forgotten_uploads_are_erased_on_time(
+        self, agency, runtime, add_person, session
+    ):
+        await add_person(HOA)
+        done = await agency.upload(csv_of(f"a,{HOA},Lê An,1990-05-17"))
+        await work(runtime)
+        left = (await agency.create(csv_of("x"))).json()["id"]
+        await agency.put(left, 1, b"x")
+        assert await erase_due(runtime) == 0
+        await session.execute(
+            text("UPDATE match_jobs SET expires_at = clock_timestamp() - CAST(:by AS interval)"),
+            {"by": timedelta(seconds=1)},
+        )
+        await session.commit()
+        assert await erase_due(runtime) == 2
+        assert list(runtime.settings.match_job_folder.iterdir()) == []
+        assert await service.mismatches(session, done) == []
+        reply = await agency.client.get(f"{PATH}/{done}/result/1", headers=agency.headers)
+        assert reply.status_code == 404
+        shown = await agency.show(done)
+        assert (shown["state"], shown["counts"]["mismatch"], shown["result_parts"]) == ("FINISHED", 1, 0)
+        assert (await agency.show(left))["state"] == "CANCELLED"
+        assert await erase_due(runtime) == 0
