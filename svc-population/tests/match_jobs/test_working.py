@@ -8,7 +8,8 @@ import pytest
 from ndx_contracts.agreements import AgreementState
 from sqlalchemy import text
 from svc_population.match_jobs import feed as feeds
-from svc_population.match_jobs import service, working
+from svc_population.match_jobs import service
+from svc_population.match_jobs.errors import FileStorageFull
 from svc_population.match_jobs.files import JobFiles
 from svc_population.match_jobs.working import erase_due, work
 
@@ -186,13 +187,14 @@ class TestSlices:
         self, agency, runtime, small, people, monkeypatch
     ):
         large, little = await agency.upload(self.file(people)), await agency.upload(self.file(people[:1]))
-        ended = []
-        logged = working.log.info
-        monkeypatch.setattr(
-            working.log,
-            "info",
-            lambda event, **data: (ended.append(data.get("job_id")), logged(event, **data)),
-        )
+        ended: list[str] = []
+        erased = JobFiles.erase_upload
+
+        def noted(self: JobFiles) -> None:
+            ended.append(self._folder.name)
+            erased(self)
+
+        monkeypatch.setattr(JobFiles, "erase_upload", noted)
         await work(runtime)
         assert ended == [little, large]
 
@@ -255,7 +257,7 @@ class TestSlices:
         job = await agency.upload(self.file(people))
 
         def full(self, place, content):
-            raise working.FileStorageFull
+            raise FileStorageFull
 
         with monkeypatch.context() as patched:
             patched.setattr(JobFiles, "write", full)
