@@ -12,6 +12,8 @@ from svc_population.citizen_accounts import consumers as account_consumers
 from svc_population.disclosures import consumers as disclosure_consumers
 from svc_population.disclosures import endpoints as disclosure_endpoints
 from svc_population.disclosures import jobs as disclosure_jobs
+from svc_population.families import consumers as family_consumers
+from svc_population.families import endpoints as family_endpoints
 from svc_population.histories import endpoints as history_endpoints
 from svc_population.households import consumers as household_consumers
 from svc_population.households import endpoints as household_endpoints
@@ -56,9 +58,16 @@ async def _close(runtime: Runtime) -> None:
     await runtime.extras[ALLOCATOR].close()
 
 
+_CLOSED_BY_DEATH = (
+    residence_consumers.on_person_deceased,
+    household_consumers.on_person_deceased,
+    family_consumers.on_person_deceased,
+)
+
+
 async def _close_by_death(session: Session, event: Event[PersonDeceased], runtime: Runtime) -> None:
     """Let each slice close what hangs on a person who died, in one transaction."""
-    for close in (residence_consumers.on_person_deceased, household_consumers.on_person_deceased):
+    for close in _CLOSED_BY_DEATH:
         await close(session, event, runtime)
 
 
@@ -77,6 +86,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 residence_endpoints.router,
                 merger_endpoints.router,
                 household_endpoints.router,
+                family_endpoints.router,
                 personal_id_endpoints.router,
                 admin_unit_endpoints.router,
                 disclosure_endpoints.router,

@@ -71,7 +71,10 @@ _PARENTS = _RELATIVE.format(
     nationality="coalesce(o.nationality, r.related_nationality)",
 )
 _CHILDREN = _RELATIVE.format(
-    relation="'CHILD'", number="o.personal_id", name=_NAME.format("o"), nationality="o.nationality"
+    relation="CASE r.relation WHEN 'GUARDIAN' THEN 'WARD' ELSE 'CHILD' END",
+    number="o.personal_id",
+    name=_NAME.format("o"),
+    nationality="o.nationality",
 )
 
 # For a person without a registered residence who was born since the provinces of today exist, the place of
@@ -102,7 +105,7 @@ WITH found AS (
             WHERE r.personal_id = p.personal_id AND q.asked_want_family
             UNION ALL
             SELECT {_CHILDREN} FROM relationships r JOIN persons o ON o.personal_id = r.personal_id
-            WHERE r.related_personal_id = p.personal_id AND r.relation IN ('MOTHER', 'FATHER')
+            WHERE r.related_personal_id = p.personal_id AND r.relation IN ('MOTHER', 'FATHER', 'GUARDIAN')
                 AND q.asked_want_family
         ) relatives
     ) family ON true

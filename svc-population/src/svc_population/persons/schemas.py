@@ -57,7 +57,7 @@ class CardOut(Output):
 
 
 class RelativeOut(Output):
-    """`relation` is what the relative is to the person: MOTHER, FATHER, SPOUSE or CHILD."""
+    """`relation` is what the relative is: MOTHER, FATHER, SPOUSE, CHILD, GUARDIAN or WARD."""
 
     relation: str
     personal_id: PersonalId | None

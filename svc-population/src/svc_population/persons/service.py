@@ -134,10 +134,13 @@ async def announce_change(
     )
 
 
-async def change(session: AsyncSession, person: Person, news: Change, *, actor: Actor) -> list[str]:
+async def change(
+    session: AsyncSession, person: Person, news: Change, *, actor: Actor, also: Sequence[FieldGroup] = ()
+) -> list[str]:
     """Write new values and the history of the old ones; return the names of the changed groups.
 
-    What does not differ is no change. The caller holds the row's lock and announces the change.
+    What does not differ is no change. The caller holds the row's lock and announces the change. `also`:
+    groups that the caller changed elsewhere, whose history is there as well.
 
     Raises:
         PersonLocked: the person is dead.
@@ -146,9 +149,10 @@ async def change(session: AsyncSession, person: Person, news: Change, *, actor: 
         raise PersonLocked
     present = await columns(session, person, news.values)
     values = {k: v for k, v in news.values.items() if present[k] != v}
-    if not values:
+    if not values and not also:
         return []
-    changed = changed_groups(values)
+    named = {*changed_groups(values), *(group.value for group in also)}
+    changed: list[str] = [group.value for group in FieldGroup if group.value in named]
     before = {column: storable(present[column]) for column in values}
     version = person.version + 1
     former = {"source": person.source, "recorded_at": storable(person.recorded_at)}

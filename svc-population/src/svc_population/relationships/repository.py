@@ -1,11 +1,14 @@
 """All SQL about relationships."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any, cast
+from uuid import UUID
 
 import orjson
 from ndx_chassis.last_writes import write_last
 from sqlalchemy import Row, Table, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.relationships.models import Relationship
@@ -43,11 +46,12 @@ async def children(session: AsyncSession, parent: str) -> Sequence[Row[Any]]:
 
 
 async def renumber(session: AsyncSession, old: str, new: str) -> None:
-    for column in ("personal_id", "related_personal_id"):
-        await session.execute(
-            text(f"UPDATE relationships SET {column} = :new WHERE {column} = :old"),  # noqa: S608 - two fixed names
-            {"old": old, "new": new},
-        )
+    for table in ("relationships", "relationship_history"):
+        for column in ("personal_id", "related_personal_id"):
+            await session.execute(
+                text(f"UPDATE {table} SET {column} = :new WHERE {column} = :old"),  # noqa: S608 - fixed names
+                {"old": old, "new": new},
+            )
 
 
 _TOUCHING = text(
@@ -109,3 +113,65 @@ async def move_links(session: AsyncSession, old: str, new: str, holders: list[st
         {"old": old, "new": new, "holders": holders},
     )
     return len(moved.all())
+
+
+# Filled with constants of this module only.
+_SHOWN = (
+    "SELECT r.id, r.personal_id, r.relation, r.related_personal_id, r.since, r.source, {ended},"
+    " r.personal_id <> :number AS inverse, {other} AS other_personal_id,"
+    " coalesce(nullif(concat_ws(' ', p.surname, p.middle_name, p.given_name), ''), r.related_name) AS name"
+    " FROM {table} r LEFT JOIN persons p ON p.personal_id = {other}"
+    " WHERE r.personal_id = :number OR (r.related_personal_id = :number AND r.relation <> 'SPOUSE')"
+)
+_OTHER = "CASE WHEN r.personal_id = :number THEN r.related_personal_id ELSE r.personal_id END"
+_TODAY = text(
+    _SHOWN.format(
+        table="relationships",
+        other=_OTHER,
+        ended="CAST(NULL AS date) AS ended_on, CAST(NULL AS text) AS end_cause",
+    )
+)
+_FORMER = text(_SHOWN.format(table="relationship_history", other=_OTHER, ended="r.ended_on, r.end_cause"))
+# A marriage that an import brought may stand with one of the two only.
+_SPOUSES = text(
+    "SELECT r.id, r.personal_id, r.related_personal_id FROM relationships r WHERE r.relation = 'SPOUSE'"
+    " AND (r.personal_id = ANY (:numbers) OR r.related_personal_id = ANY (:numbers))"
+)
+_END = text(
+    "WITH ended AS (DELETE FROM relationships WHERE id = ANY (CAST(:ids AS uuid[])) RETURNING *)"
+    " INSERT INTO relationship_history (id, personal_id, relation, related_personal_id, related_name,"
+    " related_birth_year, related_nationality, source, recorded_at, since, ended_on, end_cause, end_source)"
+    " SELECT id, personal_id, relation, related_personal_id, related_name, related_birth_year,"
+    " related_nationality, source, recorded_at, since, :ended_on, :cause, :source FROM ended"
+    " RETURNING personal_id, relation, related_personal_id"
+)
+
+
+async def shown(session: AsyncSession, number: str, *, former: bool) -> Sequence[Row[Any]]:
+    """Return a person's relatives of today or former ones, each with their name of today."""
+    return (await session.execute(_FORMER if former else _TODAY, {"number": number})).all()
+
+
+async def spouses(session: AsyncSession, numbers: Sequence[str]) -> Sequence[Row[Any]]:
+    """Return the marriages in force of these people."""
+    return (await session.execute(_SPOUSES, {"numbers": list(numbers)})).all()
+
+
+async def end(
+    session: AsyncSession, ids: Sequence[UUID], *, ended_on: date | None, cause: str, source: str
+) -> Sequence[Row[Any]]:
+    """Move relationships to the history."""
+    values = {"ids": [str(i) for i in ids], "ended_on": ended_on, "cause": cause, "source": source}
+    return (await session.execute(_END, values)).all()
+
+
+async def add_now(session: AsyncSession, row: dict[str, Any]) -> UUID | None:
+    """Add a relationship at once; None when the place is taken."""
+    statement = insert(_relationships).values(**row).on_conflict_do_nothing()
+    found: UUID | None = await session.scalar(statement.returning(_relationships.c.id))
+    return found
+
+
+async def one_at_a_time(session: AsyncSession) -> None:
+    """Let changes of parents wait for each other until the transaction ends: two could close a circle."""
+    await session.execute(text("SELECT pg_advisory_xact_lock(hashtext('ndx-population-parents'))"))

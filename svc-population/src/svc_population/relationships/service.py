@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.relationships import repository
 from svc_population.relationships.errors import NotRelated, RelationshipCycle
-from svc_population.relationships.vocabulary import Relation
+from svc_population.relationships.vocabulary import Relation, RelationshipEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +122,89 @@ async def hand_over(
     if await repository.move_links(session, old, new, list(holders)) < len(set(holders)):
         raise NotRelated
     return kept
+
+
+@dataclass(frozen=True, slots=True)
+class Relative:
+    """A relative as the book has them today or had them; `relation` is what they are to the person."""
+
+    relationship_id: UUID
+    relation: str
+    personal_id: str | None
+    name: str | None
+    since: date | None
+    ended_on: date | None
+    end_cause: str | None
+    source: str
+
+
+_INVERSE = {"MOTHER": "CHILD", "FATHER": "CHILD", "GUARDIAN": "WARD", "SPOUSE": "SPOUSE"}
+
+
+async def relatives_of(session: AsyncSession, number: str, *, former: bool = False) -> list[Relative]:
+    """Return a person's relatives of today, children and wards among them, or the former ones."""
+    return [
+        Relative(
+            relationship_id=row.id,
+            relation=_INVERSE[row.relation] if row.inverse else row.relation,
+            personal_id=row.other_personal_id,
+            name=row.name,
+            since=row.since,
+            ended_on=row.ended_on,
+            end_cause=row.end_cause,
+            source=row.source,
+        )
+        for row in await repository.shown(session, number, former=former)
+    ]
+
+
+async def marriages_of(session: AsyncSession, numbers: Sequence[str]) -> dict[UUID, tuple[str, str | None]]:
+    """Return the marriages in force of these people: the rows with whom each names."""
+    rows = await repository.spouses(session, numbers)
+    return {row.id: (row.personal_id, row.related_personal_id) for row in rows}
+
+
+async def relate(
+    session: AsyncSession,
+    personal_id: str,
+    parent: Parent,
+    *,
+    since: date | None,
+    source: str,
+    ordinal: int = 0,
+) -> UUID | None:
+    """Record a relative at once; None when the person has one of this kind.
+
+    Raises:
+        RelationshipCycle: a parent would be a descendant.
+    """
+    if parent.relation in {Relation.MOTHER, Relation.FATHER} and parent.personal_id is not None:
+        # Births need no such turn: a newborn is nobody's ancestor.
+        await repository.one_at_a_time(session)
+        if await repository.is_ancestor(session, of=parent.personal_id, sought=personal_id):
+            raise RelationshipCycle
+    row = {
+        "personal_id": personal_id,
+        "relation": parent.relation.value,
+        "ordinal": ordinal,
+        "related_personal_id": parent.personal_id,
+        "related_name": parent.name,
+        "related_birth_year": parent.birth_year,
+        "related_nationality": parent.nationality,
+        "since": since,
+        "source": source,
+    }
+    return await repository.add_now(session, row)
+
+
+async def part(
+    session: AsyncSession,
+    ids: Sequence[UUID],
+    *,
+    ended_on: date | None,
+    cause: RelationshipEnd,
+    source: str,
+) -> list[tuple[str, str, str | None]]:
+    """End relationships; return of each whose it was, what, and with whom."""
+    rows = await repository.end(session, ids, ended_on=ended_on, cause=cause.value, source=source)
+    return [(row.personal_id, row.relation, row.related_personal_id) for row in rows]

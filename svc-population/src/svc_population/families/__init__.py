@@ -1,0 +1,1 @@
+"""Families: parents, marriages and guardianships, recorded and ended with their days."""

@@ -1,0 +1,14 @@
+"""Kafka door of families: a death ends a marriage and guardianships."""
+
+from ndx_chassis.app import Runtime
+from ndx_chassis.consumer import Event
+from ndx_chassis.db import Session
+from ndx_contracts.events import PersonDeceased
+
+from svc_population.families import service
+from svc_population.families.service import Grounds
+
+
+async def on_person_deceased(session: Session, event: Event[PersonDeceased], _runtime: Runtime) -> None:
+    grounds = Grounds(on=event.data.died_on, source=f"event:{event.id}", actor=event)
+    await service.end_by_death(session, personal_id=event.data.personal_id, grounds=grounds)
