@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0033"
-down_revision = "0012"
+down_revision = "0023"
 
 _STATEMENTS = (
     "ALTER TABLE relationships ADD COLUMN since DATE",
