@@ -35,6 +35,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "import": Benchmark("bulk_import"),
     "allocation": Benchmark("allocation"),
     "search": Benchmark("search", on_stack=False),
+    "match-batch": Benchmark("match_batch", on_stack=False),
     "lookup": Benchmark("lookup"),
     "lookup-chain": Benchmark("lookup_chain"),
     "birth-chain": Benchmark("birth_chain"),

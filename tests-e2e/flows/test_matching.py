@@ -56,7 +56,7 @@ class TestMatching:
         rows.writerows([n, p["personal_id"], p["name"], p["birth_date"]] for n, p in enumerate(people))
         rows.writerow(["wrong", people[0]["personal_id"], "Không Phải", people[0]["birth_date"]])
         content = gzip.compress(written.getvalue().encode())
-        announced = {
+        announced: dict[str, Any] = {
             "format": "CSV",
             "compression": "GZIP",
             "columns": ["ref", "personal_id", "name", "birth_date"],

@@ -13,7 +13,7 @@ from svc_population.persons.search_keys import COMMUNE, GIVEN_NAME_KEY, NAME_KEY
 
 PersonRow = dict[str, Any]
 """A whole row of `persons` by column."""
-MOST_READ = 1_000
+MOST_READ = 300
 """Rows of one step of a search: the database never reads more than this for it."""
 
 
@@ -39,18 +39,18 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Keys without accents: given names that lead to the index, and the whole name or a surname."""
+    """Keys without accents: given names that lead to the index, and the whole name or its first words."""
 
     given: tuple[str, ...]
     whole: tuple[str, ...] = ()
-    surnames: tuple[str, ...] = ()
+    beginnings: tuple[str, ...] = ()
 
 
 _CONDITIONS = {
     "given": f"{GIVEN_NAME_KEY} = ANY (CAST(:given AS text[]))",
     "firsts": "birth_date BETWEEN span.first AND span.last",
     "whole": f"{NAME_KEY} = ANY (CAST(:whole AS text[]))",
-    "surnames": f"{NAME_KEY} >= s.surname || ' ' AND {NAME_KEY} < s.surname || '!'",
+    "beginnings": f"{NAME_KEY} >= b.beginning || ' ' AND {NAME_KEY} < b.beginning || '!'",
     "sex": "sex = :sex",
     "province": f"{PROVINCE} = :province",
     "commune": f"{COMMUNE} = :commune",
@@ -59,7 +59,7 @@ _CONDITIONS = {
 }
 _SOURCES = {
     "firsts": "unnest(CAST(:firsts AS date[]), CAST(:lasts AS date[])) AS span(first, last)",
-    "surnames": "unnest(CAST(:surnames AS text[])) AS s(surname)",
+    "beginnings": "unnest(CAST(:beginnings AS text[])) AS b(beginning)",
 }
 
 
@@ -90,7 +90,7 @@ async def people(
         "firsts": [first for first, _ in spans],
         "lasts": [last for _, last in spans],
         "whole": list(names.whole),
-        "surnames": list(names.surnames),
+        "beginnings": list(names.beginnings),
         "sex": sex,
         "province": place.province if place else None,
         "commune": place.commune if place else None,

@@ -5,6 +5,7 @@ import binascii
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import orjson
@@ -33,6 +34,7 @@ from svc_population.persons import service as persons
 
 _FEW = 20
 """So few people of exactly this name make a look at similar names worthwhile."""
+_MOST_SHORTER = 16
 _LEAST_DATE = DateAgreement.SWAPPED
 
 
@@ -130,34 +132,44 @@ async def _nearest(session: AsyncSession, asked: PersonSearchIn, scope: Scope) -
 
     rows = await read(same_names(asked.name), MOST_FOUND + 1)
     found = _fitting(rows, asked.name, born)
+    if len(rows) > MOST_FOUND:
+        raise SearchTooBroad
     complete = True
     if len(found) < _FEW and (similar := similar_names(asked.name)) is not None:
         more = await read(similar, repository.MOST_READ)
-        complete = len(more) < repository.MOST_READ
         seen = {one.row["personal_id"] for one in found}
         found += _fitting([r for r in more if r["personal_id"] not in seen], asked.name, born)
-    if len(found) > MOST_FOUND or len(rows) > MOST_FOUND:
-        raise SearchTooBroad
-    return sorted(found, key=lambda one: one.order), complete
+        complete = len(more) < repository.MOST_READ and len(found) <= MOST_FOUND
+    return sorted(found, key=lambda one: one.order)[:MOST_FOUND], complete
 
 
 def same_names(name: str) -> Names:
-    """Return the keys under which the name itself stands: in its spellings, and in another order."""
+    """Return the keys of the name itself: in its spellings, in another order, without some middle names."""
     words = tokens(name)
     if len(words) == 1:
         return Names(given=given_name_spellings(words[0]))
     turned = [(*words[1:], words[0]), (words[-1], *words[:-1]), tuple(reversed(words))]
-    whole = dict.fromkeys([*spellings(" ".join(words)), *(" ".join(w) for w in turned)])
+    # A female name may be stored with `Thị` where the clerk left it out.
+    marked = [(words[0], "THI", *words[1:])]
+    shorter = [
+        (words[0], *left, words[-1])
+        for kept in range(len(words) - 2)
+        for left in combinations(words[1:-1], kept)
+    ]
+    others = (" ".join(w) for w in (*turned, *marked, *shorter[:_MOST_SHORTER]))
+    whole = dict.fromkeys([*spellings(" ".join(words)), *others])
     return Names(given=tuple(dict.fromkeys(w.rsplit(" ", 1)[1] for w in whole)), whole=tuple(whole))
 
 
 def similar_names(name: str) -> Names | None:
-    """Return keys of names with the same surname and given name, whatever stands in between."""
+    """Return keys of names that have further middle names: the same beginning and given name."""
     words = tokens(name)
     if len(words) == 1:
         return None
-    surnames = dict.fromkeys(s.split(" ", 1)[0] for s in spellings(f"{words[0]} X"))
-    return Names(given=given_name_spellings(words[-1]), surnames=tuple(surnames))
+    starts = spellings(f"{words[0]} X")
+    first = words[1:2] if len(words) > 2 else ()  # noqa: PLR2004 - surname and given name
+    beginnings = (" ".join((s.split(" ", 1)[0], *first)) for s in starts)
+    return Names(given=given_name_spellings(words[-1]), beginnings=tuple(dict.fromkeys(beginnings)))
 
 
 def _fitting(rows: Sequence[Mapping[str, Any]], name: str, born: PartialDate | None) -> list[Found]:
