@@ -30,6 +30,8 @@ from svc_population.persons import consumers as person_consumers
 from svc_population.persons import endpoints as person_endpoints
 from svc_population.persons import hot_read
 from svc_population.persons.lookup import LookupDesk
+from svc_population.persons.sealing import Keyring
+from svc_population.persons.service import KEYRING
 from svc_population.residences import consumers as residence_consumers
 from svc_population.residences import endpoints as residence_endpoints
 from svc_population.residences import jobs as residence_jobs
@@ -38,6 +40,9 @@ from svc_population.settings import Settings, settings_of
 
 async def _open(runtime: Runtime) -> None:
     settings = settings_of(runtime)
+    keys = Keyring.of_file(settings.sensitive_key_file)
+    runtime.extras[hot_read.KEYRING] = keys
+    runtime.sessions.configure(info={KEYRING: keys})
     runtime.extras[ALLOCATOR] = Allocator(
         settings.asyncpg_dsn, key_file=settings.personal_id_key_file, lease=settings.personal_id_lease
     )

@@ -16,6 +16,8 @@ class Settings(ServiceSettings):
     """Secret key of the order in which numbers are given out; at least 16 bytes, never in the database."""
     personal_id_lease: int = Field(default=8, ge=1, le=1000)
     """How many counter values of a prefix a process takes at once; what it does not use is lost."""
+    sensitive_key_file: Path | None = None
+    """Keys of the sealed columns, see `persons/sealing.py`; without it they are kept in plain text."""
     person_partitions: int = Field(default=16, ge=1, le=256)
     """Hash partitions of the person tables; read once, when the database is created."""
     lookup_lanes: int = Field(default=2, ge=1, le=16)

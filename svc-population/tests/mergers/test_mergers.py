@@ -46,6 +46,9 @@ async def two_records(add_person, session):
             " (:child, 'MOTHER', :b, 't'), (:b, 'MOTHER', :grandma, 't'),"
             " (:b, 'SPOUSE', :grandma, 't'), (:a, 'SPOUSE', :grandma, 't')"
         ),
+        "INSERT INTO relationship_history (id, personal_id, relation, related_personal_id, source,"
+        " recorded_at, end_cause, end_source)"
+        " VALUES (uuidv7(), :child, 'GUARDIAN', :b, 't', '2026-01-01', 'ENDED', 't')",
         "INSERT INTO person_cards VALUES (:b, '2021-05-01', 'CCCD', 'Cục', NULL)",
         (
             "INSERT INTO former_personal_ids"
@@ -60,7 +63,13 @@ async def two_records(add_person, session):
 async def everything(session, *, versions=False):
     """Return what is on record of all four, apart from the version's own members."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for table in ("persons", "relationships", "person_cards", "former_personal_ids"):
+    for table in (
+        "persons",
+        "relationships",
+        "relationship_history",
+        "person_cards",
+        "former_personal_ids",
+    ):
         rows = (await session.scalars(text(f"SELECT to_jsonb(t) FROM {table} t"))).all()  # noqa: S608 - fixed names
         hidden = () if versions else ("version", "source", "recorded_at")
         keep = [{k: v for k, v in r.items() if table != "persons" or k not in hidden} for r in rows]
@@ -161,13 +170,14 @@ class TestMerge:
         assert (reply.status_code, reply.json()["code"]) == (409, "person-already-merged")
         assert await everything(session, versions=True) == before
 
-    async def test_relatives_and_the_dead_beside_the_living_are_no_duplicates(
+    async def test_relatives_members_of_households_and_the_dead_beside_the_living_are_no_duplicates(
         self, client, officer, two_records, add_person
     ):
         await add_person(
             "079190000998", sex="FEMALE", life_status="DECEASED", death_or_missing_date=date(2026, 1, 1)
         )
-        for duplicate in (CHILD, "079190000998"):
+        await add_person("079190000997", sex="FEMALE", household_number="H1")
+        for duplicate in (CHILD, "079190000998", "079190000997"):
             body = {**MERGE, "survivor": GRANDMA, "duplicate": duplicate}
             reply = await client.post(URL, json=body, headers=officer())
             assert (reply.status_code, reply.json()["code"]) == (409, "merger-contradicted")

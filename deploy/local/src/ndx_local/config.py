@@ -128,6 +128,7 @@ def environment(paths: StackPaths, numbers: dict[str, int], keys: dict[str, str]
         "GATEWAY_OPENAPI_DIR": str(ROOT / "contracts" / "openapi"),
         "POPULATION_PERSONAL_ID_KEY_FILE": str(pki / "keys" / "personal-id.key"),
         "POPULATION_MATCH_JOB_FOLDER": str(paths.home / "match-jobs"),
+        "POPULATION_SENSITIVE_KEY_FILE": str(pki / "keys" / "sensitive.json"),
         "AUTH_SIGNING_KEY_FILE": str(pki / "keys" / "auth-signing.pem"),
         "GATEWAY_LEDGER_PSEUDONYM_KEY_FILE": str(pki / "keys" / "ledger-pseudonym.key"),
         "GATEWAY_LEDGER_SIGNING_KEY_FILE": str(pki / "keys" / "ledger-signing.pem"),

@@ -5,6 +5,7 @@ oldest the gateway's own, so that a caller who has not heard of the newest still
 `gateway-ca.crt` holds all of them: with it a caller knows the door before, during and after a rotation.
 """
 
+import base64
 import json
 import re
 import secrets
@@ -133,6 +134,8 @@ def make_files(state: Path, operators: Iterable[tuple[str, str]], passphrase: by
     (state / "agencies").mkdir(exist_ok=True)
     keys = state / "keys"
     _secret(keys / "personal-id.key", secrets.token_bytes(32))
+    first = base64.b64encode(secrets.token_bytes(32)).decode()
+    _secret(keys / "sensitive.json", json.dumps({"current": "1", "keys": {"1": first}}).encode())
     _secret(keys / "ledger-pseudonym.key", secrets.token_bytes(32))
     _secret(keys / "feeds.key", secrets.token_bytes(32))
     _secret(keys / "exchange-signing.pem", authority.key_pem(ed25519.Ed25519PrivateKey.generate()))

@@ -19,11 +19,14 @@ State = Mapping[str, Any]
 class Recorded(Protocol):
     """A row of history."""
 
-    version: int
-    changed: list[str]
-    before: dict[str, Any]
-    valid_from: date
-    recorded_at: datetime
+    @property
+    def version(self) -> int: ...
+    @property
+    def before(self) -> dict[str, Any]: ...
+    @property
+    def valid_from(self) -> date: ...
+    @property
+    def recorded_at(self) -> datetime: ...
 
 
 @dataclass(frozen=True, slots=True)

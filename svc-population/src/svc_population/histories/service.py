@@ -178,4 +178,4 @@ def _shown(state: Mapping[str, Any], groups: frozenset[FieldGroup]) -> orjson.Fr
     if not groups:
         return orjson.Fragment(b"{}")
     texts = {name: orjson.dumps(state[name]).decode() for name in _DOCUMENTS if state.get(name)}
-    return orjson.Fragment(answer({**state, **dict.fromkeys(_DOCUMENTS), **texts}, groups))
+    return orjson.Fragment(answer({"person_id": None, **state, **dict.fromkeys(_DOCUMENTS), **texts}, groups))

@@ -10,6 +10,9 @@ from ndx_chassis.db import make_engine, make_sessions
 
 from svc_population.imports.changing import Applied, apply_changes, errors_of
 from svc_population.imports.errors import ImportRefused
+from svc_population.persons.errors import SensitiveKeyMissing
+from svc_population.persons.sealing import Keyring
+from svc_population.persons.service import KEYRING
 from svc_population.settings import Settings
 
 
@@ -26,9 +29,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _apply(file: Path, agency: str, sha256: str | None) -> Applied:
-    engine = make_engine(Settings())
+    settings = Settings()
+    engine = make_engine(settings)
     try:
-        return await apply_changes(make_sessions(engine), file, agency=agency, sha256=sha256)
+        sessions = make_sessions(engine)
+        sessions.configure(info={KEYRING: Keyring.of_file(settings.sensitive_key_file)})
+        return await apply_changes(sessions, file, agency=agency, sha256=sha256)
     finally:
         await engine.dispose()
 
@@ -50,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
             sys.stdout.write("\n".join(["number,code,field", *asyncio.run(_errors(asked.id))]) + "\n")
             return 0
         done = asyncio.run(_apply(asked.file, asked.agency, asked.sha256))
-    except (ImportRefused, OSError) as error:
+    except (ImportRefused, SensitiveKeyMissing, OSError) as error:
         sys.stderr.write(f"population: {error}\n")
         return 1
     sys.stdout.write(f"population: {done}\n")

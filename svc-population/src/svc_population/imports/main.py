@@ -7,6 +7,8 @@ from pathlib import Path
 
 from svc_population.imports.errors import ImportRefused
 from svc_population.imports.service import Loaded, load_persons
+from svc_population.persons.errors import SensitiveKeyMissing
+from svc_population.persons.sealing import Keyring
 from svc_population.settings import Settings
 
 
@@ -25,7 +27,7 @@ def main(arguments: list[str]) -> int:
     except UnicodeDecodeError as error:
         sys.stderr.write(f"population: the file is not UTF-8, from byte {error.start + 1} of a piece on\n")
         return 1
-    except (ImportRefused, OSError) as error:
+    except (ImportRefused, SensitiveKeyMissing, OSError) as error:
         sys.stderr.write(f"population: {error}\n")
         return 1
     sys.stdout.write(f"population: {loaded}\n")
@@ -33,7 +35,9 @@ def main(arguments: list[str]) -> int:
 
 
 def _load(texts: Iterator[str], source: str) -> Loaded:
-    return asyncio.run(load_persons(Settings().asyncpg_dsn, texts, source=f"import:{source}"))
+    settings = Settings()
+    keys = Keyring.of_file(settings.sensitive_key_file)
+    return asyncio.run(load_persons(settings.asyncpg_dsn, texts, source=f"import:{source}", keys=keys))
 
 
 if __name__ == "__main__":

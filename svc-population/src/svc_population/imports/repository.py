@@ -9,6 +9,7 @@ import asyncpg
 from svc_population.imports.errors import ImportRefused
 from svc_population.imports.layout import PERSON_COLUMNS, RELATION_COLUMNS
 from svc_population.personal_ids.personal_id import known_place_codes
+from svc_population.persons.sealing import NO_KEYS, SENSITIVE, Keyring
 
 _PERSON = tuple(c.name for c in PERSON_COLUMNS)
 _DATES = frozenset(c.name for c in PERSON_COLUMNS if c.holds.startswith("date"))
@@ -16,7 +17,8 @@ _DEFAULTS = {"nationality": "'VN'", "life_status": "'ALIVE'"}
 _STAGING = ", ".join(
     f"{c.name} {'date' if c.name in _DATES else 'text'}" for c in (*PERSON_COLUMNS, *RELATION_COLUMNS)
 )
-_CREATE = f"CREATE TEMPORARY TABLE staged_persons ({_STAGING}) ON COMMIT DELETE ROWS"
+_PERSON_ID = "person_id uuid DEFAULT uuidv7()"
+_CREATE = f"CREATE TEMPORARY TABLE staged_persons ({_STAGING}, {_PERSON_ID}) ON COMMIT DELETE ROWS"
 _VALID = r"""
     personal_id ~ '^[0-9]{12}$' AND given_name IS NOT NULL AND birth_date IS NOT NULL
     AND sex IN ('MALE', 'FEMALE')
@@ -36,8 +38,8 @@ _VALUES = ", ".join(f"coalesce({n}, {_DEFAULTS[n]})" if n in _DEFAULTS else n fo
 _MOVE = f"""
     WITH valid AS MATERIALIZED (SELECT * FROM staged_persons WHERE {_VALID}),
     moved AS (
-        INSERT INTO persons ({", ".join(_PERSON)}, source)
-        SELECT {_VALUES}, $1 FROM valid v
+        INSERT INTO persons ({", ".join(_PERSON)}, person_id, source)
+        SELECT {_VALUES}, v.person_id, $1 FROM valid v
         WHERE NOT EXISTS (SELECT 1 FROM former_personal_ids f WHERE f.personal_id = v.personal_id)
         ORDER BY v.personal_id
         ON CONFLICT (personal_id) DO NOTHING
@@ -81,8 +83,33 @@ async def prepare_connection(connection: asyncpg.Connection) -> None:
     await connection.execute(_CREATE)
 
 
+_TO_SEAL = (
+    "SELECT person_id, religion, blood_group FROM staged_persons"
+    " WHERE religion IS NOT NULL OR blood_group IS NOT NULL"
+)
+_SEALED = (
+    "UPDATE staged_persons s SET religion = g.religion, blood_group = g.blood_group"
+    " FROM unnest($1::uuid[], $2::text[], $3::text[]) AS g (person_id, religion, blood_group)"
+    " WHERE s.person_id = g.person_id"
+)
+
+
+async def _seal(connection: asyncpg.Connection, keys: Keyring) -> None:
+    """Seal the sensitive columns before they reach a table that stays."""
+    rows = [keys.sealed(dict(row), row["person_id"]) for row in await connection.fetch(_TO_SEAL)]
+    if rows:
+        columns = ("person_id", *SENSITIVE)
+        await connection.execute(_SEALED, *([row[c] for row in rows] for c in columns))
+
+
 async def load_chunk(
-    connection: asyncpg.Connection, import_id: UUID, source: str, header: Sequence[str], chunk: bytes
+    connection: asyncpg.Connection,
+    import_id: UUID,
+    source: str,
+    header: Sequence[str],
+    chunk: bytes,
+    *,
+    keys: Keyring = NO_KEYS,
 ) -> None:
     """Load whole lines in one transaction.
 
@@ -99,6 +126,8 @@ async def load_chunk(
             )
             # The planner knows nothing of the chunk and would compare each line with each new person.
             await connection.execute("SET LOCAL enable_nestloop = off")
+            if keys.current is not None and not set(SENSITIVE).isdisjoint(header):
+                await _seal(connection, keys)
             row = await connection.fetchrow(_MOVE, source, sorted(known_place_codes()))
             if row is None:
                 raise ImportRefused("the load gave no counts")

@@ -11,6 +11,7 @@ import asyncpg
 from svc_population.imports import repository
 from svc_population.imports.errors import ImportRefused
 from svc_population.imports.layout import COLUMNS, REQUIRED
+from svc_population.persons.sealing import NO_KEYS, Keyring
 
 CHUNK_CHARACTERS = 8_000_000
 LOADERS = 2
@@ -68,6 +69,7 @@ async def load_persons(
     texts: Iterable[str],
     *,
     source: str,
+    keys: Keyring = NO_KEYS,
     report: Callable[[int], None] = lambda _: None,
 ) -> Loaded:
     """Load lines, the header first; each chunk commits by itself, so a failed load is simply repeated.
@@ -82,7 +84,7 @@ async def load_persons(
     connection = await asyncpg.connect(database_url)
     try:
         import_id = await repository.open_import(connection, source)
-        load = _Load(database_url, import_id, source, header)
+        load = _Load(database_url, import_id, source, header, keys)
         try:
             await _load_chunks(load, chunks(_with(rest, given)), report)
         except BaseException:
@@ -104,6 +106,7 @@ class _Load:
     import_id: UUID
     source: str
     header: tuple[str, ...]
+    keys: Keyring
 
 
 async def _load_chunks(load: _Load, texts: Iterator[str], report: Callable[[int], None]) -> None:
@@ -118,7 +121,7 @@ async def _load_chunks(load: _Load, texts: Iterator[str], report: Callable[[int]
             await repository.prepare_connection(connection)
             while (chunk := await waiting.get()) is not None:
                 await repository.load_chunk(
-                    connection, load.import_id, load.source, load.header, chunk.encode()
+                    connection, load.import_id, load.source, load.header, chunk.encode(), keys=load.keys
                 )
                 done += chunk.count("\n")
                 report(done)

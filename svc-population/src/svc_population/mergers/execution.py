@@ -23,7 +23,7 @@ from svc_population.personal_ids.personal_id import place_code_of, prefix
 from svc_population.persons import events, joining
 from svc_population.persons import service as persons
 from svc_population.persons.errors import RecordsChangedSince
-from svc_population.persons.field_groups import COLUMNS, changed_groups, columns_of, storable
+from svc_population.persons.field_groups import COLUMNS, changed_groups, columns_of
 from svc_population.persons.joining import Grounds
 from svc_population.persons.models import Person
 from svc_population.persons.vocabulary import ChangeKind
@@ -100,10 +100,7 @@ async def split(
     await publish(session, registered)
     await joining.announce_separation(session, original, second, undone=False)
     merger.other_person_id, merger.other_personal_id = person_id, number
-    merger.kept = {
-        "before": {name: storable(value) for name, value in before.items()},
-        "relationships": moved,
-    }
+    merger.kept = {"given": list(given), "relationships": moved}
     await record_audit(
         session,
         caller,
@@ -153,9 +150,9 @@ async def _undo_split(session: AsyncSession, original: Person, undone: Merger, g
     second = await _locked(session, undone.other_personal_id or "")
     if second.version != 1:
         raise RecordsChangedSince("The second record was changed since.")
-    present = await persons.columns(session, original, kept["before"])
+    present = await persons.columns(session, original, kept["given"])
     filled = [name for name, value in present.items() if value is not None]
     if filled:
         raise RecordsChangedSince(f"Changed since: {', '.join(changed_groups(filled))}.")
     await relationships.put_back(session, kept["relationships"])
-    await joining.join(session, original, second, take=list(kept["before"]), grounds=grounds)
+    await joining.join(session, original, second, take=kept["given"], grounds=grounds)

@@ -127,7 +127,9 @@ async def kept_of(session: AsyncSession, personal_id: str) -> dict[str, Any] | N
     kept = await repository.kept_of(session, personal_id)
     if kept is None:
         return None
-    return {**kept["duplicate"], "cards": kept["cards"], "merged_at": kept["merged_at"]}
+    row = kept["duplicate"]
+    opened = persons.keys_of(session).opened(row, UUID(row["person_id"]))
+    return {**opened, "cards": kept["cards"], "merged_at": kept["merged_at"]}
 
 
 async def _subjects(
@@ -163,6 +165,8 @@ async def _subjects(
 async def _check_merge(session: AsyncSession, one: Person, other: Person) -> None:
     if await relationships.are_related(session, one.personal_id, other.personal_id):
         raise MergerContradicted("One of them is recorded as a relative of the other.")
+    if other.household_number is not None:
+        raise MergerContradicted("The duplicate is a member of a household: let it leave first.")
     if one.life_status != other.life_status:
         raise MergerContradicted("One record says alive and the other does not: correct that first.")
 

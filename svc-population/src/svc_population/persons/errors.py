@@ -45,3 +45,12 @@ class RecordsChangedSince(DomainError):
     code = "records-changed-since"
     title = "The records were changed since, so this cannot be undone"
     title_vi = "Hồ sơ đã thay đổi sau đó nên không thể hoàn tác"
+
+
+class SensitiveKeyMissing(DomainError):
+    """A sealed value cannot be opened, or none be sealed, until the operator has put the key in place."""
+
+    kind = Kind.UNAVAILABLE
+    code = "sensitive-key-missing"
+    title = "Sensitive data cannot be read or written for the moment"
+    title_vi = "Tạm thời không thể đọc hoặc ghi dữ liệu nhạy cảm"

@@ -8,6 +8,8 @@ from typing import Any
 import orjson
 from ndx_contracts.field_groups import POPULATION_GROUPS, FieldGroup
 
+from svc_population.persons.sealing import NO_KEYS, Keyring
+
 Values = Mapping[str, Any]
 
 
@@ -140,8 +142,17 @@ def _builders(groups: frozenset[FieldGroup]) -> tuple[tuple[str, Builder], ...]:
     return tuple((g.value, _builder(g)) for g in FieldGroup if g in groups and g in POPULATION_GROUPS)
 
 
-def answer(row: Values, groups: frozenset[FieldGroup]) -> bytes:
-    """Return the JSON of exactly these groups; a group without a value is null."""
+_SEALED = frozenset({FieldGroup.RELIGION, FieldGroup.BLOOD_GROUP})
+
+
+def answer(row: Values, groups: frozenset[FieldGroup], keys: Keyring = NO_KEYS) -> bytes:
+    """Return the JSON of exactly these groups; a group without a value is null.
+
+    Raises:
+        SensitiveKeyMissing: a sealed group was asked for, and its key is not there.
+    """
+    if not groups.isdisjoint(_SEALED):
+        row = keys.opened(row, row["person_id"])
     return orjson.dumps({name: build(row) for name, build in _builders(groups)})
 
 

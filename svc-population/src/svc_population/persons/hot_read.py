@@ -25,9 +25,11 @@ from svc_population.persons.field_groups import answer
 from svc_population.persons.lookup import LookupDesk
 from svc_population.persons.lookup_sql import Lookup
 from svc_population.persons.openapi import get_person_operation
+from svc_population.persons.sealing import Keyring
 
 NAME = "population.get_person"
 DESK = "persons.lookup_desk"
+KEYRING = "persons.keyring"
 GROUPS = [g for g in FieldGroup if g in POPULATION_GROUPS]
 _BY_NAME: dict[str, FieldGroup] = {g.value: g for g in GROUPS}
 _AT_ONCE = 250
@@ -98,7 +100,7 @@ async def get_person(request: Request) -> Response:
     if not row["shown"]:
         raise PersonNotFound
     return Response(
-        answer(row, wanted.groups),
+        answer(row, wanted.groups, runtime.extras[KEYRING]),
         media_type="application/json",
         headers={"Cache-Control": "no-store", "ETag": f'"{row["version"]}"'},
     )
@@ -139,13 +141,17 @@ async def get_persons(runtime: Runtime, caller: Caller, grant: Grant, asked: Per
     grant.require_field_groups(wanted.groups)
     desk: LookupDesk = runtime.extras[DESK]
     numbers = list(dict.fromkeys(asked.personal_ids))
+    keys: Keyring = runtime.extras[KEYRING]
     found: list[bytes] = []
     for start in range(0, len(numbers), _AT_ONCE):
         some = numbers[start : start + _AT_ONCE]
         rows = await asyncio.gather(*(desk.ask(_lookup(caller, grant, wanted, number)) for number in some))
         found += [
             b'{"personal_id":"%b","person":%b}'
-            % (number.encode(), answer(row, wanted.groups) if row["shown"] else b"null")
+            % (
+                number.encode(),
+                answer(row, wanted.groups, keys) if row["shown"] else b"null",
+            )
             for number, row in zip(some, rows, strict=True)
         ]
     return b'{"items":[%b]}' % b",".join(found)

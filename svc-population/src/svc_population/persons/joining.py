@@ -41,13 +41,14 @@ async def join(
     had = {(card["kind"], card["issued_on"]) for card in mine}
     cards = [*mine, *(card for card in theirs if (card["kind"], card["issued_on"]) not in had)]
     cards.sort(key=lambda card: (card["issued_on"], card["kind"]))
-    values = {name: getattr(duplicate, name) for name in take} | {CARDS: cards}
+    values = await service.columns(session, duplicate, take) | {CARDS: cards}
     before = await service.columns(session, survivor, values)
+    keys = service.keys_of(session)
     kept = {
         "duplicate": await repository.keep(session, duplicate.personal_id),
         "cards": storable(theirs),
-        "before": {name: storable(value) for name, value in before.items()},
-        "after": {name: storable(value) for name, value in values.items()},
+        "before": keys.sealed({n: storable(v) for n, v in before.items()}, survivor.person_id),
+        "after": keys.sealed({n: storable(v) for n, v in values.items()}, survivor.person_id),
         "merged_at": datetime.now(UTC).isoformat(),
     }
     changed = await service.change(
@@ -90,11 +91,14 @@ async def part(session: AsyncSession, survivor: Person, kept: dict[str, Any], *,
     Raises:
         RecordsChangedSince: what the survivor took was changed since, or the number is in use.
     """
-    present = await service.columns(session, survivor, kept["after"])
-    differ = [name for name, value in present.items() if storable(value) != kept["after"][name]]
+    keys = service.keys_of(session)
+    after = keys.opened(kept["after"], survivor.person_id)
+    present = await service.columns(session, survivor, after)
+    differ = [name for name, value in present.items() if storable(value) != after[name]]
     if differ:
         raise RecordsChangedSince(f"Changed since: {', '.join(changed_groups(differ))}.")
-    before = {**kept["before"], CARDS: cards_of(kept["before"][CARDS])}
+    before = keys.opened(kept["before"], survivor.person_id)
+    before[CARDS] = cards_of(before[CARDS])
     changed = await service.change(
         session, survivor, replace(grounds.news, values=before), actor=grounds.actor
     )
@@ -151,12 +155,15 @@ async def _announce(session: AsyncSession, person: Person, changed: Sequence[str
         await service.announce_change(session, person, changed, version=person.version + 1)
 
 
-async def _today(session: AsyncSession, kept: list[dict[str, Any]]) -> list[dict[str, Any]]:
+async def _today(session: AsyncSession, kept: relationships.Kept) -> relationships.Kept:
     """Let kept rows name everybody by the number that they have now."""
     names = ("personal_id", "related_personal_id")
-    numbers = {row[name] for row in kept for name in names if row[name] is not None}
+    numbers = {row[name] for rows in kept.values() for row in rows for name in names if row[name] is not None}
     now = {number: await repository.current_number(session, number) for number in numbers}
-    return [{**row, **{name: now.get(row[name]) for name in names}} for row in kept]
+    return {
+        table: [{**row, **{name: now.get(row[name]) for name in names}} for row in rows]
+        for table, rows in kept.items()
+    }
 
 
 async def _audit(

@@ -7,14 +7,26 @@ time), when they were recorded, and the source: agency, document, case and offic
 stands in the person's own row, and moves into the history of version 2.
 
 Columns marked `sensitive` hold sensitive data (Decree 356/2025: religion, health); they are in no log, event
-or index.
+or index, and sealed where a key is set (`sealing.py`), also in the history.
 """
 
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DDL, CheckConstraint, Column, Date, Index, Integer, Table, Text, event, text
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    Index,
+    Integer,
+    Table,
+    Text,
+    event,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.orm import Mapped, mapped_column
@@ -162,6 +174,17 @@ person_cards = Table(
     Column("valid_to", Date),
 )
 """Field group 14: each CCCD, căn cước or 12-digit CMND card; written by events of the identity service."""
+
+resealings = Table(
+    "resealings",
+    Base.metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("part", Text, primary_key=True),
+    Column("position", Text),
+    Column("resealed", BigInteger, nullable=False, server_default=text("0")),
+    Column("finished_at", TIMESTAMP(timezone=True)),
+)
+"""How far the sensitive values of a table were sealed anew with a key."""
 
 verification_guards = Table(
     "verification_guards",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from ndx_chassis.app import Runtime
 from ndx_chassis.audit import Actor, record_audit
 from ndx_chassis.caller import Caller
 from ndx_chassis.disclosure import disclose
+from ndx_chassis.ids import new_id
 from ndx_chassis.outbox import publish
 from ndx_chassis.telemetry import log
 from ndx_contracts.disclosure import Outcome
@@ -20,12 +21,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from svc_population.persons import events, repository
 from svc_population.persons.errors import PersonLocked, PersonNotFound
 from svc_population.persons.field_groups import CARDS, changed_groups, storable
-from svc_population.persons.models import Person, PersonHistory
+from svc_population.persons.models import Person
+from svc_population.persons.sealing import NO_KEYS, SENSITIVE, Keyring
 from svc_population.persons.vocabulary import ChangeKind, LifeStatus
 from svc_population.relationships import service as relationships
 
 PROVINCES_OF_TODAY_FROM = date(2025, 7, 1)
 ENTITY = "person"
+KEYRING = "persons.keyring"
+"""Where a session finds the keys of the sealed columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +91,57 @@ async def open_record(session: AsyncSession, values: dict[str, Any]) -> UUID | N
     """Open a person's record under a new number; None when the number was given before."""
     if await repository.is_former(session, values["personal_id"]):
         return None
+    if any(values.get(column) is not None for column in SENSITIVE):
+        person_id = new_id()
+        values = {**keys_of(session).sealed(values, person_id), "person_id": person_id}
     return await repository.insert_person(session, values)
+
+
+def keys_of(session: AsyncSession) -> Keyring:
+    """Return the keys of the sealed columns that the session's factory was given."""
+    keys: Keyring = session.info.get(KEYRING, NO_KEYS)
+    return keys
 
 
 async def columns(session: AsyncSession, person: Person, names: Iterable[str]) -> dict[str, Any]:
     """Return what some columns hold now, the cards among them."""
-    present = {name: getattr(person, name) for name in names if name != CARDS}
+    held = {name: getattr(person, name) for name in names if name != CARDS}
+    present = keys_of(session).opened(held, person.person_id)
     if CARDS in names:
         present[CARDS] = await repository.cards(session, person.personal_id)
     return present
 
 
-async def history_of(session: AsyncSession, person_id: UUID) -> Sequence[PersonHistory]:
-    """Return the changes of a record, oldest first; each holds what was before it."""
-    return await repository.history(session, person_id)
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A change of a record: what was before it, since when the new values are true, and on whose word."""
+
+    version: int
+    changed: list[str]
+    before: dict[str, Any]
+    valid_from: date
+    recorded_at: datetime
+    kind: str | None
+    source_agency: str | None
+    document: dict[str, Any] | None
+
+
+async def history_of(session: AsyncSession, person_id: UUID) -> list[Recorded]:
+    """Return the changes of a record, oldest first."""
+    keys = keys_of(session)
+    return [
+        Recorded(
+            version=row.version,
+            changed=row.changed,
+            before=keys.opened(row.before, person_id),
+            valid_from=row.valid_from,
+            recorded_at=row.recorded_at,
+            kind=row.kind,
+            source_agency=row.source_agency,
+            document=row.document,
+        )
+        for row in await repository.history(session, person_id)
+    ]
 
 
 async def record_of(session: AsyncSession, person: Person) -> dict[str, Any]:
@@ -153,7 +194,9 @@ async def change(
         return []
     named = {*changed_groups(values), *(group.value for group in also)}
     changed: list[str] = [group.value for group in FieldGroup if group.value in named]
-    before = {column: storable(present[column]) for column in values}
+    keys = keys_of(session)
+    before = keys.sealed({c: storable(present[c]) for c in values}, person.person_id)
+    values = keys.sealed(values, person.person_id)
     version = person.version + 1
     former = {"source": person.source, "recorded_at": storable(person.recorded_at)}
     await _write_version(

@@ -54,10 +54,14 @@ async def renumber(session: AsyncSession, old: str, new: str) -> None:
             )
 
 
-_TOUCHING = text(
-    "SELECT to_jsonb(r) FROM relationships r"
-    " WHERE r.personal_id = ANY (:numbers) OR r.related_personal_id = ANY (:numbers) ORDER BY r.id"
-)
+_TABLES = ("relationships", "relationship_history")
+_TOUCHING = {
+    table: text(
+        f"SELECT to_jsonb(r) FROM {table} r"  # noqa: S608 - fixed names
+        " WHERE r.personal_id = :number OR r.related_personal_id = :number ORDER BY r.id"
+    )
+    for table in _TABLES
+}
 _BETWEEN = text(
     "SELECT 1 FROM relationships r WHERE (r.personal_id = :one AND r.related_personal_id = :other)"
     " OR (r.personal_id = :other AND r.related_personal_id = :one) LIMIT 1"
@@ -67,16 +71,25 @@ _DROP_DOUBLES = text(
     "DELETE FROM relationships r USING relationships s WHERE r.personal_id = :old AND s.personal_id = :new"
     " AND r.relation = s.relation AND r.ordinal = s.ordinal"
 )
-_REMOVE = text("DELETE FROM relationships WHERE id = ANY (CAST(:ids AS uuid[]))")
-_PUT_BACK = text(
-    "INSERT INTO relationships SELECT * FROM"
-    " jsonb_populate_recordset(NULL::relationships, CAST(:kept AS jsonb)) ON CONFLICT DO NOTHING"
-)
+_REMOVE = {
+    table: text(f"DELETE FROM {table} WHERE id = ANY (CAST(:ids AS uuid[]))")  # noqa: S608 - fixed names
+    for table in _TABLES
+}
+_PUT_BACK = {
+    table: text(
+        f"INSERT INTO {table} SELECT * FROM"  # noqa: S608 - fixed names
+        f" jsonb_populate_recordset(NULL::{table}, CAST(:kept AS jsonb)) ON CONFLICT DO NOTHING"
+    )
+    for table in _TABLES
+}
 
 
-async def touching(session: AsyncSession, numbers: list[str]) -> list[dict[str, Any]]:
-    """Return whole rows that name one of these people."""
-    return list((await session.scalars(_TOUCHING, {"numbers": numbers})).all())
+async def touching(session: AsyncSession, number: str) -> dict[str, list[dict[str, Any]]]:
+    """Return whole rows that name a person, of today and ended, by table."""
+    return {
+        table: list((await session.scalars(statement, {"number": number})).all())
+        for table, statement in _TOUCHING.items()
+    }
 
 
 async def are_related(session: AsyncSession, one: str, other: str) -> bool:
@@ -87,10 +100,10 @@ async def drop_doubles(session: AsyncSession, old: str, new: str) -> None:
     await session.execute(_DROP_DOUBLES, {"old": old, "new": new})
 
 
-async def put_back(session: AsyncSession, kept: list[dict[str, Any]]) -> None:
-    """Give rows the values that they had."""
-    await session.execute(_REMOVE, {"ids": [row["id"] for row in kept]})
-    await session.execute(_PUT_BACK, {"kept": orjson.dumps(kept).decode()})
+async def put_back(session: AsyncSession, table: str, kept: list[dict[str, Any]]) -> None:
+    """Give rows of a table the values that they had."""
+    await session.execute(_REMOVE[table], {"ids": [row["id"] for row in kept]})
+    await session.execute(_PUT_BACK[table], {"kept": orjson.dumps(kept).decode()})
 
 
 async def move_own(session: AsyncSession, old: str, new: str, relations: list[str]) -> None:

@@ -86,6 +86,10 @@ async def renumber(session: AsyncSession, *, old: str, new: str) -> None:
     await repository.renumber(session, old, new)
 
 
+Kept = dict[str, list[dict[str, Any]]]
+"""Whole rows by table, as they were."""
+
+
 async def are_related(session: AsyncSession, one: str, other: str) -> bool:
     """Tell whether one of two people is recorded as a relative or an ancestor of the other."""
     return (
@@ -95,29 +99,30 @@ async def are_related(session: AsyncSession, one: str, other: str) -> bool:
     )
 
 
-async def take_over(session: AsyncSession, *, old: str, new: str) -> list[dict[str, Any]]:
+async def take_over(session: AsyncSession, *, old: str, new: str) -> Kept:
     """Give a merged person's relatives to the survivor; return the rows that named the former."""
-    kept = await repository.touching(session, [old])
+    kept = await repository.touching(session, old)
     await repository.drop_doubles(session, old, new)
     await repository.renumber(session, old, new)
     return kept
 
 
-async def put_back(session: AsyncSession, kept: list[dict[str, Any]]) -> None:
+async def put_back(session: AsyncSession, kept: Kept) -> None:
     """Undo a take-over: rows are as they were; later ones stay where they are."""
-    if kept:
-        await repository.put_back(session, kept)
+    for table, rows in kept.items():
+        if rows:
+            await repository.put_back(session, table, rows)
 
 
 async def hand_over(
     session: AsyncSession, *, old: str, new: str, relations: Sequence[Relation], holders: Sequence[str]
-) -> list[dict[str, Any]]:
+) -> Kept:
     """Give some relatives of a person, and people who name them, to another; return the rows as they were.
 
     Raises:
         NotRelated: one of the people does not name the person.
     """
-    kept = await repository.touching(session, [old])
+    kept = await repository.touching(session, old)
     await repository.move_own(session, old, new, [r.value for r in relations])
     if await repository.move_links(session, old, new, list(holders)) < len(set(holders)):
         raise NotRelated
