@@ -46,9 +46,11 @@ async def two_records(add_person, session):
             " (:child, 'MOTHER', :b, 't'), (:b, 'MOTHER', :grandma, 't'),"
             " (:b, 'SPOUSE', :grandma, 't'), (:a, 'SPOUSE', :grandma, 't')"
         ),
-        "INSERT INTO relationship_history (id, personal_id, relation, related_personal_id, source,"
-        " recorded_at, end_cause, end_source)"
-        " VALUES (uuidv7(), :child, 'GUARDIAN', :b, 't', '2026-01-01', 'ENDED', 't')",
+        (
+            "INSERT INTO relationship_history (id, personal_id, relation, related_personal_id, source,"
+            " recorded_at, end_cause, end_source)"
+            " VALUES (uuidv7(), :child, 'GUARDIAN', :b, 't', '2026-01-01', 'ENDED', 't')"
+        ),
         "INSERT INTO person_cards VALUES (:b, '2021-05-01', 'CCCD', 'Cục', NULL)",
         (
             "INSERT INTO former_personal_ids"
