@@ -32,6 +32,7 @@ from svc_population.persons import hot_read
 from svc_population.persons.lookup import LookupDesk
 from svc_population.persons.sealing import Keyring
 from svc_population.persons.service import KEYRING
+from svc_population.reconciliation import endpoints as reconciliation_endpoints
 from svc_population.residences import consumers as residence_consumers
 from svc_population.residences import endpoints as residence_endpoints
 from svc_population.residences import jobs as residence_jobs
@@ -92,6 +93,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 merger_endpoints.router,
                 household_endpoints.router,
                 family_endpoints.router,
+                reconciliation_endpoints.router,
                 personal_id_endpoints.router,
                 admin_unit_endpoints.router,
                 disclosure_endpoints.router,

@@ -23,6 +23,7 @@ from ndx_contracts.events import (
     PersonRegistered,
     PersonsMerged,
     PersonsSeparated,
+    ReconciliationCaseChanged,
     ResidenceChanged,
     TaxpayerRegistered,
 )
@@ -161,6 +162,21 @@ FED: tuple[FedEvent, ...] = (
         },
         place=("province_code", "commune_code"),
         title=("Một hồ sơ được tách thành hai người", "One record was separated into two persons"),
+    ),
+    FedEvent(
+        ReconciliationCaseChanged,
+        people=("personal_id",),
+        members={
+            "personal_id": G.PERSONAL_ID,
+            "case_id": G.PERSONAL_ID,
+            "kind": G.PERSONAL_ID,
+            "state": G.PERSONAL_ID,
+            "province_code": G.PERMANENT_RESIDENCE,
+            "commune_code": G.PERMANENT_RESIDENCE,
+        },
+        names="disputed",
+        place=("province_code", "commune_code"),
+        title=("Trường hợp đối soát dữ liệu thay đổi", "A reconciliation case changed"),
     ),
     FedEvent(
         HouseholdChanged,

@@ -45,6 +45,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("civil-registry.death.v1"),
     Topic("population.person.v1"),
     Topic("population.personal-id.v1"),
+    Topic("population.reconciliation.v1"),
     Topic("identity.account.v1"),
     Topic("identity.consent.v1", retention_ms=None, compacted=True),
     Topic("insurance.entitlement.v1"),

@@ -29,6 +29,7 @@ from ndx_contracts.events.population import (
     PersonRegistered,
     PersonsMerged,
     PersonsSeparated,
+    ReconciliationCaseChanged,
     ResidenceChanged,
 )
 from ndx_contracts.events.tax import DependantRegistered, TaxpayerRegistered
@@ -45,6 +46,7 @@ EVENTS: tuple[type[EventData], ...] = (
     PersonalIdPrefixFilling,
     ResidenceChanged,
     HouseholdChanged,
+    ReconciliationCaseChanged,
     AccountActivated,
     AccountLocked,
     AccountUnlocked,
@@ -94,6 +96,7 @@ __all__ = [
     "PersonsMerged",
     "PersonsSeparated",
     "QuotaReached",
+    "ReconciliationCaseChanged",
     "ResidenceChanged",
     "RevocationListEnding",
     "SigningKeyChanged",

@@ -4,7 +4,7 @@ from datetime import date
 from typing import ClassVar
 from uuid import UUID
 
-from ndx_contracts.agreements import CommuneCode, ProvinceCode
+from ndx_contracts.agreements import AgencyCode, CommuneCode, ProvinceCode
 from ndx_contracts.events.envelope import EventData
 from ndx_contracts.personal_ids import PersonalId
 
@@ -128,3 +128,28 @@ class PersonalIdCancelled(EventData):
     @property
     def key(self) -> str:
         return str(self.person_id)
+
+
+class ReconciliationCaseChanged(EventData):
+    """A difference between an agency's register and this one became a case, or the case got on."""
+
+    TYPE: ClassVar[str] = "population.reconciliation-case-changed.v1"
+    TOPIC: ClassVar[str] = "population.reconciliation.v1"
+    ENTITY: ClassVar[str] = "reconciliation-case"
+
+    case_id: UUID
+    personal_id: PersonalId
+    """As the agency stated it; nobody need have it."""
+    version: int
+    kind: str
+    state: str
+    agency: AgencyCode
+    """Who opened it."""
+    disputed: tuple[str, ...]
+    """Names of the field groups in dispute, never values."""
+    province_code: ProvinceCode | None = None
+    commune_code: CommuneCode | None = None
+
+    @property
+    def key(self) -> str:
+        return str(self.case_id)

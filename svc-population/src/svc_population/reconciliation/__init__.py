@@ -1,0 +1,1 @@
+"""Reconciliation: what an agency's register and this one say differently, settled at the commune."""

@@ -1,0 +1,372 @@
+"""Use cases of reconciliation: open many, see one's own, see those of a commune, decide, reopen."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID
+
+from ndx_chassis.agreements import Grant
+from ndx_chassis.audit import record_audit
+from ndx_chassis.caller import Caller
+from ndx_chassis.disclosure import disclose
+from ndx_chassis.errors import FieldError, InvalidInput
+from ndx_chassis.ids import new_id
+from ndx_chassis.outbox import publish
+from ndx_chassis.telemetry import log
+from ndx_contracts.disclosure import Outcome
+from ndx_contracts.field_groups import FieldGroup
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from svc_population.admin_units.service import today
+from svc_population.persons.service import PROVINCES_OF_TODAY_FROM
+from svc_population.reconciliation import events, repository, rules
+from svc_population.reconciliation.errors import CaseNotFound, CaseStepRefused
+from svc_population.reconciliation.models import ReconciliationCase
+from svc_population.reconciliation.schemas import (
+    CaseIn,
+    CaseOut,
+    CasesIn,
+    CasesOut,
+    DisputeOut,
+    OpenedCasesOut,
+    OpenedOut,
+    OutcomeIn,
+    OwnCaseOut,
+    OwnCasesOut,
+    ReopenIn,
+    StepOut,
+)
+from svc_population.reconciliation.vocabulary import (
+    GROUP_OF,
+    NEXT,
+    REOPENED_FROM,
+    WAITING,
+    CaseKind,
+    CaseState,
+    DisputedField,
+)
+
+GROUPS = tuple(sorted({*GROUP_OF.values(), FieldGroup.PERSONAL_ID}))
+ENTITY = "reconciliation-case"
+
+
+async def open_cases(session: AsyncSession, *, caller: Caller, grant: Grant, body: CasesIn) -> OpenedCasesOut:
+    """Open cases for differences that an agency found, once per reference; what agrees is AUTO_MATCHED.
+
+    A person outside the agreement's scope is as unknown as one whom nobody has: the case is ID_NOT_FOUND and
+    goes where the agency knows them to live.
+
+    Raises:
+        FieldGroupNotCovered: the agreement does not hold the group of a disputed field.
+    """
+    grant.require_field_groups({GROUP_OF[d.field] for item in body.items for d in item.disputed})
+    persons = await repository.persons(session, sorted({i.personal_id for i in body.items}))
+    rows = [_row(caller, grant, item, persons.get(item.personal_id)) for item in body.items]
+    keys = [(r["reference"], r["personal_id"], r["kind"]) for r in rows]
+    # One call of an agency after the other: two guesses at once would both be compared.
+    await repository.one_at_a_time(session, caller.agency)
+    fresh = _fresh(rows, await repository.known(session, caller.agency, keys))
+    new = await repository.add(session, fresh)
+    found = await repository.known(session, caller.agency, keys)
+    by_reference = {c.reference: c for c in found}
+    waiting = {(c.personal_id, c.kind): c for c in found if c.state in WAITING}
+    items = []
+    learnt: dict[tuple[Outcome, frozenset[FieldGroup]], set[str]] = defaultdict(set)
+    for reference, number, kind in keys:
+        case = by_reference.get(reference) or waiting[number, kind]
+        items.append(_opened(case, reference, is_new=case.id in new and case.reference == reference))
+        learnt[_learnt(case)].add(case.personal_id)
+    for case in found:
+        if case.id in new:
+            await publish(session, events.case_changed(case))
+    await record_audit(
+        session,
+        caller,
+        action="reconciliation_cases_opened",
+        entity_type=ENTITY,
+        entity_id=new_id(),
+        details={"asked": len(rows), "new": len(new)},
+    )
+    for (outcome, groups), subjects in learnt.items():
+        await disclose(
+            session,
+            caller,
+            grant=grant,
+            subjects=sorted(subjects),
+            field_groups=groups,
+            outcome=outcome,
+        )
+    log.info("reconciliation_cases_opened", cases=len(new))
+    return OpenedCasesOut(items=tuple(items))
+
+
+def _fresh(rows: Sequence[dict[str, Any]], known: Sequence[ReconciliationCase]) -> list[dict[str, Any]]:
+    """Return the rows that become cases: neither of a known reference, nor beside a waiting case."""
+    references = {c.reference for c in known}
+    waiting = {(c.personal_id, c.kind) for c in known if c.state in WAITING}
+    fresh = []
+    for row in rows:
+        about = (row["personal_id"], row["kind"])
+        if row["reference"] not in references and about not in waiting:
+            fresh.append(row)
+            references.add(row["reference"])
+            if row["state"] in WAITING:
+                waiting.add(about)
+    return fresh
+
+
+def _row(caller: Caller, grant: Grant, item: CaseIn, person: RowMapping | None) -> dict[str, Any]:
+    place = (item.province_code, item.commune_code)
+    if person is not None and not grant.covers(*_place(person)):
+        person = None
+    if person is not None:
+        place = _place(person)
+    kind = item.kind if person is not None else CaseKind.ID_NOT_FOUND
+    fields = tuple(d.field for d in item.disputed)
+    ours: dict[DisputedField, str | None] = (
+        dict.fromkeys(fields) if person is None else rules.ours_of(person, fields)
+    )
+    disputed = [
+        {
+            "field": d.field.value,
+            "theirs": d.value,
+            "ours": ours[d.field],
+            "agrees": rules.agrees(d.field, d.value, ours[d.field]),
+        }
+        for d in item.disputed
+    ]
+    same = person is not None and disputed and all(d["agrees"] for d in disputed)
+    state = CaseState.AUTO_MATCHED if same else CaseState.CLERICAL_REVIEW
+    step = _step(caller, state, None, item.evidence)
+    return {
+        "id": new_id(),
+        "agency": caller.agency,
+        "reference": item.reference,
+        "kind": kind.value,
+        "state": state.value,
+        "personal_id": item.personal_id if person is None else person["personal_id"],
+        "person_id": None if person is None else person["person_id"],
+        "province_code": place[0],
+        "commune_code": place[1],
+        "disputed": disputed,
+        "steps": [step],
+        "deadline": rules.deadline(kind, today()),
+    }
+
+
+def _place(person: RowMapping) -> tuple[str | None, str | None]:
+    """Return where a person's cases are settled: as `persons.place_of` does for a whole record."""
+    lately = person["birth_date"] >= PROVINCES_OF_TODAY_FROM
+    return (
+        person["permanent_province_code"] or (person["birth_registration_province_code"] if lately else None),
+        person["permanent_commune_code"] or (person["birth_registration_commune_code"] if lately else None),
+    )
+
+
+def _step(caller: Caller, state: CaseState, note: str | None, evidence: Sequence[str]) -> dict[str, Any]:
+    return {
+        "state": state.value,
+        "at": datetime.now(UTC).isoformat(),
+        "agency": caller.agency,
+        "officer": caller.officer,
+        "note": note,
+        "evidence": list(evidence),
+    }
+
+
+def _opened(case: ReconciliationCase, reference: str, *, is_new: bool) -> OpenedOut:
+    return OpenedOut(
+        reference=reference,
+        case_id=case.id,
+        kind=CaseKind(case.kind),
+        state=CaseState(case.state),
+        deadline=case.deadline,
+        is_new=is_new,
+    )
+
+
+def _learnt(case: ReconciliationCase) -> tuple[Outcome, frozenset[FieldGroup]]:
+    groups = frozenset(GROUP_OF[DisputedField(d["field"])] for d in case.disputed)
+    if case.person_id is None:
+        return Outcome.NOT_FOUND, groups or frozenset({FieldGroup.PERSONAL_ID})
+    matched = case.state == CaseState.AUTO_MATCHED
+    return (
+        Outcome.MATCHED if matched else Outcome.NOT_MATCHED,
+        groups or frozenset({FieldGroup.PERSONAL_ID}),
+    )
+
+
+async def list_own_cases(
+    session: AsyncSession, *, caller: Caller, grant: Grant, cursor: UUID | None, limit: int
+) -> OwnCasesOut:
+    """Return the cases that the calling agency opened: what came out, never this register's values."""
+    found = await repository.own(session, caller.agency, after=cursor, limit=limit + 1)
+    shown = found[:limit]
+    await _record(session, caller, grant, shown, Outcome.NOT_MATCHED)
+    return OwnCasesOut(
+        items=tuple(OwnCaseOut(**_own(c)) for c in shown),
+        next_cursor=shown[-1].id if len(found) > limit else None,
+    )
+
+
+async def _record(
+    session: AsyncSession,
+    caller: Caller,
+    grant: Grant,
+    cases: Sequence[ReconciliationCase],
+    outcome: Outcome,
+) -> None:
+    """Record what was learnt: about each person, the groups that are in dispute about them."""
+    told: dict[frozenset[FieldGroup], set[str]] = defaultdict(set)
+    for case in cases:
+        told[_learnt(case)[1]].add(case.personal_id)
+    for groups, subjects in told.items():
+        await disclose(
+            session, caller, grant=grant, subjects=sorted(subjects), field_groups=groups, outcome=outcome
+        )
+
+
+def _own(case: ReconciliationCase) -> dict[str, Any]:
+    return {
+        "case_id": case.id,
+        "reference": case.reference,
+        "personal_id": case.personal_id,
+        "kind": CaseKind(case.kind),
+        "state": CaseState(case.state),
+        "deadline": case.deadline,
+        "overdue": case.state in WAITING and case.deadline < today(),
+        "differing": tuple(DisputedField(d["field"]) for d in case.disputed if not d["agrees"]),
+    }
+
+
+def _whole(case: ReconciliationCase) -> CaseOut:
+    return CaseOut(
+        **_own(case),
+        agency=case.agency,
+        province_code=case.province_code,
+        commune_code=case.commune_code,
+        disputed=tuple(DisputeOut(**d) for d in case.disputed),
+        steps=tuple(
+            StepOut(
+                state=CaseState(s["state"]),
+                on=datetime.fromisoformat(s["at"]).date(),
+                agency=s["agency"],
+                officer=s["officer"],
+                note=s["note"],
+                evidence=tuple(s["evidence"]),
+            )
+            for s in case.steps
+        ),
+    )
+
+
+async def list_cases(
+    session: AsyncSession, *, caller: Caller, grant: Grant, cursor: str | None, limit: int
+) -> CasesOut:
+    """Return the waiting cases of the agreement's area with both sides' values of the disputed fields.
+
+    Raises:
+        FieldGroupNotCovered: the agreement does not hold the group of a field in dispute.
+    """
+    scope = grant.agreement.admin_scope
+    found = await repository.waiting(
+        session,
+        provinces=scope.provinces,
+        communes=scope.communes,
+        after=None if cursor is None else _position(cursor),
+        limit=limit + 1,
+    )
+    shown = found[:limit]
+    grant.require_field_groups({GROUP_OF[DisputedField(d["field"])] for c in shown for d in c.disputed})
+    await _record(session, caller, grant, shown, Outcome.DISCLOSED)
+    last = f"{shown[-1].deadline}_{shown[-1].id}" if len(found) > limit else None
+    return CasesOut(items=tuple(_whole(c) for c in shown), next_cursor=last)
+
+
+def _position(cursor: str) -> tuple[date, UUID]:
+    day, _, identifier = cursor.partition("_")
+    try:
+        return date.fromisoformat(day), UUID(identifier)
+    except ValueError:
+        wrong = FieldError(field="query.cursor", code="invalid", detail="not given by this list")
+        raise InvalidInput(errors=[wrong]) from None
+
+
+async def decide_case(
+    session: AsyncSession, *, caller: Caller, grant: Grant, case_id: UUID, body: OutcomeIn
+) -> CaseOut:
+    """Record what the commune found out.
+
+    Raises:
+        CaseNotFound: there is none, or it is settled elsewhere.
+        CaseStepRefused: the state does not lead to this outcome.
+    """
+    case = await _mine(session, grant, case_id)
+    target = CaseState(body.state)
+    if target not in NEXT.get(CaseState(case.state), frozenset()):
+        raise CaseStepRefused(f"{case.state} does not lead to {target}.")
+    return await _move(session, caller, grant, case, target, note=body.note, evidence=body.evidence)
+
+
+async def reopen_case(
+    session: AsyncSession, *, caller: Caller, grant: Grant, case_id: UUID, body: ReopenIn
+) -> OwnCaseOut:
+    """Let the agency that opened a case bring new evidence: it is reviewed again, with a new deadline.
+
+    Raises:
+        CaseNotFound: the agency opened no such case.
+        CaseStepRefused: it is under review.
+    """
+    case = await repository.case(session, case_id)
+    if case is None or case.agency != caller.agency:
+        raise CaseNotFound
+    if CaseState(case.state) not in REOPENED_FROM:
+        raise CaseStepRefused(f"{case.state} is under review.")
+    keys = [("", case.personal_id, case.kind)]
+    if any(
+        c.id != case.id and c.state in WAITING for c in await repository.known(session, case.agency, keys)
+    ):
+        raise CaseStepRefused("Another case of this kind about the person is under review.")
+    case.deadline = rules.deadline(CaseKind(case.kind), today())
+    await _move(
+        session, caller, grant, case, CaseState.CLERICAL_REVIEW, note=body.note, evidence=body.evidence
+    )
+    return OwnCaseOut(**_own(case))
+
+
+async def _mine(session: AsyncSession, grant: Grant, case_id: UUID) -> ReconciliationCase:
+    case = await repository.case(session, case_id)
+    if case is None or not grant.covers(case.province_code, case.commune_code):
+        raise CaseNotFound
+    grant.require_field_groups({GROUP_OF[DisputedField(d["field"])] for d in case.disputed})
+    return case
+
+
+async def _move(
+    session: AsyncSession,
+    caller: Caller,
+    grant: Grant,
+    case: ReconciliationCase,
+    state: CaseState,
+    *,
+    note: str,
+    evidence: Sequence[str],
+) -> CaseOut:
+    case.state = state.value
+    case.version += 1
+    case.steps = [*case.steps, _step(caller, state, note, evidence)]
+    await session.flush()
+    await record_audit(
+        session,
+        caller,
+        action="reconciliation_case_moved",
+        entity_type=ENTITY,
+        entity_id=case.id,
+        details={"state": state.value},
+    )
+    await publish(session, events.case_changed(case))
+    await _record(session, caller, grant, [case], Outcome.DISCLOSED)
+    log.info("reconciliation_case_moved", reconciliation_id=str(case.id), state=state.value)
+    return _whole(case)

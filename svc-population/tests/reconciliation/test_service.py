@@ -1,0 +1,219 @@
+"""A difference between two registers becomes one case, settled where the person lives, without fishing."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from ndx_contracts.agreements import AdminScope
+from sqlalchemy import text
+from svc_population.admin_units.service import today
+from svc_population.reconciliation.service import GROUPS
+
+MOTHER, FATHER = "079190000011", "079088000022"
+URL = "/population/v1/reconciliation-cases"
+
+
+@pytest.fixture
+def insurance(agree: Callable[..., Any], as_agency: Callable[..., dict[str, str]]) -> dict[str, str]:
+    operations = ("open_reconciliation_cases", "list_own_reconciliation_cases", "reopen_reconciliation_case")
+    agree("G03", {f"population.{n}": list(GROUPS) for n in operations}, purposes=["DATA_RECONCILIATION"])
+    return as_agency("G03", system="insurance-link", purpose="DATA_RECONCILIATION")
+
+
+@pytest.fixture
+def commune(agree: Callable[..., Any], as_agency: Callable[..., dict[str, str]]) -> dict[str, str]:
+    operations = ("list_reconciliation_cases", "decide_reconciliation_case")
+    agree(
+        "X26740",
+        {f"population.{n}": list(GROUPS) for n in operations},
+        purposes=["DATA_RECONCILIATION"],
+        admin_scope=AdminScope(communes=("26740",)),
+    )
+    return as_agency("X26740", purpose="DATA_RECONCILIATION", ndx_officer="CA-7")
+
+
+def item(**values: Any) -> dict[str, Any]:
+    return {
+        "reference": f"BHXH-{uuid4().hex[:8]}",
+        "kind": "NAME_DIFF",
+        "personal_id": MOTHER,
+        "disputed": [{"field": "birth_name", "value": "Trần Thị Hoa"}],
+        "evidence": ["Hồ sơ 17/2025"],
+        **values,
+    }
+
+
+@pytest.fixture
+def open_(client, insurance) -> Callable[..., Any]:
+    async def send(*items: dict[str, Any]) -> Any:
+        return await client.post(URL, json={"items": items}, headers=insurance)
+
+    return send
+
+
+class TestOpenCases:
+    async def test_a_difference_goes_to_the_commune_and_what_agrees_is_matched_at_once(
+        self, add_person, open_, emitted, disclosed
+    ):
+        await add_person(MOTHER)
+        await add_person(FATHER)
+        same = item(
+            kind="NAME_DIFF",
+            personal_id=FATHER,
+            disputed=[{"field": "birth_name", "value": "NGUYỄN VĂN NAM"}],
+        )
+        reply = await open_(item(), same)
+        assert reply.status_code == 200, reply.text
+        one, two = reply.json()["items"]
+        assert (one["state"], two["state"]) == ("CLERICAL_REVIEW", "AUTO_MATCHED")
+        assert one["deadline"] == (today() + timedelta(days=15)).isoformat()
+        told = {e["data"]["personal_id"]: e["data"] for e in await emitted()}
+        assert told[MOTHER]["commune_code"] == "26740"
+        assert told[MOTHER]["disputed"] == ["birth_name"]
+        assert "Hoa" not in str(told)
+        assert {(tuple(r["subjects"]), r["outcome"]) for r in await disclosed()} == {
+            ((MOTHER,), "NOT_MATCHED"),
+            ((FATHER,), "MATCHED"),
+        }
+
+    async def test_the_same_reference_opens_nothing_more_also_at_the_same_time(
+        self, add_person, open_, emitted
+    ):
+        await add_person(MOTHER)
+        body = item()
+        replies = await asyncio.gather(*(open_(body) for _ in range(3)))
+        ids = {r.json()["items"][0]["case_id"] for r in replies}
+        assert len(ids) == 1
+        assert sum(r.json()["items"][0]["is_new"] for r in replies) == 1
+        assert len(await emitted()) == 1
+
+    async def test_another_reference_about_the_same_tells_nothing_new(self, add_person, open_):
+        await add_person(MOTHER)
+        first = (await open_(item())).json()["items"][0]
+        guess = item(disputed=[{"field": "birth_name", "value": "Trần Thị Hoà"}])
+        second = (await open_(guess)).json()["items"][0]
+        assert (second["case_id"], second["state"], second["is_new"]) == (
+            first["case_id"],
+            "CLERICAL_REVIEW",
+            False,
+        )
+
+    async def test_a_number_that_nobody_has_goes_where_the_agency_knows_them_to_live(
+        self, client, open_, commune
+    ):
+        unknown = item(
+            personal_id="079190999999",
+            kind="DOB_DIFF",
+            province_code="79",
+            commune_code="26740",
+            disputed=[{"field": "birth_date", "value": "1990-01-01"}],
+        )
+        (found,) = (await open_(unknown)).json()["items"]
+        assert found["kind"] == "ID_NOT_FOUND"
+        (case,) = (await client.get(URL, headers=commune)).json()["items"]
+        assert case["disputed"] == [
+            {"field": "birth_date", "theirs": "1990-01-01", "ours": None, "agrees": False}
+        ]
+
+    async def test_a_field_outside_the_agreement_opens_nothing(
+        self, client, agree, as_agency, add_person, session
+    ):
+        await add_person(MOTHER)
+        agree(
+            "B01",
+            {"population.open_reconciliation_cases": ["birth_name"]},
+            purposes=["DATA_RECONCILIATION"],
+        )
+        other = item(kind="SEX_DIFF", disputed=[{"field": "sex", "value": "MALE"}])
+        reply = await client.post(
+            URL, json={"items": [item(), other]}, headers=as_agency("B01", purpose="DATA_RECONCILIATION")
+        )
+        assert (reply.status_code, reply.json()["code"]) == (403, "field-group-not-covered")
+        count = await session.execute(text("SELECT count(*) FROM reconciliation_cases"))
+        assert count.scalar_one() == 0
+
+    async def test_a_thousand_at_once(self, add_person, open_, session):
+        await add_person(MOTHER)
+        many = [item(personal_id=f"0791909{n:05d}", kind="ID_NOT_FOUND", disputed=[]) for n in range(999)]
+        reply = await open_(item(), *many)
+        assert reply.status_code == 200, reply.text
+        assert len(reply.json()["items"]) == 1000
+        assert (await open_(item(), *many, item())).status_code == 422
+
+
+class TestSettle:
+    async def test_officers_see_both_sides_of_the_disputed_fields_and_decide(
+        self, client, add_person, open_, insurance, commune, emitted
+    ):
+        await add_person(MOTHER)
+        await add_person(FATHER, permanent_province_code="01", permanent_commune_code="00070")
+        await open_(item(), item(personal_id=FATHER))
+        (case,) = (await client.get(URL, headers=commune)).json()["items"]
+        assert case["disputed"] == [
+            {
+                "field": "birth_name",
+                "theirs": "Trần Thị Hoa",
+                "ours": "Trần Thị Hoà",
+                "agrees": False,
+            }
+        ]
+        url = f"{URL}/{case['case_id']}"
+        early = {"state": "RESOLVED", "note": "xong"}
+        refused = await client.post(f"{url}/decide", json=early, headers=commune)
+        assert (refused.status_code, refused.json()["code"]) == (409, "reconciliation-step-refused")
+        for state in ("CONFIRMED_DIFFERENT", "CORRECTION_SENT", "RESOLVED"):
+            body = {"state": state, "note": "đã kiểm tra", "evidence": ["Giấy khai sinh"]}
+            reply = await client.post(f"{url}/decide", json=body, headers=commune)
+            assert (reply.status_code, reply.json()["state"]) == (200, state)
+        assert [s["officer"] for s in reply.json()["steps"]] == [None, "CA-7", "CA-7", "CA-7"]
+        mine = (await client.get(f"{URL}/mine", headers=insurance)).json()["items"]
+        states = {c["personal_id"]: c["state"] for c in mine}
+        assert states == {MOTHER: "RESOLVED", FATHER: "CLERICAL_REVIEW"}
+        assert "Hoà" not in str(mine)
+        last = (await emitted())[-1]
+        assert (last["data"]["state"], last["data"]["version"]) == ("RESOLVED", 4)
+        again = {"note": "giấy tờ mới", "evidence": ["Bản án 3/2026"]}
+        reply = await client.post(f"{url}/reopen", json=again, headers=insurance)
+        assert (reply.status_code, reply.json()["state"]) == (200, "CLERICAL_REVIEW")
+        twice = await client.post(f"{url}/reopen", json=again, headers=insurance)
+        assert (twice.status_code, twice.json()["code"]) == (409, "reconciliation-step-refused")
+
+    async def test_a_case_of_another_commune_or_agency_is_not_there(
+        self, client, add_person, open_, commune, agree, as_agency
+    ):
+        await add_person(FATHER, permanent_province_code="01", permanent_commune_code="00070")
+        (case,) = (await open_(item(personal_id=FATHER))).json()["items"]
+        body = {"state": "CONFIRMED_SAME", "note": "x"}
+        reply = await client.post(f"{URL}/{case['case_id']}/decide", json=body, headers=commune)
+        assert (reply.status_code, reply.json()["code"]) == (404, "reconciliation-case-not-found")
+        agree(
+            "B01",
+            {"population.reopen_reconciliation_case": list(GROUPS)},
+            purposes=["DATA_RECONCILIATION"],
+        )
+        reply = await client.post(
+            f"{URL}/{case['case_id']}/reopen",
+            json={"note": "x", "evidence": ["y"]},
+            headers=as_agency("B01", purpose="DATA_RECONCILIATION"),
+        )
+        assert reply.json()["code"] == "reconciliation-case-not-found"
+
+    async def test_those_due_first_come_first_page_by_page(self, client, add_person, open_, commune):
+        await add_person(MOTHER)
+        await open_(
+            item(),
+            item(kind="DEAD_IN_ONE", disputed=[{"field": "life_status", "value": "DECEASED"}]),
+            item(kind="DUP_IN_AGENCY", disputed=[]),
+        )
+        kinds, cursor = [], None
+        for _ in range(3):
+            asked = {"limit": 1} if cursor is None else {"limit": 1, "cursor": cursor}
+            page = (await client.get(URL, params=asked, headers=commune)).json()
+            kinds += [c["kind"] for c in page["items"]]
+            cursor = page["next_cursor"]
+        assert (kinds, cursor) == (["DEAD_IN_ONE", "NAME_DIFF", "DUP_IN_AGENCY"], None)
+        odd = {"cursor": "2026-99-99_00000000-0000-0000-0000-000000000000"}
+        assert (await client.get(URL, params=odd, headers=commune)).status_code == 422
