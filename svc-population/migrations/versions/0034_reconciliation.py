@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0034"
-down_revision = "0033"
+down_revision = "0014"
 
 _STATEMENTS = (
     """
