@@ -29,6 +29,11 @@ def lose_coordinator(consumer: AIOKafkaConsumer) -> None:
     consumer._coordinator.coordinator_dead()
 
 
+def lose_group(consumer: AIOKafkaConsumer) -> None:
+    """Let one of the client's tasks be cancelled by another, which it takes for the caller's own end."""
+    consumer._coordinator._coordination_task.cancel()
+
+
 def lose_fetcher(consumer: AIOKafkaConsumer) -> None:
     """Let nothing be fetched any more, while the group's coordinator is content."""
     consumer._fetcher._fetch_task.cancel()
@@ -94,7 +99,12 @@ async def survive(
 
 @pytest.mark.parametrize(
     ("lose", "kind"),
-    [(lose_coordinator, "reader"), (lose_fetcher, "reader"), (lose_fetcher, "follower")],
+    [
+        (lose_group, "reader"),
+        (lose_coordinator, "reader"),
+        (lose_fetcher, "reader"),
+        (lose_fetcher, "follower"),
+    ],
 )
 def test_it_is_replaced(system, monkeypatch: pytest.MonkeyPatch, clients, lose, kind: str) -> None:
     async def handle(runtime: SimpleNamespace, _subscription: Subscription, parcel: bytes) -> None:

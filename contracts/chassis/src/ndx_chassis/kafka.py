@@ -18,7 +18,7 @@ RETRY_MS = 500
 """Pause between tries while Kafka is away: many clients that ask at once would keep it from coming back."""
 CLIENT_SECONDS = 15.0
 """What the client is asked must be answered within this time, and a consumer that got nothing proves as often
-that it still can: after a broker's crash one was seen to wait for metadata for ever, without a word."""
+that it still can: its tasks may wait for each other for ever."""
 STOP_SECONDS = 5.0
 
 _AnswerT = TypeVar("_AnswerT")
@@ -40,13 +40,24 @@ async def soon(asked: Awaitable[_AnswerT], seconds: float | None = None) -> _Ans
     return task.result()
 
 
+def is_stopped(error: BaseException) -> bool:
+    """Tell whether this task is to end, or a cancellation escaped the client, whose tasks cancel each other.
+
+    After a broker's crash that was how a consumer ended for ever, without a word.
+    """
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+
+
 async def close(consumer: AIOKafkaConsumer) -> None:
     """Stop a consumer and close its connections, whatever state it is in."""
     try:
         await soon(consumer.stop(), STOP_SECONDS)
-    except Exception:  # noqa: BLE001 - a lost one does not come past its coordinator: the rest by hand
-        for part in (consumer._fetcher, consumer._client):  # noqa: SLF001
-            with contextlib.suppress(Exception):
+    except (Exception, asyncio.CancelledError) as error:
+        if is_stopped(error):
+            raise
+        for part in (consumer._fetcher, consumer._client):  # noqa: SLF001 - so the rest by hand
+            with contextlib.suppress(Exception, asyncio.CancelledError):
                 await soon(part.close(), STOP_SECONDS)
 
 
@@ -98,9 +109,9 @@ async def follow(
                     for record in records:
                         if record.value is not None:
                             await take(record.value)
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:  # noqa: BLE001 - following must go on
+        except (Exception, asyncio.CancelledError) as error:
+            if is_stopped(error):
+                raise
             log.warning("follower_interrupted", topic=topic, error=type(error).__name__)
             await asyncio.sleep(1)
         finally:

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 
 from ndx_chassis.consumer import Subscription, handle_or_park, handle_together
 from ndx_chassis.inbox import parcel_of
-from ndx_chassis.kafka import CLIENT_SECONDS, FETCH_WAIT_MS, RETRY_MS, close, moved, soon
+from ndx_chassis.kafka import CLIENT_SECONDS, FETCH_WAIT_MS, RETRY_MS, close, is_stopped, moved, soon
 from ndx_chassis.problems import is_connection_trouble, where
 from ndx_chassis.telemetry import log
 
@@ -95,12 +95,11 @@ class Reader:
             started = time.monotonic()
             try:
                 await self._session()
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:  # noqa: BLE001 - reading must go on
-                if not isinstance(error, (KafkaError, OSError, TimeoutError)) and not is_connection_trouble(
-                    error
-                ):
+            except (Exception, asyncio.CancelledError) as error:
+                if is_stopped(error):
+                    raise
+                expected = isinstance(error, (KafkaError, OSError, asyncio.CancelledError))
+                if not expected and not is_connection_trouble(error):
                     log.error("consumer_crashed", error=type(error).__name__, where=where(error))
                 log.warning("consumer_interrupted", group=self._group, error=type(error).__name__)
                 if time.monotonic() - started > 10 * delay:
@@ -141,7 +140,7 @@ class Reader:
                 if batches and self._gathers:
                     await asyncio.sleep(GATHER_SECONDS - (time.monotonic() - fetched_at))
         finally:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception, asyncio.CancelledError):
                 await soon(offsets.commit(), 2)
             await close(consumer)
 

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from ndx_contracts.events import envelope as ce
 from ndx_contracts.topics import disclosure_topic
 
-from ndx_chassis.kafka import RETRY_MS, soon
+from ndx_chassis.kafka import RETRY_MS, is_stopped, soon
 from ndx_chassis.metrics import Metrics
 from ndx_chassis.problems import is_connection_trouble, where
 from ndx_chassis.tables import disclosures
@@ -127,8 +127,11 @@ class Relay:
             started = time.monotonic()
             try:
                 await self._session()
-            except Exception as error:  # noqa: BLE001 - carrying must go on
-                if isinstance(error, KafkaError) or is_connection_trouble(error):
+            except (Exception, asyncio.CancelledError) as error:
+                if is_stopped(error):
+                    raise
+                expected = isinstance(error, (KafkaError, asyncio.CancelledError))
+                if expected or is_connection_trouble(error):
                     log.warning("relay_interrupted", error=type(error).__name__)
                 else:
                     log.error("relay_crashed", error=type(error).__name__, where=where(error))
@@ -177,7 +180,7 @@ class Relay:
                         await asyncio.wait_for(self._woken.wait(), IDLE_SECONDS)
                 hidden = HIDDEN_SECONDS
         finally:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception, asyncio.CancelledError):
                 await soon(producer.stop(), 5)
             await connection.close(timeout=2)
 
