@@ -183,7 +183,6 @@ FED: tuple[FedEvent, ...] = (
         people=("personal_id",),
         members={
             "personal_id": G.PERSONAL_ID,
-            "household_id": G.HOUSEHOLD,
             "province_code": G.PERMANENT_RESIDENCE,
             "commune_code": G.PERMANENT_RESIDENCE,
         },
