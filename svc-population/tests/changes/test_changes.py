@@ -328,3 +328,34 @@ class TestSourcesOfTruth:
         assert contradictions({FieldGroup.BIRTH_DATE: date(1990, 5, 17)}, facts) == []
         assert contradictions({FieldGroup.SEX: Sex.FEMALE.value}, facts) == []
         assert len(contradictions({FieldGroup.BIRTH_DATE: date(1992, 5, 17)}, facts)) == 1
+
+
+class TestChangesBesideOthers:
+    async def test_a_change_beside_a_re_established_number_is_made_before_or_after_it(
+        self, client, police, registry, add_person, session
+    ):
+        """The row moves to another partition while others wait for it."""
+        cancellation = {
+            "cause": "BIRTH_YEAR_CORRECTED",
+            "decision": {"number": "1", "decided_on": "2026-11-01", "decided_by": "C06"},
+            "valid_from": "2026-11-01",
+            "birth_date": "1991-05-17",
+        }
+        for turn in range(6):
+            number = f"07919000{turn:04}"
+            await add_person(number, sex="FEMALE")
+            url = f"/population/v1/persons/{number}"
+            bodies = [change(contact={"phone": f"090000000{n}"}) for n in range(4)]
+            cancelled, *replies = await asyncio.gather(
+                client.post(
+                    f"/population/v1/personal-ids/{number}/cancel", json=cancellation, headers=registry
+                ),
+                *(client.patch(url, json=b, headers=police) for b in bodies),
+            )
+            assert cancelled.status_code in {200, 503}, cancelled.text
+            assert {r.status_code for r in replies} <= {200, 412, 503}, [r.text for r in replies]
+            statement = text(
+                "SELECT version FROM persons WHERE personal_id LIKE '07919%' AND source <> 'test'"
+            )
+            assert (await session.scalars(statement)).all()
+            await session.rollback()

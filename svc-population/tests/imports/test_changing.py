@@ -7,6 +7,7 @@ import signal
 import sys
 from typing import Any
 
+import asyncpg
 import pytest
 import pytest_asyncio
 from sqlalchemy import text
@@ -217,3 +218,30 @@ class TestCommand:
         (tmp_path / "empty").touch()
         assert command.main(["apply", str(tmp_path / "empty"), "--agency", "G01"]) == 1
         assert "the file is empty" in capsys.readouterr().err
+
+
+class TestInterruptions:
+    async def test_a_database_that_restarts_in_mid_file_costs_a_pause(
+        self, apply, written, two, session, monkeypatch, postgres_url
+    ):
+        monkeypatch.setattr(changing, "BATCH", 5)
+        monkeypatch.setattr(changing, "PAUSES", (0.1, 0.1, 0.1))
+        whole, cut = changing._settle, []
+
+        async def settle(own, *arguments):
+            if len(cut) < 2:
+                cut.append(True)
+                # As a restart does: the server ends every session of this database but the one that asks.
+                name = await own.scalar(text("SELECT current_database()"))
+                admin = await asyncpg.connect(postgres_url)
+                await admin.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name
+                )
+                await admin.close()
+            await whole(own, *arguments)
+
+        monkeypatch.setattr(changing, "_settle", settle)
+        content = "".join(line(changes={"contact": {"phone": f"09000000{n:02}"}}) for n in range(20))
+        done = await apply(written(content))
+        assert (done.changes, done.applied, done.refused) == (20, 20, 0)
+        assert len(cut) == 2

@@ -33,8 +33,9 @@ STATUS: dict[Kind, int] = {
     Kind.TIMEOUT: 504,
 }
 _HTTP_CODES = {404: "operation-unknown", 405: "method-not-allowed"}
-_AWAY_STATES = frozenset({"08", "53", "57"})
-"""Classes of SQLSTATE: no connection, no room, stopped by an operator."""
+_AWAY_STATES = frozenset({"08", "40", "53", "57"})
+"""Classes of SQLSTATE: no connection, rolled back to be tried again (two were in each other's way), no room,
+stopped by an operator."""
 _PLAIN_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")
 
 
@@ -156,7 +157,7 @@ def _words(error: Any) -> str:
 
 
 def is_connection_trouble(error: BaseException) -> bool:
-    """Tell a database that is away or restarting from a statement that is wrong.
+    """Tell a database that is away, restarting or asks to try again from a statement that is wrong.
 
     A connection that cannot be made is refused in asyncpg's own words, which SQLAlchemy does not wrap; and
     asyncpg calls a value that it cannot send an error of its interface, which no waiting mends.

@@ -1,5 +1,6 @@
 """Use case: apply a change file once, in batches, each change for itself, and go on where a kill ended it."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -7,13 +8,16 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from ndx_chassis.caller import Caller
 from ndx_chassis.errors import DomainError
 from ndx_chassis.ids import new_id
+from ndx_chassis.problems import is_connection_trouble
+from ndx_chassis.telemetry import log
 from pydantic import ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from svc_population.changes import service as person_changes
@@ -28,6 +32,8 @@ from svc_population.persons.errors import PersonNotFound
 
 BATCH = 100
 """Changes of one transaction: what a kill undoes at most, to be done again by the next run."""
+PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""Seconds before a batch that was interrupted is tried again."""
 _SYSTEM = "change-file"
 _NOT_OF_THE_BODY = {"personal_id", "case_id", "officer", "version"}
 Given = dict[str, Any] | BadLine
@@ -65,8 +71,7 @@ async def apply_changes(
     position = file.position
     rest = islice(found, position, None)
     while batch := list(islice(rest, BATCH)):
-        async with sessions() as session, session.begin():
-            await _settle(session, file.id, position, batch)
+        await _patiently(sessions, file.id, position, batch)
         position = batch[-1][0]
     async with sessions() as session, session.begin():
         return _applied(await _finished(session, file.id, position), before=False)
@@ -103,6 +108,23 @@ async def _finished(session: AsyncSession, file_id: UUID, position: int) -> Chan
     await session.flush()
     await session.refresh(file)
     return file
+
+
+async def _patiently(
+    sessions: async_sessionmaker[AsyncSession], file_id: UUID, position: int, batch: list[tuple[int, Given]]
+) -> None:
+    """Settle a batch, also across a restart of the database or when somebody else was in its way."""
+    for pause in (*PAUSES, None):
+        try:
+            async with sessions() as session, session.begin():
+                await _settle(session, file_id, position, batch)
+        except (DBAPIError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            if pause is None or not is_connection_trouble(error):
+                raise
+            log.warning("change_file_interrupted", error=type(error).__name__, file_id=str(file_id))
+            await asyncio.sleep(pause)
+        else:
+            return
 
 
 async def _settle(
