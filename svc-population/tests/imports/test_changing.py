@@ -226,7 +226,8 @@ class TestInterruptions:
     ):
         monkeypatch.setattr(changing, "BATCH", 5)
         monkeypatch.setattr(changing, "PAUSES", (0.1, 0.1, 0.1))
-        whole, cut = changing._settle, []
+        whole = changing._settle
+        cut: list[bool] = []
 
         async def settle(own, *arguments):
             if len(cut) < 2:
