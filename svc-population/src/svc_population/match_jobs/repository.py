@@ -16,7 +16,7 @@ _jobs = cast("Table", MatchJob.__table__)
 _OPEN = ("UPLOADING", "QUEUED", "RUNNING")
 
 # Whoever is plainly the one comes back without a value to compare; capitals make no difference. A LATERAL row
-# per line, so the database visits one partition.
+# per line, so the database visits one partition; its LIMIT keeps the planner from joining the whole table.
 _PEOPLE = text(f"""
 SELECT q.n, p.personal_id, coalesce(g.wrong, 0) AS wrong, p.sex, p.legacy_id_number,
     CASE WHEN upper(p.name COLLATE pg_c_utf8) <> upper(q.name COLLATE pg_c_utf8) THEN p.name END AS name,
@@ -24,7 +24,7 @@ SELECT q.n, p.personal_id, coalesce(g.wrong, 0) AS wrong, p.sex, p.legacy_id_num
 FROM unnest(CAST(:numbers AS text[]), CAST(:names AS text[]), CAST(:born AS date[]))
     WITH ORDINALITY AS q(number, name, born, n)
 LEFT JOIN LATERAL (
-    SELECT f.superseded_by FROM former_personal_ids f WHERE f.personal_id = q.number
+    SELECT f.superseded_by FROM former_personal_ids f WHERE f.personal_id = q.number LIMIT 1
 ) former ON true
 CROSS JOIN LATERAL (
     SELECT personal_id, sex, legacy_id_number, birth_date,
@@ -33,9 +33,13 @@ CROSS JOIN LATERAL (
     WHERE x.personal_id = coalesce(former.superseded_by, q.number)
         AND (NOT CAST(:scoped AS boolean) OR {PROVINCE} = ANY (CAST(:provinces AS text[]))
             OR {COMMUNE} = ANY (CAST(:communes AS text[])))
+    LIMIT 1
 ) p
-LEFT JOIN verification_guards g
-    ON g.agency = :agency AND g.personal_id = p.personal_id AND g.window_ends_at > clock_timestamp()
+LEFT JOIN LATERAL (
+    SELECT wrong FROM verification_guards v
+    WHERE v.agency = :agency AND v.personal_id = p.personal_id AND v.window_ends_at > clock_timestamp()
+    LIMIT 1
+) g ON true
 """)  # noqa: S608 - constants; every value is a parameter
 _DISCLOSE = text("""
 INSERT INTO disclosures (id, agency, system, officer, case_id, purpose, agreement, agreement_version,
