@@ -13,6 +13,7 @@ from svc_population.persons import models as persons  # noqa: F401 - the same
 from svc_population.reconciliation import models as reconciliation  # noqa: F401 - the same
 from svc_population.relationships import models as relationships  # noqa: F401 - the same
 from svc_population.residences import models as residences  # noqa: F401 - the same
+from svc_population.statistics import models as statistics  # noqa: F401 - the same
 from svc_population.tables import Base
 
 run_env(Base.metadata)

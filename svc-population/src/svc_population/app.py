@@ -37,6 +37,8 @@ from svc_population.residences import consumers as residence_consumers
 from svc_population.residences import endpoints as residence_endpoints
 from svc_population.residences import jobs as residence_jobs
 from svc_population.settings import Settings, settings_of
+from svc_population.statistics import endpoints as statistics_endpoints
+from svc_population.statistics import jobs as statistics_jobs
 
 
 async def _open(runtime: Runtime) -> None:
@@ -94,6 +96,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 household_endpoints.router,
                 family_endpoints.router,
                 reconciliation_endpoints.router,
+                statistics_endpoints.router,
                 personal_id_endpoints.router,
                 admin_unit_endpoints.router,
                 disclosure_endpoints.router,
@@ -109,6 +112,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 personal_id_jobs.WATCH_PREFIXES,
                 disclosure_jobs.INDEX_OWN,
                 residence_jobs.EXPIRE,
+                statistics_jobs.FOLD,
                 match_job_jobs.WORK,
                 match_job_jobs.ERASE,
             ],

@@ -1,0 +1,1 @@
+"""Statistics: live counts of people by unit, sex and age, on any day since counting began."""
