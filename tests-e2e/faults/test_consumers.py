@@ -210,7 +210,7 @@ class TestDeadLetters:
     @pytest.fixture
     def suspended(self, system):
         """Suspend the insurer's agreement with the population database, until the end or a call."""
-        (agreement,) = system.enrolment.agreements["G03"]
+        agreement, *_ = system.enrolment.agreements["G03"]
 
         def resume() -> None:
             with system.door("NDX-an") as operator:

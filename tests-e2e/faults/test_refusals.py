@@ -173,7 +173,7 @@ class TestPurposesAndIdentity:
 
     def test_a_suspended_agreement(self, system, walked) -> None:
         child = walked.child_personal_id
-        number, reading = system.enrolment.agreements["X26740"]
+        number, reading, *_ = system.enrolment.agreements["X26740"]
         with system.door("X26740/one-stop") as door, system.door("NDX-an") as operator:
             for agreement in (number, reading):
                 reply = operator.post(f"/v1/agreements/{agreement}/suspend", {"reason": "a test"})
