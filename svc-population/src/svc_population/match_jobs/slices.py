@@ -123,7 +123,6 @@ class Slice:
                 "born": [c.birth_date.span[0] if c.birth_date.day else None for _, c in numbered],
             },
         )
-        by_place = {row.n: row for row in rows}
         judged = {
             r.number: await records.judged(self.session, c, scope) for r, c in stated if c.personal_id is None
         }
@@ -132,16 +131,9 @@ class Slice:
         )
         before |= {row.personal_id: row.wrong for row in rows}
         guesses = verdicts.Guesses(self.settings.verify_wrong_guesses, before)
-        places = {r.number: place for place, (r, _) in enumerate(numbered, 1)}
-        answers = []
-        for record in batch:
-            if record.claimed is None:
-                answers.append(verdicts.invalid(record))
-            elif record.number in judged:
-                answers.append(verdicts.by_evidence(judged[record.number], guesses))
-            else:
-                row = by_place.get(places[record.number])
-                answers.append(verdicts.by_number(record.claimed, row, guesses))
+        by_line = {numbered[row.n - 1][0].number: row for row in rows}
+        # In a thread: calls that wait for an answer are not held up by thousands of lines.
+        answers = await asyncio.to_thread(verdicts.answers, batch, by_line, judged, guesses)
         await repository.count_guesses(self.session, self.caller.agency, guesses.added)
         return answers
 
@@ -158,10 +150,12 @@ class Slice:
                 if a.outcome is LineOutcome.MISMATCH
             ],
         )
+        await asyncio.to_thread(self._write, job.slices, batch, answers)
+
+    def _write(self, slices: int, batch: list[Record], answers: list[Answer]) -> None:
         text = "".join(result_line(r, a) for r, a in zip(batch, answers, strict=True))
-        content = (text if job.slices else RESULT_HEADER + text).encode()
-        place = self.feed.files.result(job.slices + 1)
-        await asyncio.to_thread(self.feed.files.write, place, content)
+        content = (text if slices else RESULT_HEADER + text).encode()
+        self.feed.files.write(self.feed.files.result(slices + 1), content)
 
     def _records(self, job: MatchJob, told: list[Answer]) -> dict[str, Any]:
         groups = MatchJobIn(**announced(job)).field_groups

@@ -81,6 +81,21 @@ def by_evidence(verdict: Verdict, guesses: Guesses) -> Answer:
     return guesses.guard(about[0], answer, wrong=verdict.personal_id is None)
 
 
+def answers(
+    batch: Sequence[Record], by_line: Mapping[int, Any], judged: Mapping[int, Verdict], guesses: Guesses
+) -> list[Answer]:
+    """Return the answers of a slice in its order: `by_line` holds people of numbers, `judged` the others."""
+    found = []
+    for record in batch:
+        if record.claimed is None:
+            found.append(invalid(record))
+        elif record.number in judged:
+            found.append(by_evidence(judged[record.number], guesses))
+        else:
+            found.append(by_number(record.claimed, by_line.get(record.number), guesses))
+    return found
+
+
 def counts(answers: Sequence[Answer]) -> Mapping[str, int]:
     """Return how many lines got which outcome, by the names of the job's columns."""
     found = Counter(a.outcome.value.lower() for a in answers)
