@@ -137,11 +137,28 @@ class TestApply:
         assert (await people(session))[0]["version"] == 21
 
 
+class TestTheDatabaseRefuses:
+    async def test_one_change_is_refused_and_the_others_of_its_batch_are_made(
+        self, apply, written, two, session, monkeypatch, emitted
+    ):
+        """What the rules let pass and a constraint does not."""
+        await session.execute(
+            text("ALTER TABLE persons ADD CONSTRAINT odd CHECK (other_name IS DISTINCT FROM 'odd')")
+        )
+        await session.commit()
+        content = line() + line(B, changes={"other_name": "odd"}) + line(B)
+        done = await apply(written(content))
+        assert (done.applied, done.refused) == (2, 1)
+        assert list(await errors_of(session, done.id)) == [(2, "refused-by-the-database", None)]
+        assert [p["version"] for p in await people(session)] == [2, 2]
+        assert len(await emitted()) == 2
+
+
 class TestKill:
     async def test_a_killed_process_loses_nothing_and_does_nothing_twice(
         self, settings, written, add_person, session, runtime, emitted
     ):
-        numbers = [f"0791900{n:05}" for n in range(600)]
+        numbers = [f"0791900{n:05}" for n in range(300)]
         await session.execute(
             text(
                 "INSERT INTO persons (personal_id, given_name, birth_date, sex, source)"
@@ -165,17 +182,17 @@ class TestKill:
         process.send_signal(signal.SIGKILL)
         assert await process.wait() == -signal.SIGKILL
         reached = await position()
-        assert 100 <= reached < 600
+        assert 100 <= reached < 300
         again = await asyncio.create_subprocess_exec(
             *arguments, env=environment, stdout=asyncio.subprocess.PIPE
         )
         told, _ = await again.communicate()
         assert again.returncode == 0
-        assert b"changes=600, applied=600, unchanged=0, refused=0" in told
+        assert b"changes=300, applied=300, unchanged=0, refused=0" in told
         versions = await session.scalars(text("SELECT DISTINCT version FROM persons"))
         assert list(versions) == [2]
-        assert await session.scalar(text("SELECT count(*) FROM person_history")) == 600
-        assert len({e["key"] for e in await emitted()}) == len(await emitted()) == 600
+        assert await session.scalar(text("SELECT count(*) FROM person_history")) == 300
+        assert len({e["key"] for e in await emitted()}) == len(await emitted()) == 300
 
 
 class TestFilesThatAreNone:
@@ -229,7 +246,7 @@ class TestInterruptions:
         whole = changing._settle
         cut: list[bool] = []
 
-        async def settle(own, *arguments):
+        async def settle(own, *arguments, **how):
             if len(cut) < 2:
                 cut.append(True)
                 # As a restart does: the server ends every session of this database but the one that asks.
@@ -239,7 +256,7 @@ class TestInterruptions:
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name
                 )
                 await admin.close()
-            await whole(own, *arguments)
+            await whole(own, *arguments, **how)
 
         monkeypatch.setattr(changing, "_settle", settle)
         content = "".join(line(changes={"contact": {"phone": f"09000000{n:02}"}}) for n in range(20))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -114,10 +115,16 @@ async def _patiently(
     sessions: async_sessionmaker[AsyncSession], file_id: UUID, position: int, batch: list[tuple[int, Given]]
 ) -> None:
     """Settle a batch, also across a restart of the database or when somebody else was in its way."""
-    for pause in (*PAUSES, None):
+    careful = False
+    for pause in (0.0, *PAUSES, None):
         try:
             async with sessions() as session, session.begin():
-                await _settle(session, file_id, position, batch)
+                await _settle(session, file_id, position, batch, careful=careful)
+        except (DataError, IntegrityError):
+            # What the rules let pass and the database does not is rare: only now is each change kept apart.
+            if careful:
+                raise
+            careful = True
         except (DBAPIError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             if pause is None or not is_connection_trouble(error):
                 raise
@@ -128,13 +135,14 @@ async def _patiently(
 
 
 async def _settle(
-    session: AsyncSession, file_id: UUID, position: int, batch: list[tuple[int, Given]]
+    session: AsyncSession, file_id: UUID, position: int, batch: list[tuple[int, Given]], *, careful: bool
 ) -> None:
+    """Settle each change of a batch; a refusal comes before anything of its change is written."""
     file = await _held(session, file_id, position)
     for number, given in batch:
         try:
             line = _read(given)
-            async with session.begin_nested():
+            async with session.begin_nested() if careful else nullcontext():
                 changed = await _apply(session, file, number, line)
         except BadLine as bad:
             _refuse(session, file, number, bad.code, None)
@@ -143,6 +151,8 @@ async def _settle(
         except DomainError as error:
             _refuse(session, file, number, error.code, error.errors[0].field if error.errors else None)
         except (DataError, IntegrityError):
+            if not careful:
+                raise
             _refuse(session, file, number, "refused-by-the-database", None)
         else:
             file.applied += changed
