@@ -60,6 +60,15 @@ class TestMatchFile:
         assert {r["operation"] for r in records} == {"population.create_match_job"}
         assert {tuple(r["field_groups"]) for r in records} == {("birth_date", "birth_name", "personal_id")}
 
+    async def test_a_file_that_guesses_about_an_old_number_is_stopped(self, matched, add_person, disclosed):
+        await add_person(HOA, legacy_id_number="024111222")
+        lines = "".join(f"024111222,Võ Kim,19{year}\n" for year in (40, 50, 60, 70))
+        columns = ["legacy_id_number", "name", "birth_date"]
+        found = await matched(f"{','.join(columns)}\n{lines}".encode(), columns=columns)
+        told = [line.split(",", 2)[2] for line in found[1:]]
+        assert told == ["NOT_FOUND,,,nobody-like-this"] * 3 + ["INVALID,,,too-many-wrong-guesses"]
+        assert [r["subjects"] for r in await disclosed()] == [[HOA]] * 3
+
     @pytest.mark.parametrize(
         "line", ["", "x\n", f"a,{HOA},Trần Thị Hòa,1990-05-17", f"a,{HOA},Trần Thị Hòa,1990-05-17\n"]
     )

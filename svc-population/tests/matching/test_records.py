@@ -126,6 +126,23 @@ class TestMatchPerson:
         reply = await client.post(URL, json={**STATED, "commune_code": "26740"}, headers=insurance())
         assert reply.json()["code"] == "too-many-wrong-guesses"
 
+    @pytest.mark.parametrize("number", [{"personal_id": HOA}, {"legacy_id_number": "024111222"}])
+    async def test_guessing_the_birth_date_of_a_number_is_stopped_and_recorded_however_bad_the_guess(
+        self, client, insurance, add_person, disclosed, number
+    ):
+        await add_person(HOA, legacy_id_number="024111222")
+        guess = {"name": "Võ Kim", **number}
+        replies = [
+            await client.post(URL, json={**guess, "birth_date": f"19{year}"}, headers=insurance())
+            for year in (40, 50, 60, 70)
+        ]
+        assert [r.status_code for r in replies] == [200, 200, 200, 429]
+        assert [(r["outcome"], r["subjects"]) for r in await disclosed()] == [("NOT_FOUND", [HOA])] * 3
+
+    async def test_a_number_that_nobody_has_is_in_the_record(self, matched, disclosed):
+        assert (await matched(personal_id="079190000077"))["zone"] == "NO"
+        assert [r["subjects"] for r in await disclosed()] == [["079190000077"]]
+
     async def test_what_the_agreement_does_not_cover_may_not_be_stated(self, client, insurance):
         headers = insurance(groups=[FieldGroup.PERSONAL_ID, FieldGroup.BIRTH_NAME, FieldGroup.BIRTH_DATE])
         reply = await client.post(URL, json={**STATED, "sex": "FEMALE"}, headers=headers)

@@ -70,14 +70,14 @@ def by_number(claimed: Claimed, row: Any | None, guesses: Guesses) -> Answer:
 def by_evidence(verdict: Verdict, guesses: Guesses) -> Answer:
     """Answer a line without a number."""
     reasons = tuple(r.value for r in verdict.reasons)
-    if verdict.zone is MatchZone.NO or not verdict.about:
-        outcome = LineOutcome.NOT_FOUND if verdict.zone is MatchZone.NO else LineOutcome.AMBIGUOUS
-        return Answer(outcome, reasons=reasons)
     about = verdict.about
+    outcome = LineOutcome.NOT_FOUND if verdict.zone is MatchZone.NO else LineOutcome.AMBIGUOUS
+    if not about:
+        return Answer(outcome, reasons=reasons)
     if verdict.personal_id is not None:
         answer = Answer(LineOutcome.MATCHED, subjects=about, personal_id=verdict.personal_id)
     else:
-        answer = Answer(LineOutcome.AMBIGUOUS, subjects=about, reasons=reasons)
+        answer = Answer(outcome, subjects=about, reasons=reasons)
     return guesses.guard(about[0], answer, wrong=verdict.personal_id is None)
 
 

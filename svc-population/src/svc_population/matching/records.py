@@ -1,5 +1,7 @@
 """Use case: match one record of an agency: at most one person, or the reasons why nobody can say."""
 
+from dataclasses import replace
+
 from ndx_chassis.agreements import Grant
 from ndx_chassis.caller import Caller
 from ndx_chassis.disclosure import disclose
@@ -35,7 +37,8 @@ async def match(
     """
     groups = record.field_groups
     grant.require_field_groups(groups)
-    verdict = await judged(session, await claimed_by(session, record), scope_of(grant))
+    claimed = await claimed_by(session, record)
+    verdict = await judged(session, claimed, scope_of(grant))
     if verdict.about:
         guard = await verification.guesses_left(
             session, agency=caller.agency, personal_id=verdict.about[0], most=wrong_guesses
@@ -46,7 +49,7 @@ async def match(
         session,
         caller,
         grant=grant,
-        subjects=verdict.about,
+        subjects=verdict.about or [n for n in (claimed.personal_id,) if n is not None],
         field_groups=groups,
         outcome=_OUTCOMES[verdict.zone],
     )
@@ -71,14 +74,32 @@ async def claimed_by(session: AsyncSession, record: MatchIn) -> Claimed:
 async def judged(session: AsyncSession, claimed: Claimed, scope: Scope) -> Verdict:
     """Find the candidates, weigh them, and return the verdict on all of them."""
     if claimed.personal_id is not None and (rows := await repository.by_number(session, claimed.personal_id)):
-        return judge([weigh(claimed, row) for row in rows if covered(scope, row)])
+        return _judged(claimed, [row for row in rows if covered(scope, row)])
     found: dict[str, PersonRow] = {}
     if claimed.legacy_id_number is not None:
         for row in await repository.by_legacy_number(session, claimed.legacy_id_number, most=MOST_WEIGHED):
             found[row["personal_id"]] = row
     rows, too_many = await _namesakes(session, claimed, scope)
     found |= {row["personal_id"]: row for row in rows}
-    return judge([weigh(claimed, r) for r in found.values() if covered(scope, r)], too_many=too_many)
+    return _judged(claimed, [r for r in found.values() if covered(scope, r)], too_many=too_many)
+
+
+def _judged(claimed: Claimed, rows: list[PersonRow], *, too_many: bool = False) -> Verdict:
+    """Return the verdict; one that nobody is like this is about whoever has a stated number, if anybody has.
+
+    Else the rest of a record could be guessed with a number for ever, as long as each guess is bad enough.
+    """
+    verdict = judge([weigh(claimed, row) for row in rows], too_many=too_many)
+    if verdict.about:
+        return verdict
+    return replace(verdict, about=tuple(sorted(r["personal_id"] for r in rows if _numbered(claimed, r))))
+
+
+def _numbered(claimed: Claimed, row: PersonRow) -> bool:
+    legacy = claimed.legacy_id_number
+    return row["personal_id"] == claimed.personal_id or (
+        legacy is not None and row["legacy_id_number"] == legacy
+    )
 
 
 async def _namesakes(session: AsyncSession, claimed: Claimed, scope: Scope) -> tuple[list[PersonRow], bool]:

@@ -24,7 +24,8 @@ _persons, _former = cast("Table", Person.__table__), cast("Table", FormerPersona
 _CURRENT = select(_former.c.superseded_by).where(_former.c.personal_id == bindparam("number"))
 _IS_FORMER = select(exists().where(_former.c.personal_id == bindparam("number")))
 _PERSON = select(Person).where(Person.personal_id == bindparam("number"))
-_LOCKED_PERSON = _PERSON.with_for_update()
+# What the session read before the lock is old by then: the row replaces it.
+_LOCKED_PERSON = _PERSON.with_for_update().execution_options(populate_existing=True)
 _CARD = ("kind", "issued_on", "issued_at", "valid_to")
 _INSERT_PERSON = insert(_persons).on_conflict_do_nothing().returning(_persons.c.person_id)
 
