@@ -21,6 +21,8 @@ from svc_population.match_jobs import endpoints as match_job_endpoints
 from svc_population.match_jobs import jobs as match_job_jobs
 from svc_population.matching import endpoints as matching_endpoints
 from svc_population.mergers import endpoints as merger_endpoints
+from svc_population.osia import answering
+from svc_population.osia import endpoints as osia_endpoints
 from svc_population.personal_ids import endpoints as personal_id_endpoints
 from svc_population.personal_ids import jobs as personal_id_jobs
 from svc_population.personal_ids import watching
@@ -80,7 +82,7 @@ async def _close_by_death(session: Session, event: Event[PersonDeceased], runtim
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    return build_app(
+    app = build_app(
         ServiceSpec(
             name="population",
             title="The national population database",
@@ -100,6 +102,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 personal_id_endpoints.router,
                 admin_unit_endpoints.router,
                 disclosure_endpoints.router,
+                osia_endpoints.data_access,
             ],
             plain_routes=hot_read.PLAIN_ROUTES,
             subscriptions=[
@@ -120,3 +123,4 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             on_stop=[_close],
         )
     )
+    return answering.install(app)

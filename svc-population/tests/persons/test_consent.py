@@ -35,7 +35,11 @@ def bank(agree: Callable[..., Any], as_agency: Callable[..., dict[str, str]]) ->
     groups = [g for g in FieldGroup if g in POPULATION_GROUPS]
     agree(
         "B01",
-        {"population.get_person": groups, "population.verify_person": groups},
+        {
+            "population.get_person": groups,
+            "population.verify_person": groups,
+            "population.lookup_persons": groups,
+        },
         purposes=["CREDIT_INSTITUTION_KYC"],
         conditions=Conditions(consent_required=True),
     )
@@ -50,6 +54,9 @@ class TestConsent:
         for number in (MOTHER, FATHER):
             reply = await client.get(READ.format(number, "birth_name"), headers=bank)
             assert (reply.status_code, reply.json()["code"]) == (403, "consent-missing")
+        many = {"personal_ids": [MOTHER, FATHER], "fields": ["birth_name"]}
+        reply = await client.post("/population/v1/person-lookups", json=many, headers=bank)
+        assert (reply.status_code, reply.json()["code"]) == (403, "consent-missing")
         claim = {"kind": "EQUALS", "field": "birth_date", "value": "1990-05-17"}
         reply = await client.post(VERIFY, json={"claims": [claim]}, headers=bank)
         assert (reply.status_code, reply.json()["code"]) == (403, "consent-missing")

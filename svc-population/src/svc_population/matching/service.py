@@ -82,7 +82,7 @@ async def search(session: AsyncSession, *, caller: Caller, grant: Grant, asked: 
     groups = asked.field_groups
     grant.require_field_groups(groups)
     start = _start(asked)
-    found, complete = await _nearest(session, asked, scope_of(grant))
+    found, complete = await nearest(session, asked, scope_of(grant))
     page = found[start : start + asked.limit]
     for one in page:
         await disclose(
@@ -115,8 +115,12 @@ def _shown(one: Found, asked: PersonSearchIn) -> dict[str, Any]:
     }
 
 
-async def _nearest(session: AsyncSession, asked: PersonSearchIn, scope: Scope) -> tuple[list[Found], bool]:
-    """Return who fits, nearest first, and whether everybody with a similar name was looked at."""
+async def nearest(session: AsyncSession, asked: PersonSearchIn, scope: Scope) -> tuple[list[Found], bool]:
+    """Return who fits, nearest first, and whether everybody with a similar name was looked at.
+
+    Raises:
+        SearchTooBroad: more people fit than a search may show.
+    """
     born = None if asked.birth_date is None else PartialDate.parse(asked.birth_date)
 
     async def read(names: Names, most: int) -> list[Any]:

@@ -135,6 +135,7 @@ async def get_persons(runtime: Runtime, caller: Caller, grant: Grant, asked: Per
 
     Raises:
         FieldGroupNotCovered: the agreement does not cover one of the groups; nobody is looked up then.
+        ConsentMissing: the agreement asks for it, and one of them did not give it; the same.
         ServiceOverloaded, DatabaseUnavailable: some may have been recorded, nobody is told.
     """
     wanted = _wanted(f"fields={','.join(asked.fields)}".encode())
@@ -142,6 +143,9 @@ async def get_persons(runtime: Runtime, caller: Caller, grant: Grant, asked: Per
     desk: LookupDesk = runtime.extras[DESK]
     numbers = list(dict.fromkeys(asked.personal_ids))
     keys: Keyring = runtime.extras[KEYRING]
+    if grant.agreement.conditions.consent_required:
+        async with runtime.sessions() as session:
+            await require_consent(session, caller, grant, subjects=numbers, field_groups=wanted.groups)
     found: list[bytes] = []
     for start in range(0, len(numbers), _AT_ONCE):
         some = numbers[start : start + _AT_ONCE]

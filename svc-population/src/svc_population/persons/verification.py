@@ -5,6 +5,7 @@ Each wrong answer is a guess, counted per agency and person in the database. Que
 that an agency compares it with is free, each further one within the window is a guess, whatever the answer.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
 from ndx_chassis.agreements import VIETNAM, Grant
@@ -65,12 +66,8 @@ async def verify(
         ClaimOut(kind=c.kind, field=_field(c), matched=holds(person, c, day)) for c in claims.claims
     )
     failed = sum(not r.matched for r in results)
-    bounds = guard.bounds | {bound for c in claims.claims if (bound := _bound(c, day)) is not None}
-    further = max(0, len(bounds) - max(1, len(guard.bounds)))
-    in_order = sum(not r.matched for r, c in zip(results, claims.claims, strict=True) if _bound(c, day))
-    wrong = failed - in_order + max(in_order, further)
-    if wrong or bounds != guard.bounds:
-        await repository.add_guesses(session, guard, wrong, sorted(bounds))
+    answers = [(r.matched, _bound(c, day)) for r, c in zip(results, claims.claims, strict=True)]
+    await count_answers(session, guard, answers)
     await disclose(
         session,
         caller,
@@ -99,6 +96,19 @@ async def guesses_left(
 async def count_guess(session: AsyncSession, guard: repository.Guesses) -> None:
     """Count one more wrong guess."""
     await repository.add_guesses(session, guard, 1, sorted(guard.bounds))
+
+
+async def count_answers(
+    session: AsyncSession, guard: repository.Guesses, answers: Sequence[tuple[bool, date | None]]
+) -> None:
+    """Count the guesses of a call: was each answer yes, and which day was an order of dates about."""
+    bounds = guard.bounds | {bound for _, bound in answers if bound is not None}
+    further = max(0, len(bounds) - max(1, len(guard.bounds)))
+    in_order = sum(not matched for matched, bound in answers if bound is not None)
+    failed = sum(not matched for matched, _ in answers)
+    wrong = failed - in_order + max(in_order, further)
+    if wrong or bounds != guard.bounds:
+        await repository.add_guesses(session, guard, wrong, sorted(bounds))
 
 
 async def record_not_found(

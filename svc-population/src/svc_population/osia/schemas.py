@@ -1,0 +1,35 @@
+"""What the OSIA files let come in; what goes out is written as they say, without a model between."""
+
+from typing import Annotated
+
+from ndx_contracts.base import Input
+from ndx_contracts.personal_ids import mask_all
+from pydantic import AfterValidator, Field, StringConstraints
+
+from svc_population.osia.vocabulary import Operator, Value
+
+MOST_ATTRIBUTES = 30
+AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Attributes = Annotated[dict[AttributeName, Value], Field(min_length=1, max_length=MOST_ATTRIBUTES)]
+"""Attributes and their values; a whole number is one, although the file's `oneOf` takes it for two things."""
+
+
+def _no_number(transaction: str) -> str:
+    if mask_all(transaction) != transaction:
+        raise ValueError("a transaction is not named by a personal number")
+    return transaction
+
+
+TransactionId = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_no_number)]
+"""It stands in the query string, so it must not hold a personal number."""
+
+
+class Expression(Input):
+    """One comparison, named as in the data access file."""
+
+    attribute_name: AttributeName = Field(alias="attributeName")
+    operator: Operator
+    value: Value
+
+
+Expressions = Annotated[list[Expression], Field(min_length=1, max_length=MOST_ATTRIBUTES)]
