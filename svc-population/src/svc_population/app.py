@@ -14,6 +14,7 @@ from svc_population.disclosures import endpoints as disclosure_endpoints
 from svc_population.disclosures import jobs as disclosure_jobs
 from svc_population.families import consumers as family_consumers
 from svc_population.families import endpoints as family_endpoints
+from svc_population.forecast import endpoints as forecast_endpoints
 from svc_population.histories import endpoints as history_endpoints
 from svc_population.households import consumers as household_consumers
 from svc_population.households import endpoints as household_endpoints
@@ -99,6 +100,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 family_endpoints.router,
                 reconciliation_endpoints.router,
                 statistics_endpoints.router,
+                forecast_endpoints.router,
                 personal_id_endpoints.router,
                 admin_unit_endpoints.router,
                 disclosure_endpoints.router,

@@ -110,6 +110,17 @@ def _unit(level: Level, unit: Period | None, cells: Cells, bounds: Bounds) -> Un
     )
 
 
+async def by_sex_and_age(session: AsyncSession, *, province_code: str | None) -> dict[tuple[str, int], int]:
+    """Return today's exact numbers by sex and age reached this year, for what is made of them inside."""
+    day, lists = today(), units_in_time()
+    found: dict[tuple[str, int], int] = defaultdict(int)
+    for row in await repository.counts(session, day=day, communes=None):
+        unit = lists.unit("COMMUNE", row.commune_code, day)
+        if province_code is None or _within(lists, unit, province_code, day):
+            found[row.sex, max(0, day.year - row.birth_year)] += row.n
+    return found
+
+
 async def differences(session: AsyncSession) -> list[tuple[str, str, int]]:
     """Compare the kept counts with a recount of the persons' rows; return where they differ."""
 

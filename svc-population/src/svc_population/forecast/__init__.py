@@ -1,0 +1,1 @@
+"""Forecast: the population of coming years by cohorts: births, deaths, migration."""

@@ -1,0 +1,33 @@
+"""A forecast as it is answered, ready for a chart: numbers are rounded to tens."""
+
+from ndx_contracts.base import Output
+
+
+class AgeGroupOut(Output):
+    age_from: int
+    age_to: int | None
+    female: int
+    male: int
+
+
+class ForecastYearOut(Output):
+    """The population at the end of a year, what the year brought, and the pyramid."""
+
+    year: int
+    total: int
+    births: int
+    deaths: int
+    migrants: int
+    pyramid: tuple[AgeGroupOut, ...]
+
+
+class ForecastOut(Output):
+    """The base is today's count; `method` and `assumptions` say where to read how it was made."""
+
+    province_code: str | None
+    base_year: int
+    base_total: int
+    method: str = "cohort-component"
+    assumptions: str = "own, not official: docs/agencies/statistics.md"
+    items: tuple[ForecastYearOut, ...]
+    next_cursor: None = None
