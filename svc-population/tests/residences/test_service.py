@@ -324,6 +324,34 @@ class TestWhatEndsByItself:
             ("STAY", "REVOKED", date(2026, 7, 20), "DEATH"),
         ]
 
+    async def test_the_last_residence_of_the_dead_is_no_registration_any_more(
+        self, client, police, move, add_person, deliver, runtime, session
+    ):
+        await add_person(MOTHER)
+        await client.post(URL, json=move(), headers=police)
+        dead = "UPDATE persons SET life_status = 'DECEASED', death_or_missing_date = '2026-06-15'"
+        async with runtime.sessions() as own, own.begin():
+            await own.execute(text(dead))
+        (imported,) = (await client.get(URL, params={"on": "2026-06-10"}, headers=police)).json()["items"]
+        assert imported["state"] == "REGISTERED"
+        number = await person_id(session)
+        died = {"person_id": number, "personal_id": MOTHER, "version": 2, "died_on": date(2026, 6, 15)}
+        await deliver(PersonDeceased(**died))
+        listed = (await client.get(URL, params={"kind": "PERMANENT"}, headers=police)).json()["items"]
+        assert [(r["state"], r["end_cause"]) for r in listed] == [("ENDED", "DEATH"), ("ENDED", "MOVED")]
+
+    async def test_who_came_dead_with_an_import_has_a_last_residence_that_ended(
+        self, client, police, add_person
+    ):
+        await add_person(
+            MOTHER,
+            permanent_since=date(2020, 1, 1),
+            life_status="DECEASED",
+            death_or_missing_date=date(2024, 6, 15),
+        )
+        (last,) = (await client.get(URL, headers=police)).json()["items"]
+        assert (last["state"], last["end_cause"], last["valid_to"]) == ("ENDED", "DEATH", "2024-06-15")
+
     async def test_what_had_a_last_day_ends_after_it_once(
         self, client, police, insurer, move, add_person, runtime, emitted
     ):

@@ -51,7 +51,9 @@ async def list_residences(
     found: list[tuple[Residence, bool]] = []
     for kind in kinds:
         now = await register.running(session, person, kind)
-        found += register.as_shown([r for r in rows if r.kind == kind], now)
+        mine = [r for r in rows if r.kind == kind]
+        last = None if mine else register.last_of_the_dead(person, kind)
+        found += [(last, False)] if last is not None else register.as_shown(mine, now)
     if on is not None:
         found = [pair for pair in found if pair[0].covers(on)]
     found.sort(key=lambda pair: pair[0].valid_from, reverse=True)

@@ -72,7 +72,8 @@ def derived(person: Person, kind: ResidenceKind, what: Held) -> Residence:
 async def running(session: AsyncSession, person: Person, kind: ResidenceKind) -> Running | None:
     """Return what runs of a kind; nothing is written."""
     row = await repository.running(session, person.person_id, kind)
-    if kind is ResidenceKind.STAY:
+    if kind is ResidenceKind.STAY or person.locked:
+        # The row of the dead keeps their last residence, which is no registration any more.
         return None if row is None else Running(row, stored=True)
     what = shown(kind, person)
     if what is None:
@@ -147,6 +148,18 @@ async def apply(
     if changed:
         await persons.announce_change(session, person, changed, version=person.version)
     log.info("residence_changed", residence_id=str(row.id), state=row.state)
+
+
+def last_of_the_dead(person: Person, kind: ResidenceKind) -> Residence | None:
+    """Return what an import knew of somebody who died: a residence that ended with the life."""
+    what = shown(kind, person) if person.locked else None
+    died_on = person.death_or_missing_date
+    if what is None or died_on is None:
+        return None
+    row = derived(person, kind, what)
+    row.state, row.end_cause = ResidenceState.ENDED.value, EndCause.DEATH.value
+    row.valid_to = max(row.valid_from, died_on)
+    return row
 
 
 def as_shown(rows: list[Residence], now: Running | None) -> list[tuple[Residence, bool]]:
