@@ -4,16 +4,18 @@ PY := .venv/bin/python
 STACK ?= demo
 S ?= gateway
 B ?=
+N ?=
+REMOVE ?=
 DO ?= list
 LOCAL := $(PY) -m ndx_local.main
 TESTS_OF := .cache/types/tests_of
 TESTED := contracts/*/tests gateway/tests svc-*/tests deploy/*/tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt lint types imports unit integration e2e bench contracts up down status logs restart letters lock size
+.PHONY: help setup demo test check fmt lint types imports unit integration e2e bench bench-national contracts up down status logs restart letters lock size
 
 help: ## this list
-	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 setup: ## toolchain, packages and Java parts, all inside the checkout
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -61,6 +63,9 @@ e2e: setup ## end-to-end tests over a whole stack on free ports
 
 bench: setup ## benchmarks; one with B=lookup
 	@$(PY) tests-e2e/benchmarks/run.py $(B)
+
+bench-national: setup ## 100 million people (10 where the disk is smaller, or N=…), kept; goes on where it ended; REMOVE=1
+	@$(PY) tests-e2e/benchmarks/national.py $(if $(N),--people $(N)) $(if $(REMOVE),--remove)
 
 contracts: setup ## write the OpenAPI documents and event schemas anew
 	@$(PY) -m ndx_chassis.contracts

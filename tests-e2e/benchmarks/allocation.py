@@ -78,7 +78,7 @@ async def _measure(dsn: str, key: Any) -> list[Round]:
 
 
 def measure(system: System) -> list[Result]:
-    dsn = migrated_copy(system, "population", "svc_population", "bench_allocation")
+    dsn = migrated_copy(system.stack, "population", "svc_population", "bench_allocation")
     key = system.stack.paths.home / "bench-allocation.key"
     key.write_bytes(b"a key for a benchmark, 32 bytes.")
     rounds = asyncio.run(_measure(dsn, key))

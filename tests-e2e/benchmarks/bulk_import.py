@@ -70,7 +70,7 @@ async def _measure(dsn: str, given: Path, ready: Path) -> list[Round]:
 
 
 def measure(system: System) -> list[Result]:
-    dsn = migrated_copy(system, "population", "svc_population", "bench_import")
+    dsn = migrated_copy(system.stack, "population", "svc_population", "bench_import")
     given, ready = _files(system.stack.paths.home)
     rounds = asyncio.run(_measure(dsn, given, ready))
     words = (

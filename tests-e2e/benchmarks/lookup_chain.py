@@ -3,13 +3,13 @@
 import asyncio
 
 from harness import Result, Round, request, result
-from lookup import CONNECTIONS, PEOPLE, ROUNDS, SECONDS, SYSTEM, direct_load, paths
+from lookup import CONNECTIONS, MOST, ROUNDS, SECONDS, SYSTEM, direct_load, paths
 from system import SAMPLING, System
 
 
 def measure(system: System) -> list[Result]:
     direct = direct_load(system)
-    numbers = asyncio.run(system.personal_ids(PEOPLE))
+    numbers = asyncio.run(system.personal_ids(MOST))
     requests = [request("GET", path, {"NDX-Purpose": "SOCIAL_INSURANCE"}) for path in paths(numbers)]
     chain = system.through_gateway(SYSTEM, requests, "envoy", "population", "postgres")
     chain.run(connections=CONNECTIONS[-1], seconds=3)

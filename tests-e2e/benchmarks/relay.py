@@ -188,7 +188,7 @@ def _latency(dsn: str, servers: str) -> Round:
 
 
 def measure(system: System) -> list[Result]:
-    dsn = migrated_copy(system, "population", "svc_population", "bench_relay")
+    dsn = migrated_copy(system.stack, "population", "svc_population", "bench_relay")
     servers = system.stack.env("population")["KAFKA_BOOTSTRAP_SERVERS"]
     asyncio.run(_topic(servers))
     rounds = asyncio.run(_throughput(dsn, servers))

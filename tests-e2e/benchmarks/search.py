@@ -26,11 +26,14 @@ _GROUPS = [
     FieldGroup.PERSONAL_ID,
     FieldGroup.PERMANENT_RESIDENCE,
 ]
-_SOME = (
-    "SELECT concat_ws(' ', surname, middle_name, given_name) AS name, birth_date,"
-    " permanent_commune_code AS commune FROM persons"
-    f" TABLESAMPLE BERNOULLI ({min(100.0, 400_000 / PEOPLE)}) LIMIT 3000"
-)
+
+
+def _some(people: int) -> str:
+    return (
+        "SELECT concat_ws(' ', surname, middle_name, given_name) AS name, birth_date,"
+        " permanent_commune_code AS commune FROM persons"
+        f" TABLESAMPLE BERNOULLI ({min(100.0, 400_000 / people)}) LIMIT 3000"
+    )
 
 
 def _questions(rows: list[Any], seed: int) -> dict[str, list[PersonSearchIn]]:
@@ -82,11 +85,16 @@ async def _asked(url: str, rows: list[Any]) -> dict[str, list[Round]]:
     return rounds
 
 
-def measure() -> list[Result]:
-    with population() as url:
-        rounds = asyncio.run(_asked(url, fetch(url, _SOME)))
-    words = f"{PEOPLE:,} persons in 16 partitions, one connection, records written, up to 20 people shown"
+def searches(url: str, people: int, *, name: str = "search") -> list[Result]:
+    """Search in a loaded database."""
+    rounds = asyncio.run(_asked(url, fetch(url, _some(people))))
+    words = f"{people:,} persons in 16 partitions, one connection, records written, up to 20 people shown"
     return [
-        result(f"search-{label.replace(' ', '-')}", "searches/s", found, f"{label}; {words}")
+        result(f"{name}-{label.replace(' ', '-')}", "searches/s", found, f"{label}; {words}")
         for label, found in rounds.items()
     ]
+
+
+def measure() -> list[Result]:
+    with population() as url:
+        return searches(url, PEOPLE)

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import random
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -37,12 +36,13 @@ class System:
         self.enrolment: Enrolment = enrol(
             self.description["gateway_url"], self.description["citizen_url"], stack.paths.pki, document
         )
-        print(f"  {load_population(stack, PEOPLE)}")
+        loaded = load_population(stack, PEOPLE)
+        self.people = loaded.people
+        print(f"  {loaded}")
 
     def url(self, service: str) -> str:
         """Return the URL of a service's database."""
-        prefix = service.upper().replace("-", "_")
-        return str(self.stack.env(service)[f"{prefix}_DATABASE_URL"])
+        return self.stack.env(service)[variable(service)]
 
     async def rows(self, service: str, sql: str, *values: Any) -> list[asyncpg.Record]:
         """Ask a service's database."""
@@ -55,10 +55,7 @@ class System:
 
     async def personal_ids(self, count: int) -> list[str]:
         """Return numbers of people of the population, in an order that no index has."""
-        found = await self.rows("population", "SELECT personal_id FROM persons ORDER BY personal_id")
-        numbers = [row["personal_id"] for row in found]
-        random.Random(1).shuffle(numbers)
-        return numbers[:count]
+        return await sample(self.url("population"), count, self.people)
 
     def pids(self, part: str) -> list[int]:
         """Return the process of a part; who watches it counts its children too."""
@@ -109,30 +106,64 @@ class System:
         return done.stdout
 
 
-async def _recreate(admin: str, name: str, role: str) -> None:
-    connection = await asyncpg.connect(admin)
+async def sample(url: str, count: int, people: int) -> list[str]:
+    """Return the numbers of some of so many people, all over the table and in an order that no index has.
+
+    Of a large table some pages are read, with five times as many people as are wanted.
+    """
+    share = min(100.0, 500 * count / people)
+    connection = await asyncpg.connect(url)
     try:
-        await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        await connection.execute(f'CREATE DATABASE {name} OWNER "{role}"')
+        found = await connection.fetch(
+            "SELECT personal_id FROM persons TABLESAMPLE SYSTEM ($1) REPEATABLE (1)"
+            " ORDER BY hashtext(personal_id) LIMIT $2",
+            share,
+            count,
+        )
+        return [row["personal_id"] for row in found]
     finally:
         await connection.close()
 
 
-def migrated_copy(system: System, service: str, package: str, name: str) -> str:
+async def _drop(admin: str, name: str, *then: str) -> None:
+    connection = await asyncpg.connect(admin)
+    try:
+        for statement in (f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", *then):
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def _admin(stack: Stack) -> str:
+    keys = postgres.passwords(stack.paths.secrets, [postgres.ADMIN])
+    port = stack.description["ports"]["postgres"]
+    return postgres.database_url(port, "postgres", postgres.ADMIN, keys[postgres.ADMIN])
+
+
+def drop(stack: Stack, name: str) -> None:
+    """Remove a database that lies beside a service's own."""
+    asyncio.run(_drop(_admin(stack), name))
+
+
+def variable(service: str) -> str:
+    return f"{service.upper().replace('-', '_')}_DATABASE_URL"
+
+
+def beside(stack: Stack, service: str, name: str) -> str:
+    """Return the URL of a database beside the service's own, for the same role."""
+    return urlunsplit(urlsplit(stack.env(service)[variable(service)])._replace(path=f"/{name}"))
+
+
+def migrated_copy(stack: Stack, service: str, package: str, name: str) -> str:
     """Make an empty database of a service's tables beside the service's own; return its URL."""
-    own = system.url(service)
-    role = str(urlsplit(own).username)
-    keys = postgres.passwords(system.stack.paths.secrets, [postgres.ADMIN])
-    port = system.description["ports"]["postgres"]
-    admin = postgres.database_url(port, "postgres", postgres.ADMIN, keys[postgres.ADMIN])
-    url = urlunsplit(urlsplit(own)._replace(path=f"/{name}"))
-    asyncio.run(_recreate(admin, name, role))
-    variable = f"{service.upper().replace('-', '_')}_DATABASE_URL"
+    url = beside(stack, service, name)
+    role = str(urlsplit(url).username)
+    asyncio.run(_drop(_admin(stack), name, f'CREATE DATABASE {name} OWNER "{role}"'))
     subprocess.run(
         [sys.executable, "-m", "ndx_chassis.migrations", package],
         check=True,
         capture_output=True,
         cwd=ROOT,
-        env={**os.environ, **system.stack.env(service), variable: url},
+        env={**os.environ, **stack.env(service), variable(service): url},
     )
     return url

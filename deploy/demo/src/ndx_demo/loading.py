@@ -62,6 +62,11 @@ def loaded(home: Path) -> Loaded | None:
     return Loaded(found["people"], found["seed"])
 
 
+def mark(home: Path, people: int, seed: int) -> None:
+    """Say which population was loaded into the stack of that folder."""
+    _marker(home).write_text(json.dumps({"people": people, "seed": seed, "edition": EDITION}))
+
+
 def load_population(
     stack: Stack, persons: int, report: Callable[[str], None] = lambda _: None, *, seed: int = SEED
 ) -> LoadResult:
@@ -81,6 +86,5 @@ def load_population(
         report(f"  population: {done:,} of {persons:,}, {done / (time.monotonic() - began):,.0f}/s")
 
     done = asyncio.run(load_persons(url, lines(persons, seed=seed), source="import:synthetic", report=tell))
-    marked = {"people": persons, "seed": seed, "edition": EDITION}
-    _marker(stack.paths.home).write_text(json.dumps(marked))
+    mark(stack.paths.home, persons, seed)
     return LoadResult(persons, seed, done.inserted, time.monotonic() - began)

@@ -51,7 +51,7 @@ def _where(condition: NDArray[np.bool_], values: Column) -> Column:
     return [v if c else "" for c, v in zip(condition.tolist(), values, strict=True)]
 
 
-class _Texts:
+class Texts:
     """Texts of places, made once."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ def _linked(numbers: Column, link: Ints) -> Column:
     return [numbers[i] if i != NOBODY else "" for i in link.tolist()]
 
 
-def columns(block: Block, texts: _Texts) -> dict[str, Column]:
+def columns(block: Block, texts: Texts) -> dict[str, Column]:
     """Return the filled columns of a block; what is not here stays empty."""
     people, words = block.people, names().vocabulary.words
     number = _digits(block.number, 12)
@@ -119,18 +119,26 @@ def columns(block: Block, texts: _Texts) -> dict[str, Column]:
     }
 
 
+HEADER = ",".join(COLUMNS) + "\n"
+
+
+def text(block: Block, texts: Texts) -> str:
+    """Return the lines of a block."""
+    filled = columns(block, texts)
+    unknown = set(filled) - set(COLUMNS)
+    if unknown:
+        raise ValueError(f"the layout has no columns {', '.join(sorted(unknown))}")
+    empty = [""] * len(block)
+    ordered = [filled.get(name, empty) for name in COLUMNS]
+    return "\n".join(map(",".join, zip(*ordered, strict=True))) + "\n"
+
+
 def lines(people: int, *, seed: int, report: Callable[[int], None] = lambda _: None) -> Iterator[str]:
     """Yield the file in pieces: the header, then a text of many lines per block."""
-    yield ",".join(COLUMNS) + "\n"
-    texts = _Texts()
+    yield HEADER
+    texts = Texts()
     done = 0
     for block in blocks(people, seed=seed):
-        filled = columns(block, texts)
-        unknown = set(filled) - set(COLUMNS)
-        if unknown:
-            raise ValueError(f"the layout has no columns {', '.join(sorted(unknown))}")
-        empty = [""] * len(block)
-        ordered = [filled.get(name, empty) for name in COLUMNS]
-        yield "\n".join(map(",".join, zip(*ordered, strict=True))) + "\n"
+        yield text(block, texts)
         done += len(block)
         report(done)
