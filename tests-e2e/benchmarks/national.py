@@ -29,6 +29,8 @@ from svc_population.imports.service import load_persons
 from system import SAMPLING, System, beside, drop, migrated_copy
 
 SEED = 1
+VACUUM = ("VACUUM (FREEZE, ANALYZE) persons", "VACUUM (FREEZE, ANALYZE) relationships")
+"""Frozen at once, so that nobody reads all of it again when transaction ids have moved on."""
 PROBE, MILLION = 100_000, 1_000_000
 _SIZES = """
     SELECT coalesce(i.relname, t.relname) AS name, count(*) AS parts,
@@ -97,7 +99,7 @@ def _build(stack: Stack, wanted: int | None) -> int:
     if here:
         took = time.monotonic() - began
         _say(f"  {here:,} loaded in {took:,.0f} s; vacuum and analyze …")
-        asyncio.run(_run(url, "VACUUM (ANALYZE) persons", "VACUUM (ANALYZE) relationships"))
+        asyncio.run(_run(url, *VACUUM))
         _say(f"  vacuumed in {time.monotonic() - began - took:,.0f} s")
         _note_load(people, here, took)
     mark(home, people, SEED)
@@ -152,7 +154,7 @@ def _small(stack: Stack, people: int) -> tuple[str, int]:
     if loaded < fewer:
         _say(f"national: {fewer:,} people to compare with")
         load_in_parts(url, fewer, seed=SEED, folder=stack.paths.home, report=_every_so_often())
-        asyncio.run(_run(url, "VACUUM (ANALYZE) persons", "VACUUM (ANALYZE) relationships"))
+        asyncio.run(_run(url, *VACUUM))
     return url, fewer
 
 

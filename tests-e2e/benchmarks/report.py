@@ -30,6 +30,7 @@ GOALS = {
     "import": "≥ 0.6",
     "lookup": "≥ 1.2, p99 < 15 ms",
     "lookup-chain": "≥ 0.8",
+    "scale": "p99 ≤ 1.2 × at 1 million",
     "birth-chain": "≥ 200/s, p95 < 300 ms",
     "birth-links": "p95 < 2 s",
     "enrolment-stop": "p99 < 1 s",
