@@ -34,12 +34,12 @@ VACUUM = ("VACUUM (FREEZE, ANALYZE) persons", "VACUUM (FREEZE, ANALYZE) relation
 PROBE, MILLION = 100_000, 1_000_000
 _SIZES = """
     SELECT coalesce(i.relname, t.relname) AS name, count(*) AS parts,
-        sum(pg_relation_size(coalesce(i.oid, t.oid))) AS bytes
+        sum(pg_relation_size(t.oid)) AS bytes
     FROM pg_class t
     LEFT JOIN pg_inherits h ON h.inhrelid = t.oid
     LEFT JOIN pg_class i ON i.oid = h.inhparent
     WHERE t.relkind IN ('r', 'i', 't') AND t.relnamespace = 'public'::regnamespace
-    GROUP BY 1 HAVING sum(pg_relation_size(coalesce(i.oid, t.oid))) > 1000000 ORDER BY bytes DESC
+    GROUP BY 1 HAVING sum(pg_relation_size(t.oid)) > 1000000 ORDER BY bytes DESC
 """
 
 

@@ -17,7 +17,7 @@ from ndx_demo.population.rows import HEADER, Texts, text
 NATIONAL, SMALLER = 100_000_000, 10_000_000
 ROOM_BESIDE = 7_000_000_000
 """Bytes beside the people: 4 GB of write-ahead log (`max_wal_size`), the small database, and records."""
-GROWTH = 1.35
+GROWTH = 1.2
 """By so much a person takes more in a large database than in the small one that is measured: indexes that are
 filled in one go are denser than those that many loads have filled."""
 LEFT = 1_000_000_000
@@ -89,7 +89,9 @@ class Progress:
         done = self.before + self.here
         rate = self.here / max(now - self.started, 0.001)
         rest = max(0, self.people - done)
-        left = f"{rest / rate / 60:,.0f} min left" if rest else "all there"
+        seconds = rest / rate if rate else 0
+        left = f"{seconds / 60:,.0f} min left" if seconds > 120 else f"{seconds:.0f} s left"  # noqa: PLR2004
+        left = left if rest else "all there"
         self.report(
             f"  {done:,} of {self.people:,} people ({100 * done // self.people} %), {rate:,.0f}/s, {left}"
         )
