@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from gateway.agencies.service import AgencyEntry, OperatorEntry, SystemEntry
-from gateway.quotas.spent import Spent
+from gateway.quotas.periods import Period
+from gateway.quotas.spent import WHOLE_AGENCY, AgencyQuota, Limits, Spent
 from gateway.xds import compile as compiling
 from gateway.xds import names, parts, protos
 from gateway.xds.compile import Compiler, compile_resources, compile_stops
@@ -82,6 +83,12 @@ def _with_spent(agency: str, number: int) -> Step:
     return lambda s: replace(s, spent=(Spent(agency, f"DSA-{agency}-{number}", 1_798_700_400),))
 
 
+def _with_whole(agency: str, spent: bool) -> Step:
+    """Give the agency a quota over all its agreements, perhaps used up today."""
+    found = (Spent(agency, WHOLE_AGENCY, 1_798_700_400, Period.DAY),) if spent else ()
+    return lambda s: replace(s, agency_quotas=(AgencyQuota(agency, Limits(per_day=96)),), spent=found)
+
+
 def _with_crl(crl: str) -> Step:
     return lambda s: replace(s, material=replace(s.material, crl=crl))
 
@@ -141,6 +148,7 @@ steps = st.one_of(
     st.builds(_with_operations, st.integers(3, len(OPERATIONS))),
     st.builds(_with_upstream, st.sampled_from([3, 4])),
     st.builds(_with_spent, codes, st.integers(1, 3)),
+    st.builds(_with_whole, codes, st.booleans()),
     st.builds(_with_crl, st.sampled_from(["crl", "crl 2"])),
 )
 

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from gateway.quotas import repository
 from gateway.quotas.desk import Desk
 from gateway.quotas.periods import Period
-from gateway.quotas.spent import Spent
+from gateway.quotas.spent import WHOLE_AGENCY, AgencyQuota, Limits, Spent
 from gateway.xds.quota_server import EvenPace, QuotaServer
 from ndx_chassis.app import Runtime
 from ndx_contracts.agreements import AgencyClass, Agreement, Quotas
@@ -98,6 +98,7 @@ class TestDailyQuota:
             assert [a.status_code for a in answers] == [200] * 9 + [429] * 3
             refused = answers[-1]
             assert refused.json()["code"] == "daily-quota-exceeded"
+            assert refused.json()["quota_of"] == "AGREEMENT"
             assert refused.headers["content-type"] == "application/problem+json"
             assert 0 < int(refused.headers["retry-after"]) <= 86_400
             assert len(counted.provider.received) == 11
@@ -174,3 +175,53 @@ class TestMonthlyQuota:
         async with live.caller(CLINIC) as clinic, live.caller("T01:core") as court:
             assert (await clinic.get(UNITS)).json()["code"] == "monthly-quota-exceeded"
             assert (await court.get(UNITS)).status_code == 200
+
+
+class TestWholeAgency:
+    async def test_calls_under_every_agreement_of_the_agency_use_its_quota_and_the_refusal_says_so(
+        self, counted: Bus, runtime: Runtime, post: Callable[..., Any]
+    ) -> None:
+        """No agreement has a quota by day: not the clinic's own, nor the template that binds a court too."""
+        # Envoy still has the other tests' bucket: it must not get a share here.
+        await post("NDX:an", f"/v1/agreements/{NUMBER}/terminate", {"reason": "over"})
+        await post("NDX:an", "/v1/agreements", TERMS, 201)
+        await post("NDX:an", "/v1/agreements/DSA-H79.001-2/submit")
+        await post("G03:giang", "/v1/agreements/DSA-H79.001-2/approve")
+        whole, today = AgencyQuota("H79.001", Limits(per_day=6)), Desk().calendar.day(datetime.now(UTC))
+        async with runtime.sessions() as session, session.begin():
+            await repository.set_agency_limits(session, "H79.001", whole.limits, datetime.now(UTC))
+        others = [a for a in AGREEMENTS if a.consumer_agency not in {"H79.001", "T01"}]
+        template = agreement(
+            "DSA-H79.001-2",
+            ["population.list_admin_units"],
+            consumer_agency=None,
+            consumer_class=AgencyClass.OTHER,
+        )
+        own = agreement("DSA-H79.001-8", ["population.list_admin_units"])
+        async with counted.caller(CLINIC) as clinic, counted.caller("T01:core") as court:
+            async with quota_service(counted, runtime):
+                await counted.apply(agreements=[*others, template], agency_quotas=(whole,))
+                before = assignments(counted)
+                assert (await clinic.get(UNITS)).status_code == 200
+                await until(lambda: assignments(counted) > before, what="the assignment")
+                answers = [await clinic.get(UNITS) for _ in range(9)]
+                served = 1 + [a.status_code for a in answers].count(200)
+                assert 6 <= served <= 7  # the second call may be before the assignment
+                assert answers[-1].json()["code"] == "daily-quota-exceeded"
+                assert [(await court.get(UNITS)).status_code for _ in range(9)] == [200] * 9
+
+                async def told() -> bool:
+                    async with runtime.sessions() as session:
+                        key = [("H79.001", WHOLE_AGENCY)]
+                        rows = await repository.uses(session, [(Period.DAY.value, today)], groups=key)
+                    return [(r.units, r.spent) for r in rows] == [(served, True)]
+
+                await until(told, seconds=15, what="the tally of the whole agency")
+            spent = Spent("H79.001", WHOLE_AGENCY, int(datetime.now(UTC).timestamp()) + 9000, Period.DAY)
+            await counted.apply(spent=(spent,))
+            refused = (await clinic.get(UNITS)).json()
+            assert (refused["code"], refused["quota_of"]) == ("daily-quota-exceeded", "AGENCY")
+            await counted.apply(agreements=[*others, own])
+            refused = (await clinic.get(UNITS)).json()
+            assert (refused["code"], refused["quota_of"]) == ("daily-quota-exceeded", "AGENCY")
+            assert (await court.get(UNITS)).status_code == 403

@@ -68,6 +68,25 @@ def reactivate_agency(context: typer.Context, code: Code, reason: Reason) -> Non
     show(session_of(context), _post(context, "/v1/agencies/{agency}/reactivate", body, agency=code))
 
 
+@agencies.command("quota")
+def set_agency_quota(
+    context: typer.Context,
+    code: Code,
+    reason: Reason,
+    per_day: Annotated[
+        int | None, typer.Option("--per-day", help="Units; without it, no limit.", min=1)
+    ] = None,
+    per_month: Annotated[
+        int | None, typer.Option("--per-month", help="Units; without it, no limit.", min=1)
+    ] = None,
+) -> None:
+    """Limit what an agency may use by day and month under all its agreements; without numbers, end that."""
+    session = session_of(context)
+    body = {"per_day": per_day, "per_month": per_month, "reason": reason}
+    reply = session.client().call("PUT /v1/agencies/{agency}/quotas", path={"agency": code}, json=body)
+    show(session, reply.json())
+
+
 @systems.command("add")
 def add_system(
     context: typer.Context,

@@ -240,6 +240,13 @@ class TestUsage:
         assert [r.url.path for r in bus] == ["/v1/usage/mine", "/v1/usage", "/v1/usage"]
         assert bus[2].url.query == b"agency=H79.001&day=2026-11-24"
 
+    def test_an_operator_limits_a_whole_agency_and_ends_that(self, bus: list[httpx.Request]):
+        set_it = ("agencies", "quota", "H79.001", "--reason", "as agreed")
+        assert run(*set_it, "--per-day", "1000").exit_code == 0
+        assert run(*set_it).exit_code == 0
+        assert {(r.method, r.url.path) for r in bus} == {("PUT", "/v1/agencies/H79.001/quotas")}
+        assert [json.loads(r.content)["per_day"] for r in bus] == [1000, None]
+
 
 class TestCalls:
     def test_an_agency_asks_for_its_own_and_an_operator_for_anybodys(self, bus: list[httpx.Request]):

@@ -23,7 +23,8 @@ from gateway.catalogue.schemas import (
     ServiceOut,
 )
 from gateway.quotas import reading as quotas
-from gateway.quotas.schemas import UsageOut
+from gateway.quotas.schemas import PeriodUse, UsageOut
+from gateway.quotas.spent import WHOLE_AGENCY
 from gateway.settings import Settings
 
 _OPEN = frozenset({"agency_metadata", "public"})
@@ -150,11 +151,18 @@ async def allowed_operations(
     usage = await quotas.usage_of(session, settings_of(runtime).quota_calendar, agency, datetime.now(UTC))
     used = {item.agreement: item for item in usage.items}
     return AllowedOperations(
-        items=[_shown(found, used.get(found.agreement.agreement_id)) for found in allowed]
+        items=[
+            _shown(found, used.get(found.agreement.agreement_id), used.get(WHOLE_AGENCY)) for found in allowed
+        ]
     )
 
 
-def _shown(found: _Allowed, used: UsageOut | None) -> AllowedOperation:
+def _narrower(*uses: PeriodUse) -> int | None:
+    return min((use.left for use in uses if use.left is not None), default=None)
+
+
+def _shown(found: _Allowed, used: UsageOut | None, whole: UsageOut | None) -> AllowedOperation:
+    """Return an operation; what is left is the less of the agreement's quota and the whole agency's."""
     operation, agreement = found.operation, found.agreement
     return AllowedOperation(
         operation=operation.name,
@@ -171,7 +179,7 @@ def _shown(found: _Allowed, used: UsageOut | None) -> AllowedOperation:
         per_second=agreement.quotas.per_second,
         burst=agreement.quotas.burst,
         per_day=agreement.quotas.per_day,
-        left_today=used.day.left if used else None,
+        left_today=_narrower(*(u.day for u in (used, whole) if u)),
         per_month=agreement.quotas.per_month,
-        left_this_month=used.month.left if used else None,
+        left_this_month=_narrower(*(u.month for u in (used, whole) if u)),
     )

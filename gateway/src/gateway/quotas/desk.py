@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID, uuid4
 
-from ndx_contracts.agreements import Quotas
-
-from gateway.quotas.holders import RENEWED_AFTER, Bucket, Holder, Report
+from gateway.quotas.holders import RENEWED_AFTER, Bucket, Holder, Report, Terms
 from gateway.quotas.periods import Calendar
-from gateway.quotas.sharing import Want, shares
+from gateway.quotas.sharing import Want, portions, shares
 
 Group = tuple[str, str]
 """Agency and agreement: what has a quota."""
@@ -85,14 +83,28 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """What is left of one group's quota today."""
+    """What is left of one agreement's quota, and who draws on it."""
 
-    quotas: Quotas
-    left: int
-    """Units."""
-    day: date
+    terms: Terms
+    left: int | None
+    """Units; None = the agreement has no quota of its own."""
+    places: Mapping[Place, Holder]
     foreign: Sequence[Holder] = ()
     """What Envoys hold that are connected to other control planes."""
+
+    @property
+    def members(self) -> list[Holder]:
+        return [*self.places.values(), *self.foreign]
+
+    @property
+    def promised(self) -> int:
+        """Units that Envoys may still let through."""
+        return sum(h.outstanding * h.bucket.cost for h in self.members)
+
+    def wants(self) -> list[Want]:
+        return [
+            Want(h.bucket.cost, h.calls if h.sent_at or h in self.foreign else None) for h in self.members
+        ]
 
 
 def grouped(desk: Desk, outcome: Outcome, groups: Iterable[Group]) -> dict[Group, dict[Place, Holder]]:
@@ -105,24 +117,33 @@ def grouped(desk: Desk, outcome: Outcome, groups: Iterable[Group]) -> dict[Group
     return found
 
 
-def share(outcome: Outcome, places: Mapping[Place, Holder], rest: Rest, now: datetime) -> None:
-    """Assign what is left anew, if that changes anything for those who need it."""
-    members = [*places.values(), *rest.foreign]
-    wants = [Want(h.bucket.cost, h.calls if h.sent_at or h in rest.foreign else None) for h in members]
-    parts = shares(rest.left, wants)
-    promised = sum(h.outstanding * h.bucket.cost for h in members)
-    mine = list(zip(places.items(), parts, strict=False))
-    if promised <= max(0, rest.left) and not any(
-        h.due(now, rest.day, rest.quotas) or (h.low and part > h.outstanding + h.outstanding // 2)
-        for (_, h), part in mine
+def share(outcome: Outcome, rests: Sequence[Rest], whole: int | None, day: date, now: datetime) -> None:
+    """Assign what is left anew, if that changes anything for those who need it.
+
+    `rests` are one agreement without a quota of the whole agency, else all the agency's; `whole` is what the
+    whole agency has left.
+    """
+    wants = [rest.wants() for rest in rests]
+    lefts = [rest.left for rest in rests]
+    units = [n or 0 for n in lefts] if whole is None else portions(whole, lefts, wants)
+    mine = [
+        (place, holder, part, rest.terms)
+        for rest, left, wanted in zip(rests, units, wants, strict=True)
+        for (place, holder), part in zip(rest.places.items(), shares(left, wanted), strict=False)
+    ]
+    kept = all(rest.left is None or rest.promised <= max(0, rest.left) for rest in rests)
+    kept = kept and (whole is None or sum(rest.promised for rest in rests) <= max(0, whole))
+    if kept and not any(
+        h.due(now, day, terms) or (h.low and part > h.outstanding + h.outstanding // 2)
+        for _, h, part, terms in mine
     ):
         return
-    for (place, holder), part in mine:
+    for place, holder, part, terms in mine:
         stays = part == holder.outstanding and (part or not holder.granted)
-        if stays and not holder.due(now, rest.day, rest.quotas):
+        if stays and not holder.due(now, day, terms):
             continue
         assigned = copy(holder)
-        assigned.assign(part, now, rest.day, rest.quotas)
+        assigned.assign(part, now, day, terms)
         outcome.holders[place] = assigned
         outcome.orders.append(Order(*place, calls=part))
 

@@ -9,12 +9,12 @@ from ndx_chassis.caller import CallerDep
 from ndx_chassis.db import SessionDep
 
 from gateway.doors import OperatorDep
-from gateway.quotas import reading
+from gateway.quotas import reading, whole_agencies
 from gateway.quotas.periods import Calendar
-from gateway.quotas.schemas import UsageList, UsagePage
+from gateway.quotas.schemas import AgencyQuotaIn, AgencyQuotaOut, UsageList, UsagePage
 from gateway.settings import Settings
 
-router = APIRouter(prefix="/v1/usage", tags=["quotas"])
+router = APIRouter(prefix="/v1", tags=["quotas"])
 
 
 async def _calendar(runtime: RuntimeDep) -> Calendar:
@@ -26,12 +26,12 @@ async def _calendar(runtime: RuntimeDep) -> Calendar:
 CalendarDep = Annotated[Calendar, Depends(_calendar)]
 
 
-@router.get("/mine", openapi_extra=operation(door="agency_metadata"))
+@router.get("/usage/mine", openapi_extra=operation(door="agency_metadata"))
 async def show_my_usage(session: SessionDep, caller: CallerDep, calendar: CalendarDep) -> UsageList:
     return await reading.usage_of(session, calendar, caller.agency, datetime.now(UTC))
 
 
-@router.get("", openapi_extra=operation(door="operator"))
+@router.get("/usage", openapi_extra=operation(door="operator"))
 async def list_usage(
     *,
     session: SessionDep,
@@ -53,3 +53,11 @@ async def list_usage(
         cursor=cursor,
         limit=limit,
     )
+
+
+@router.put("/agencies/{agency}/quotas", openapi_extra=operation(door="operator"))
+async def set_agency_quota(
+    agency: str, body: AgencyQuotaIn, session: SessionDep, operator: OperatorDep, calendar: CalendarDep
+) -> AgencyQuotaOut:
+    now = datetime.now(UTC)
+    return await whole_agencies.set_quota(session, operator, calendar, agency=agency, wanted=body, now=now)

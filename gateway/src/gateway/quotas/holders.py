@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from uuid import UUID, uuid4
 
-from ndx_contracts.agreements import Quotas
+from gateway.quotas.spent import Limits
 
+Terms = tuple[Limits, Limits | None]
+"""The limits of an agreement, and those of the whole agency."""
 TIME_TO_LIVE = timedelta(minutes=10)
 """For how long Envoy goes on with its last assignment when the control plane or its store is away."""
 RENEWED_AFTER = TIME_TO_LIVE / 3
@@ -54,7 +56,7 @@ class Holder:
     sent_at: datetime | None = None
     day: date | None = None
     """The day for which the assignment was made."""
-    quotas: Quotas | None = None
+    terms: Terms | None = None
     settled: bool = False
     """Whether a whole interval has been reported since the last assignment."""
     busy_at: datetime | None = None
@@ -83,15 +85,15 @@ class Holder:
             self.settled = True
         return used
 
-    def assign(self, calls: int, now: datetime, day: date, quotas: Quotas) -> None:
+    def assign(self, calls: int, now: datetime, day: date, terms: Terms) -> None:
         """Note an assignment that replaces the former."""
         self.granted, self.reported = calls, 0
-        self.sent_at, self.day, self.quotas = now, day, quotas
+        self.sent_at, self.day, self.terms = now, day, terms
         self.settled = False
 
-    def due(self, now: datetime, day: date, quotas: Quotas) -> bool:
+    def due(self, now: datetime, day: date, terms: Terms) -> bool:
         """Tell whether the assignment must be made anew, whatever is left."""
-        return not self.stands(now) or self.day != day or self.quotas not in {None, quotas}
+        return not self.stands(now) or self.day != day or self.terms not in {None, terms}
 
     @property
     def low(self) -> bool:

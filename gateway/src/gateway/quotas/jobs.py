@@ -1,5 +1,6 @@
 """The clock of quotas: what Envoy could not report is counted from its log, and old tallies go."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from ndx_chassis.app import Runtime
@@ -7,6 +8,8 @@ from ndx_chassis.telemetry import log
 
 from gateway.calls import service as calls
 from gateway.quotas import repository
+from gateway.quotas.desk import Group
+from gateway.quotas.spent import WHOLE_AGENCY
 from gateway.settings import Settings
 
 _GRANTS_KEPT = timedelta(days=1)
@@ -28,9 +31,18 @@ async def correct(runtime: Runtime) -> None:
             before=now - _REPORTED_BY_NOW,
             uncounted=_BEFORE_THE_QUOTA,
         )
-        added = await repository.correct(session, counted, day=day, now=now)
+        added = await repository.correct(session, with_agencies(counted), day=day, now=now)
     if added:
         log.info("quota_tally_corrected", units=added)
+
+
+def with_agencies(counted: Mapping[Group, tuple[int, int]]) -> dict[Group, tuple[int, int]]:
+    """Return units and calls with the sums of whole agencies; only those with a quota have a row for it."""
+    found = dict(counted)
+    for (agency, _), (units, calls_made) in counted.items():
+        before = found.get((agency, WHOLE_AGENCY), (0, 0))
+        found[agency, WHOLE_AGENCY] = (before[0] + units, before[1] + calls_made)
+    return found
 
 
 def _settings(runtime: Runtime) -> Settings:

@@ -1,6 +1,8 @@
 """Tables of the quota service.
 
-`quota_uses` is the durable tally: one row per agency, agreement and period, which only grows. `quota_grants`
+`agency_quotas` are the quotas of whole agencies, over all their agreements; an agreement's own are among its
+terms. `quota_uses` is the durable tally: one row per agency, agreement and period, which only grows; a whole
+agency's has `*` for the agreement. `quota_grants`
 says what each Envoy was assigned and has reported of it, so that a control plane that was restarted goes on
 where it stood. `quota_sources` numbers the batches of each control plane, so that none is counted twice.
 """
@@ -8,11 +10,21 @@ where it stood. `quota_sources` numbers the batches of each control plane, so th
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, Date, Index, Integer, Text
+from sqlalchemy import BigInteger, Boolean, Date, ForeignKey, Index, Integer, Text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway.tables import Base
+
+
+class AgencyQuotaRow(Base):
+    __tablename__ = "agency_quotas"
+
+    agency: Mapped[str] = mapped_column(ForeignKey("agencies.code"), primary_key=True)
+    per_day: Mapped[int | None] = mapped_column(BigInteger)
+    per_month: Mapped[int | None] = mapped_column(BigInteger)
+    """Units; a row without both is a quota that was taken away."""
+    changed_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
 
 
 class QuotaUse(Base):
@@ -37,7 +49,10 @@ class QuotaUse(Base):
 
 class QuotaGrant(Base):
     __tablename__ = "quota_grants"
-    __table_args__ = (Index("ix_quota_grants_bucket", "agreement_id", "agency", "cost"),)
+    __table_args__ = (
+        Index("ix_quota_grants_bucket", "agreement_id", "agency", "cost"),
+        Index("ix_quota_grants_agency", "agency"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     source: Mapped[UUID]

@@ -12,6 +12,7 @@ from gateway.quotas.desk import Group
 from gateway.quotas.models import QuotaUse
 from gateway.quotas.periods import Calendar, Period
 from gateway.quotas.schemas import PeriodUse, UsageList, UsageOut, UsagePage
+from gateway.quotas.spent import WHOLE_AGENCY, Limits
 
 _HUNDRED = 100
 
@@ -21,9 +22,9 @@ def _periods(day: date) -> dict[Period, date]:
 
 
 def _period_use(
-    calendar: Calendar, period: Period, starts_on: date, quotas: Quotas, row: QuotaUse | None
+    calendar: Calendar, period: Period, starts_on: date, limits: Limits, row: QuotaUse | None
 ) -> PeriodUse:
-    limit = quotas.per_day if period is Period.DAY else quotas.per_month
+    limit = limits.of(period)
     used = 0 if row is None else row.units
     return PeriodUse(
         period=period.value,
@@ -41,9 +42,11 @@ def _period_use(
 async def _usage(
     session: AsyncSession,
     calendar: Calendar,
+    *,
     day: date,
     groups: Iterable[Group],
     quotas: Mapping[str, Quotas],
+    wholes: Mapping[str, Limits],
 ) -> list[UsageOut]:
     wanted = list(groups)
     if not wanted:
@@ -53,17 +56,19 @@ async def _usage(
     by_key = {(r.agency, r.agreement_id, r.period): r for r in rows}
     found = []
     for agency, agreement in wanted:
+        whole = agreement == WHOLE_AGENCY
         terms = quotas.get(agreement, Quotas())
+        limits = wholes.get(agency, Limits()) if whole else Limits(terms.per_day, terms.per_month)
         mine = {p: by_key.get((agency, agreement, p.value)) for p in Period}
         found.append(
             UsageOut(
                 agency=agency,
                 agreement=agreement,
-                per_second=terms.per_second,
-                burst=terms.burst,
-                batch_rows_per_day=terms.batch_rows_per_day,
-                day=_period_use(calendar, Period.DAY, starts[Period.DAY], terms, mine[Period.DAY]),
-                month=_period_use(calendar, Period.MONTH, starts[Period.MONTH], terms, mine[Period.MONTH]),
+                per_second=None if whole else terms.per_second,
+                burst=None if whole else terms.burst,
+                batch_rows_per_day=None if whole else terms.batch_rows_per_day,
+                day=_period_use(calendar, Period.DAY, starts[Period.DAY], limits, mine[Period.DAY]),
+                month=_period_use(calendar, Period.MONTH, starts[Period.MONTH], limits, mine[Period.MONTH]),
                 updated_at=max((r.updated_at for r in mine.values() if r is not None), default=None),
             )
         )
@@ -71,11 +76,17 @@ async def _usage(
 
 
 async def usage_of(session: AsyncSession, calendar: Calendar, agency: str, now: datetime) -> UsageList:
-    """Return an agency's use under every agreement that binds it and has a quota by day or month."""
+    """Return an agency's use: in all, if that is limited, and under each agreement that is counted."""
+    wholes = await repository.agency_limits(session, {agency})
     bound = await agreements.consumed_by(session, agency)
-    quotas = {a.agreement_id: a.quotas for a in bound if a.quotas.metered}
-    groups = [(agency, agreement) for agreement in sorted(quotas)]
-    return UsageList(items=await _usage(session, calendar, calendar.day(now), groups, quotas))
+    quotas = {a.agreement_id: a.quotas for a in bound if wholes or a.quotas.metered}
+    named = sorted(quotas) if not wholes else [WHOLE_AGENCY, *sorted(quotas)]
+    groups = [(agency, agreement) for agreement in named]
+    return UsageList(
+        items=await _usage(
+            session, calendar, day=calendar.day(now), groups=groups, quotas=quotas, wholes=wholes
+        )
+    )
 
 
 async def page_of_usage(
@@ -101,5 +112,6 @@ async def page_of_usage(
     groups = list(rows[:limit])
     standing = await agreements.standing(session, sorted({name for _, name in groups}))
     quotas = {name: agreement.quotas for name, agreement in standing.items()}
-    items = await _usage(session, calendar, day, groups, quotas)
+    wholes = await repository.agency_limits(session, {agency for agency, _ in groups})
+    items = await _usage(session, calendar, day=day, groups=groups, quotas=quotas, wholes=wholes)
     return UsagePage(items=items, next_cursor=" ".join(groups[-1]) if len(rows) > limit else None)

@@ -10,8 +10,9 @@ from sqlalchemy import delete, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.quotas.desk import Group
-from gateway.quotas.models import QuotaGrant, QuotaSource, QuotaUse
+from gateway.quotas.models import AgencyQuotaRow, QuotaGrant, QuotaSource, QuotaUse
 from gateway.quotas.periods import Period
+from gateway.quotas.spent import Limits
 
 # One statement for all rows of a batch: arrays, sorted, so that two control planes lock in the same order.
 _COUNT = text("""
@@ -133,6 +134,65 @@ async def grants(session: AsyncSession, groups: Collection[Group], since: dateti
         statement = select(QuotaGrant).where(mine, QuotaGrant.sent_at > since)
         found += (await session.scalars(statement.order_by(QuotaGrant.sent_at.desc()))).all()
     return found
+
+
+async def grants_of_agencies(
+    session: AsyncSession, agencies: Collection[str], since: datetime
+) -> list[QuotaGrant]:
+    """Return the assignments of whole agencies that may still hold."""
+    if not agencies:
+        return []
+    mine = QuotaGrant.agency.in_(agencies) & (QuotaGrant.sent_at > since)
+    return list((await session.scalars(select(QuotaGrant).where(mine))).all())
+
+
+async def agency_limits(session: AsyncSession, agencies: Collection[str] | None = None) -> dict[str, Limits]:
+    """Return the quotas of whole agencies: of these, or all."""
+    if agencies is not None and not agencies:
+        return {}
+    statement = select(AgencyQuotaRow.agency, AgencyQuotaRow.per_day, AgencyQuotaRow.per_month)
+    statement = statement.where(AgencyQuotaRow.per_day.is_not(None) | AgencyQuotaRow.per_month.is_not(None))
+    if agencies is not None:
+        statement = statement.where(AgencyQuotaRow.agency.in_(sorted(agencies)))
+    rows = await session.execute(statement.order_by(AgencyQuotaRow.agency))
+    return {row.agency: Limits(row.per_day, row.per_month) for row in rows}
+
+
+async def set_agency_limits(session: AsyncSession, agency: str, limits: Limits, now: datetime) -> Limits:
+    """Set an agency's quota, holding its row; return what it was before."""
+    row = await session.get(AgencyQuotaRow, agency, with_for_update=True)
+    before = Limits() if row is None else Limits(row.per_day, row.per_month)
+    if row is None:
+        row = AgencyQuotaRow(agency=agency)
+        session.add(row)
+    row.per_day, row.per_month, row.changed_at = limits.per_day, limits.per_month, now
+    await session.flush()
+    return before
+
+
+async def begin_agency(
+    session: AsyncSession, agency: str, period: Period, *, starts_on: date, limit: int | None, now: datetime
+) -> Count:
+    """Bring a whole agency's row of the tally up to what its agreements' rows say, and return it."""
+    given = {"agency": agency, "period": period.value, "starts_on": starts_on, "limit": limit, "now": now}
+    row = (await session.execute(_BEGIN_AGENCY, given)).one()
+    return Count(row.units, row.announced, row.spent)
+
+
+_BEGIN_AGENCY = text("""
+    INSERT INTO quota_uses AS u (agency, agreement_id, period, starts_on, units, calls, refused,
+                                 unit_limit, announced, spent, updated_at)
+    SELECT CAST(:agency AS text), '*', CAST(:period AS text), CAST(:starts_on AS date),
+           coalesce(sum(units), 0), coalesce(sum(calls), 0), coalesce(sum(refused), 0),
+           CAST(:limit AS bigint), 0, false, CAST(:now AS timestamptz)
+    FROM quota_uses
+    WHERE agency = :agency AND period = :period AND starts_on = :starts_on AND agreement_id <> '*'
+    ON CONFLICT (agency, agreement_id, period, starts_on) DO UPDATE SET
+        units = greatest(u.units, excluded.units), calls = greatest(u.calls, excluded.calls),
+        refused = greatest(u.refused, excluded.refused), unit_limit = excluded.unit_limit,
+        updated_at = excluded.updated_at
+    RETURNING units, announced, spent
+""")
 
 
 async def sources(session: AsyncSession, since: datetime) -> set[UUID]:

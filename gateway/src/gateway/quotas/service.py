@@ -1,4 +1,8 @@
-"""Use cases: count what Envoys report, and share what is left of each quota among them."""
+"""Use cases: count what Envoys report, and share what is left of each quota among them.
+
+An agency may have quotas of its own over all its agreements: then it has a row in the tally like each of its
+agreements, and what it has left is shared among their buckets.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -8,7 +12,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from ndx_chassis.outbox import publish
-from ndx_contracts.agreements import Agreement, Quotas
+from ndx_contracts.agreements import Agreement
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agreements import reading as agreements
@@ -28,10 +32,10 @@ from gateway.quotas.desk import (
     share,
 )
 from gateway.quotas.events import reached
-from gateway.quotas.holders import TIME_TO_LIVE, Bucket, Holder
+from gateway.quotas.holders import TIME_TO_LIVE, Bucket, Holder, Terms
 from gateway.quotas.periods import Calendar, Period
 from gateway.quotas.repository import Count, Use
-from gateway.quotas.spent import Spent
+from gateway.quotas.spent import WHOLE_AGENCY, Limits, Spent
 
 THRESHOLDS = (100, 80)
 """Percent of a quota at which an event tells of it, the highest first."""
@@ -43,18 +47,24 @@ BACK_WITHIN = timedelta(seconds=60)
 
 @dataclass(slots=True)
 class _Sum:
-    """One agency's use under one agreement, in one batch."""
+    """Use under one agreement, or of a whole agency, in one batch."""
 
-    quotas: Quotas
+    limits: Limits
     smallest: int
     """The least cost of a call among the buckets."""
     units: int = 0
     calls: int = 0
     refused: int = 0
 
+    def add(self, other: "_Sum") -> None:
+        self.smallest = min(self.smallest, other.smallest)
+        self.units += other.units
+        self.calls += other.calls
+        self.refused += other.refused
 
-def limit_of(quotas: Quotas, period: Period) -> int | None:
-    return quotas.per_day if period is Period.DAY else quotas.per_month
+
+Sums = dict[Group, _Sum]
+"""By agency and agreement; a whole agency's is under `WHOLE_AGENCY`."""
 
 
 async def take_in(session: AsyncSession, desk: Desk, batch: Batch, *, now: datetime) -> Outcome:
@@ -68,17 +78,34 @@ async def take_in(session: AsyncSession, desk: Desk, batch: Batch, *, now: datet
     for report in batch.reports:
         place = (report.stream, report.bucket)
         used[place] = used.get(place, 0) + outcome.holders[place].take(report, now)
-    sums = await _sums(session, desk, outcome, used, now)
-    counts = await repository.count(session, _uses(desk.calendar, sums, now, new=new), now)
+    wholes = await repository.agency_limits(session, {p[1].agency for p in outcome.holders})
+    sums = await _sums(session, desk, outcome, used=used, wholes=wholes, now=now)
+    every = sums | _of_agencies(sums, wholes)
+    counts = await repository.count(session, _uses(desk.calendar, every, now, new=new), now)
     for (group, period), count in counts.items():
-        await _announce(session, desk.calendar, (group, period), sums[group], count, now=now)
+        what = every[group]
+        await tell_of(
+            session,
+            desk.calendar,
+            (group, period),
+            limits=what.limits,
+            smallest=what.smallest,
+            count=count,
+            now=now,
+        )
+    lefts = {
+        group: _left(total.limits, {period: counts[group, period] for period in Period})
+        for group, total in every.items()
+    }
     places = grouped(desk, outcome, sums)
     here = {holder.id for group in places.values() for holder in group.values()}
-    foreign = await _foreign(session, desk, sums, here, now)
-    for group, total in sums.items():
-        left = _left(total, {period: counts[group, period] for period in Period})
-        rest = Rest(total.quotas, left, desk.calendar.day(now), foreign.get(group, ()))
-        share(outcome, places[group], rest, now)
+    foreign = await _foreign(session, desk, sums, wholes=wholes, here=here, now=now)
+    for pool in _pools(sums, foreign, wholes):
+        rests = [
+            Rest(_terms(g, sums, wholes), lefts.get(g), places.get(g, {}), foreign.get(g, ())) for g in pool
+        ]
+        whole = lefts.get((pool[0][0], WHOLE_AGENCY))
+        share(outcome, rests, whole, desk.calendar.day(now), now)
     renew(outcome, now)
     await _keep(session, desk, outcome, used)
     return outcome
@@ -117,37 +144,74 @@ async def _holders(session: AsyncSession, desk: Desk, batch: Batch, now: datetim
 
 
 async def _sums(
-    session: AsyncSession, desk: Desk, outcome: Outcome, used: Mapping[Place, int], now: datetime
-) -> dict[Group, _Sum]:
-    """Return what is to be counted and decided; a bucket whose agreement has no quota is given up."""
+    session: AsyncSession,
+    desk: Desk,
+    outcome: Outcome,
+    *,
+    used: Mapping[Place, int],
+    wholes: Mapping[str, Limits],
+    now: datetime,
+) -> Sums:
+    """Return what is to be counted and decided; a bucket whose agreement has no quota is given up.
+
+    One agreement of an agency with a quota of its own brings all its others with it: they share what is left.
+    """
     day = desk.calendar.day(now)
     moved = {
         group_of(place[1])
         for place, holder in outcome.holders.items()
         if used[place] or holder.refused or holder.day != day or not holder.stands(now)
     }
-    named = sorted({agreement for _, agreement in moved})
-    standing: dict[str, Agreement] = {}
-    for first in range(0, len(named), repository.AT_A_TIME):
-        standing |= await agreements.standing(session, named[first : first + repository.AT_A_TIME])
-    found: dict[Group, _Sum] = {}
-    for place, holder in sorted(outcome.holders.items(), key=lambda item: item[0][0]):
-        group, cost = group_of(place[1]), place[1].cost
-        if group not in moved:
-            continue
+    shared = {agency for agency, _ in moved} & wholes.keys()
+    if shared:
+        moved |= {group for group in desk.groups if group[0] in shared}
+    standing = await _standing(session, moved)
+    found: Sums = {}
+    for group, places in grouped(desk, outcome, moved).items():
         agreement = standing.get(group[1])
-        if agreement is None or not agreement.quotas.metered:
-            outcome.orders.append(Order(*place, calls=None))
+        if agreement is None or not (agreement.quotas.metered or group[0] in wholes):
+            outcome.orders += [Order(*place, calls=None) for place in sorted(places, key=lambda p: p[0])]
             continue
-        total = found.setdefault(group, _Sum(agreement.quotas, cost))
-        total.smallest = min(total.smallest, cost)
-        total.units += used[place] * cost
-        total.calls += used[place]
-        total.refused += holder.refused
+        limits = Limits(agreement.quotas.per_day, agreement.quotas.per_month)
+        for place, holder in places.items():
+            cost, calls = place[1].cost, used.get(place, 0)
+            refused = holder.refused if place in used else 0
+            total = found.setdefault(group, _Sum(limits, cost))
+            total.add(_Sum(limits, cost, units=calls * cost, calls=calls, refused=refused))
     return found
 
 
-def _uses(calendar: Calendar, sums: Mapping[Group, _Sum], now: datetime, *, new: bool) -> list[Use]:
+async def _standing(session: AsyncSession, groups: Iterable[Group]) -> dict[str, Agreement]:
+    named = sorted({agreement for _, agreement in groups})
+    found: dict[str, Agreement] = {}
+    for first in range(0, len(named), repository.AT_A_TIME):
+        found |= await agreements.standing(session, named[first : first + repository.AT_A_TIME])
+    return found
+
+
+def _of_agencies(sums: Sums, wholes: Mapping[str, Limits]) -> Sums:
+    """Return the use of each agency that has a quota over all its agreements."""
+    found: Sums = {}
+    for (agency, _), total in sums.items():
+        if agency in wholes:
+            group = (agency, WHOLE_AGENCY)
+            found.setdefault(group, _Sum(wholes[agency], total.smallest)).add(total)
+    return found
+
+
+def _terms(group: Group, sums: Sums, wholes: Mapping[str, Limits]) -> Terms:
+    return (sums[group].limits if group in sums else Limits()), wholes.get(group[0])
+
+
+def _pools(sums: Sums, foreign: Iterable[Group], wholes: Mapping[str, Limits]) -> list[list[Group]]:
+    """Return which agreements draw on one rest: each alone, or all of an agency with its own quota."""
+    pools: dict[Group, list[Group]] = {}
+    for group in sorted({*sums, *foreign}):
+        pools.setdefault((group[0], WHOLE_AGENCY) if group[0] in wholes else group, []).append(group)
+    return list(pools.values())
+
+
+def _uses(calendar: Calendar, sums: Sums, now: datetime, *, new: bool) -> list[Use]:
     return [
         Use(
             group,
@@ -156,39 +220,43 @@ def _uses(calendar: Calendar, sums: Mapping[Group, _Sum], now: datetime, *, new:
             units=total.units if new else 0,
             calls=total.calls if new else 0,
             refused=total.refused if new else 0,
-            limit=limit_of(total.quotas, period),
+            limit=total.limits.of(period),
         )
         for group, total in sums.items()
         for period in Period
     ]
 
 
-def _left(total: _Sum, counts: Mapping[Period, Count]) -> int:
-    """Return the units that are left of the narrower quota."""
-    limits = {period: limit_of(total.quotas, period) for period in Period}
-    return min(limit - counts[period].units for period, limit in limits.items() if limit is not None)
+def _left(limits: Limits, counts: Mapping[Period, Count]) -> int | None:
+    """Return the units that are left of the narrower quota; None without one."""
+    found = [limit - counts[p].units for p in Period if (limit := limits.of(p)) is not None]
+    return min(found, default=None)
 
 
-async def _announce(
+async def tell_of(
     session: AsyncSession,
     calendar: Calendar,
     what: tuple[Group, Period],
-    total: _Sum,
-    count: Count,
     *,
+    limits: Limits,
+    smallest: int,
+    count: Count,
     now: datetime,
 ) -> None:
-    """Tell once of each threshold, and tell Envoy's configuration of a month that is used up."""
+    """Tell once of each threshold, and tell Envoy's configuration of a quota that is used up.
+
+    `smallest` is the least that a call costs.
+    """
     group, period = what
-    limit, start = limit_of(total.quotas, period), calendar.start(period, now)
-    spent = limit is not None and count.units + total.smallest > limit
+    limit, start = limits.of(period), calendar.start(period, now)
+    spent = limit is not None and count.units + smallest > limit
     step = 0 if limit is None else next((t for t in THRESHOLDS if count.units * 100 >= t * limit), 0)
     step = 100 if spent else step
     if spent == count.spent and step <= count.announced:
         return
     told = max(step, count.announced)
     await repository.mark(session, group, period, start, announced=told, spent=spent)
-    if spent != count.spent and period is Period.MONTH:
+    if spent != count.spent and (period is Period.MONTH or group[1] == WHOLE_AGENCY):
         await announce(session, "quota")
     if limit is not None and step > count.announced:
         event = reached(
@@ -204,13 +272,22 @@ async def _announce(
 
 
 async def _foreign(
-    session: AsyncSession, desk: Desk, groups: Iterable[Group], here: set[UUID], now: datetime
+    session: AsyncSession,
+    desk: Desk,
+    groups: Iterable[Group],
+    *,
+    wholes: Mapping[str, Limits],
+    here: set[UUID],
+    now: datetime,
 ) -> dict[Group, list[Holder]]:
     """Return what Envoys hold that are connected to other control planes."""
     others = await repository.sources(session, now - SILENT_AFTER) - {desk.source}
     found: dict[Group, list[Holder]] = {}
     if others:
-        for row in await repository.grants(session, set(groups), now - TIME_TO_LIVE):
+        since, asked = now - TIME_TO_LIVE, set(groups)
+        rows = await repository.grants(session, {g for g in asked if g[0] not in wholes}, since)
+        rows += await repository.grants_of_agencies(session, {g[0] for g in asked} & wholes.keys(), since)
+        for row in rows:
             if row.source in others and row.id not in here:
                 bucket = Bucket(row.agency, row.agreement_id, row.cost)
                 holder = Holder(bucket, row.id, row.granted, row.reported, row.calls)
@@ -240,9 +317,15 @@ async def _keep(session: AsyncSession, desk: Desk, outcome: Outcome, used: Mappi
     await repository.forget(session, {outcome.holders[p].id for p in given_up & outcome.holders.keys()})
 
 
-async def spent_months(session: AsyncSession, calendar: Calendar, now: datetime) -> tuple[Spent, ...]:
-    """Return the quotas of this month of which nothing is left."""
-    month = calendar.month(now)
-    until = int(calendar.end(Period.MONTH, month).timestamp())
-    rows = await repository.spent(session, Period.MONTH, month)
-    return tuple(Spent(row.agency, row.agreement_id, until) for row in rows)
+async def spent(session: AsyncSession, calendar: Calendar, now: datetime) -> tuple[Spent, ...]:
+    """Return the quotas of which nothing is left: of this month, and those of whole agencies of today."""
+    found: list[Spent] = []
+    for period in Period:
+        start = calendar.start(period, now)
+        until = int(calendar.end(period, start).timestamp())
+        found += [
+            Spent(row.agency, row.agreement_id, until, period)
+            for row in await repository.spent(session, period, start)
+            if period is Period.MONTH or row.agreement_id == WHOLE_AGENCY
+        ]
+    return tuple(found)

@@ -16,13 +16,13 @@ from ndx_contracts.agreements import AgreementState
 from gateway.agencies.service import AgencyEntry
 from gateway.authorities.service import Issuer
 from gateway.catalogue.operations import Operation
-from gateway.quotas.spent import Spent
 from gateway.xds import matchers, names, protos, quota_filter, wire
 from gateway.xds.agency_filter import OutsideCases, agencies_bucket, agency_filter, burst_filter, may_certify
 from gateway.xds.clusters import clusters, secrets
 from gateway.xds.coverage import Verdict, ranked
 from gateway.xds.listeners import agencies_listener, citizens_listener
 from gateway.xds.matchers import NONE, Entries, allow, entry
+from gateway.xds.meters import SpecialCases
 from gateway.xds.parts import HOLDERS, NO_PART, AgencyPart, Table, part_of
 from gateway.xds.resources import KINDS, Resource, Resources, from_documents, from_filter, from_wire
 from gateway.xds.routes import (
@@ -207,26 +207,28 @@ class Compiler:
         self._operators = after
 
     def _take_quotas(self, snapshot: Snapshot) -> None:
-        """Bring the buckets by day and month up to the agreements that have such quotas."""
-        spent: dict[str, tuple[Spent, ...]] = {}
-        for one in snapshot.spent:
-            spent[one.agreement_id] = (*spent.get(one.agreement_id, ()), one)
-        kept = {a.agreement_id: a for a in snapshot.agreements if a.quotas.metered and a.state in _METERED}
+        """Bring the buckets by day and month up to the agreements and agencies that have such quotas."""
+        special = SpecialCases(snapshot)
+        kept = {
+            a.agreement_id: (a, cases)
+            for a in snapshot.agreements
+            if a.state in _METERED and (cases := special.of(a)) is not None
+        }
         for former in self._metered.keys() - kept.keys():
             self._meters.replace(self._metered.pop(former)[1], {})
-        for name, agreement in kept.items():
-            given = (agreement, spent.get(name, ()))
+        for name, given in kept.items():
             before, entries = self._metered.get(name, (None, {}))
             if before != given:
-                costs = quota_filter.costs_of(agreement, self._operations)
+                agreement, cases = given
                 made = {
-                    quota_filter.key(name, cost): quota_filter.entry(agreement, cost, given[1])
-                    for cost in costs
+                    quota_filter.key(name, cost): quota_filter.entry(agreement, cost, dict(cases))
+                    for cost in quota_filter.costs_of(agreement, self._operations)
                 }
                 self._meters.replace(entries, made)
                 self._metered[name] = (given, made)
-        self._metered_operations = {g.operation: Meter.OWN for a in kept.values() for g in a.operations}
-        templates = (a for a in kept.values() if a.consumer_class is not None)
+        metered = [agreement for agreement, _ in kept.values()]
+        self._metered_operations = {g.operation: Meter.OWN for a in metered for g in a.operations}
+        templates = (a for a in metered if a.consumer_class is not None)
         self._metered_operations |= {g.operation: Meter.CLASS for a in templates for g in a.operations}
 
     def _stop_filter(self) -> Resource:

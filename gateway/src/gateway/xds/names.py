@@ -17,6 +17,8 @@ QUOTA_AGENCY_HEADER = "x-ndx-quota-agency"
 """By which the quota filter finds the bucket; neither caller nor provider see these two."""
 QUOTA_UNTIL_HEADER = "ndx-quota-until"
 """On a refusal: unix time at which a month's quota begins anew; 0 when it is the day's that is used up."""
+QUOTA_OF_HEADER = "ndx-quota-of"
+"""On a refusal: whether the quota of the AGREEMENT or of the whole AGENCY is used up."""
 CONTROL_PLANE = "xds"
 """The static cluster of Envoy's bootstrap."""
 

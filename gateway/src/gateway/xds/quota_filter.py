@@ -2,17 +2,19 @@
 
 Envoy counts calls in a bucket per agency, agreement and cost of the operation, reports them every five
 seconds, and lets through as many as the control plane has assigned (rate-limit-quota protocol). A call under
-an agreement without such a quota has no bucket.
+an agreement without such a quota, of an agency without one over all its agreements, has no bucket.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 
-from ndx_contracts.agreements import Agreement, Quotas
+from ndx_contracts.agreements import Agreement
 
 from gateway.catalogue.operations import Operation
-from gateway.quotas.spent import Spent
+from gateway.quotas.periods import Period
+from gateway.quotas.spent import Limits, Spent
 from gateway.xds import matchers, names, wire
 from gateway.xds.protos import BucketSettings, QuotaFilter
 from gateway.xds.wire import Wire
@@ -25,11 +27,22 @@ _Builder = BucketSettings.BucketIdBuilder
 _Value = BucketSettings.BucketIdBuilder.ValueBuilder
 
 
-def pace(quotas: Quotas) -> int:
-    """Return units per hour when nobody assigns: the narrower quota spread evenly over its period."""
-    by_day = [] if quotas.per_day is None else [quotas.per_day / 24]
-    by_month = [] if quotas.per_month is None else [quotas.per_month / (30 * 24)]
-    return max(1, round(min(by_day + by_month)))
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is special about one agency: a quota over all its agreements, or one that is used up."""
+
+    whole: Limits | None = None
+    spent: Spent | None = None
+
+
+_ORDINARY = Case()
+
+
+def pace(limits: Sequence[Limits]) -> int:
+    """Return units per hour when nobody assigns: the narrowest quota spread evenly over its period."""
+    by_hour = [limit.per_day / 24 for limit in limits if limit.per_day is not None]
+    by_hour += [limit.per_month / (30 * 24) for limit in limits if limit.per_month is not None]
+    return max(1, round(min(by_hour)))
 
 
 def costs_of(agreement: Agreement, operations: Mapping[str, Operation]) -> list[int]:
@@ -56,18 +69,25 @@ def _agency() -> Wire:
 
 
 @lru_cache(maxsize=4096)
-def _behaviour(tokens: int, until: int) -> Wire:
-    """Return what holds while nothing is assigned; the same for all agreements of one pace."""
+def _behaviour(tokens: int, spent: tuple[str, int] | None) -> Wire:
+    """Return what holds while nothing is assigned; the same for all agreements of one pace.
+
+    `spent` says whose quota is used up, and when a month's begins anew, 0 for a day's.
+    """
+    of, until = spent or ("AGREEMENT", 0)
     even = {"max_tokens": tokens, "tokens_per_fill": tokens, "fill_interval": f"{_HOUR}s"}
     document = {
         "reporting_interval": "5s",
         "deny_response_settings": {
             "http_status": {"code": "TooManyRequests"},
-            "response_headers_to_add": [names.header_to_add(names.QUOTA_UNTIL_HEADER, str(until))],
+            "response_headers_to_add": [
+                names.header_to_add(names.QUOTA_UNTIL_HEADER, str(until)),
+                names.header_to_add(names.QUOTA_OF_HEADER, of),
+            ],
         },
         # The first call of a bucket does not wait: it is counted, and the assignment comes at once.
         "no_assignment_behavior": {
-            "fallback_rate_limit": {"blanket_rule": "DENY_ALL" if until else "ALLOW_ALL"}
+            "fallback_rate_limit": {"blanket_rule": "DENY_ALL" if spent else "ALLOW_ALL"}
         },
         "expired_assignment_behavior": {
             "expired_assignment_behavior_timeout": f"{FALLBACK_FOR.total_seconds():g}s",
@@ -77,32 +97,42 @@ def _behaviour(tokens: int, until: int) -> Wire:
     return wire.encode(BucketSettings, document)
 
 
-def _settings(agreement: Agreement, cost: int, spent: Spent | None = None) -> Wire:
+def _settings(agreement: Agreement, cost: int, case: Case = _ORDINARY) -> Wire:
     """Return the bucket: how it is named, and what holds while nothing is assigned."""
-    tokens = max(1, pace(agreement.quotas) // cost)
+    own = Limits(agreement.quotas.per_day, agreement.quotas.per_month)
+    limits = [limit for limit in (own, case.whole) if limit is not None and limit.metered]
+    tokens = max(1, pace(limits) // cost)
     # Envoy reads a header's name anew for each call, so it does so only where many agencies share an entry.
     agency = _value("agency", agreement.consumer_agency) if agreement.consumer_agency else _agency()
     named = wire.join([agency, _value("agreement", agreement.agreement_id), _value("cost", str(cost))])
-    return wire.join(
-        [
-            wire.put(BucketSettings, "bucket_id_builder", named),
-            _behaviour(tokens, 0 if spent is None else spent.until),
-        ]
-    )
+    spent = case.spent
+    over = None
+    if spent is not None:
+        until = spent.until if spent.period is Period.MONTH else 0
+        over = ("AGENCY" if spent.whole_agency else "AGREEMENT", until)
+    return wire.join([wire.put(BucketSettings, "bucket_id_builder", named), _behaviour(tokens, over)])
 
 
-def entry(agreement: Agreement, cost: int, spent: Iterable[Spent] = ()) -> matchers.Entries:
-    """Return the entry of one agreement's calls of one cost.
+def entry(agreement: Agreement, cost: int, cases: Mapping[str, Case]) -> matchers.Entries:
+    """Return the entry of one agreement's calls of one cost; `cases` are the agencies that differ.
 
-    Under a template, agencies whose month is spent have entries of their own.
+    Under a template these have entries of their own. Without a quota of the agreement's only they have one.
     """
-    over = {s.agency: matchers.outcome(BucketSettings, _settings(agreement, cost, s)) for s in spent}
-    bucket = over.get(agreement.consumer_agency or "")
-    if bucket is None:
-        bucket = matchers.outcome(BucketSettings, _settings(agreement, cost))
-        if over and agreement.consumer_class is not None:
-            bucket = matchers.by_header(names.QUOTA_AGENCY_HEADER, over, bucket)
-    return matchers.entry(key(agreement.agreement_id, cost), bucket)
+    named = key(agreement.agreement_id, cost)
+    if agreement.consumer_agency is not None:
+        case = cases.get(agreement.consumer_agency, _ORDINARY)
+        return matchers.entry(named, matchers.outcome(BucketSettings, _settings(agreement, cost, case)))
+    over = {
+        agency: matchers.outcome(BucketSettings, _settings(agreement, cost, case))
+        for agency, case in cases.items()
+    }
+    header = names.QUOTA_AGENCY_HEADER
+    if not agreement.quotas.metered:
+        return matchers.entry(
+            named, matchers.nested(matchers.by_named_header(header, matchers.entries(over)))
+        )
+    others = matchers.outcome(BucketSettings, _settings(agreement, cost))
+    return matchers.entry(named, matchers.by_header(header, over, others) if over else others)
 
 
 def quota_filter(entries: Wire) -> Wire:

@@ -17,6 +17,7 @@ _OFFSET = "DAY_OFFSET"
 _TO_MIDNIGHT = (
     f"(int(request.time) + {_OFFSET}) % {_DAY} < 10 ? 2 : {_DAY} - (int(request.time) + {_OFFSET}) % {_DAY}"
 )
+_WHOSE = (("quota_of", f"%RESP({names.QUOTA_OF_HEADER.upper()})%"),)
 _CEL = TYPE + "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
 
 
@@ -29,6 +30,8 @@ class Reply:
     """Expression over Envoy's reply; empty = the RBAC action of the refusal's name denied it."""
     retry_after: int | str | None = None
     """Seconds, or Envoy's formula for them."""
+    further: tuple[tuple[str, str], ...] = ()
+    """Further members of the body."""
 
     @property
     def refusal(self) -> Refusal:
@@ -46,8 +49,9 @@ REPLIES: tuple[Reply, ...] = (
         "monthly-quota-exceeded",
         f"{_BY_QUOTA} && response.headers['{names.QUOTA_UNTIL_HEADER}'] != '0'",
         retry_after=f"%CEL(int(response.headers['{names.QUOTA_UNTIL_HEADER}']) - int(request.time))%",
+        further=_WHOSE,
     ),
-    Reply("daily-quota-exceeded", _BY_QUOTA, retry_after=f"%CEL({_TO_MIDNIGHT})%"),
+    Reply("daily-quota-exceeded", _BY_QUOTA, retry_after=f"%CEL({_TO_MIDNIGHT})%", further=_WHOSE),
     Reply("agency-unknown"),
     Reply("agency-suspended"),
     Reply("certificate-revoked"),
@@ -80,7 +84,7 @@ REPLIES: tuple[Reply, ...] = (
 """In the order in which they are tried."""
 
 
-def _body(code: str, title: str, detail: str) -> dict[str, Any]:
+def _body(code: str, title: str, detail: str, further: tuple[tuple[str, str], ...] = ()) -> dict[str, Any]:
     return {
         "json_format": {
             "type": problem_type(code),
@@ -91,6 +95,7 @@ def _body(code: str, title: str, detail: str) -> dict[str, Any]:
             "instance": f"urn:ndx:request:%REQ({REQUEST_ID.upper()})%",
             "code": code,
             "trace_id": f"%REQ({TRACE_HEADER.upper()})%",
+            **dict(further),
         },
         "content_type": MEDIA_TYPE,
     }
@@ -111,7 +116,7 @@ def _mapper(reply: Reply, day_offset: int, *, vietnamese: bool) -> dict[str, Any
     mapper: dict[str, Any] = {
         "filter": {"and_filter": {"filters": [_IN_VIETNAMESE, reason]}} if vietnamese else reason,
         "status_code": refusal.status,
-        "body_format_override": _body(refusal.code, title, refusal.detail),
+        "body_format_override": _body(refusal.code, title, refusal.detail, reply.further),
     }
     if reply.retry_after is not None:
         header = {"key": "Retry-After", "value": str(reply.retry_after).replace(_OFFSET, str(day_offset))}

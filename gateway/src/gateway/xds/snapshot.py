@@ -8,7 +8,7 @@ from ndx_contracts.agreements import Agreement
 from gateway.agencies.service import AgencyEntry, OperatorEntry
 from gateway.authorities.service import Issuer
 from gateway.catalogue.operations import Operation
-from gateway.quotas.spent import Spent
+from gateway.quotas.spent import AgencyQuota, Spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,8 @@ class Snapshot:
     doors: Doors
     today: date
     spent: tuple[Spent, ...] = ()
-    """Quotas by month that are used up."""
+    """Quotas that are used up."""
+    agency_quotas: tuple[AgencyQuota, ...] = ()
+    """Quotas of whole agencies, over all their agreements."""
     issuers: tuple[Issuer, ...] = ()
     """Who may vouch for whom; when empty, the issuer's name is not looked at."""

@@ -19,7 +19,8 @@ from gateway.catalogue import service as catalogue
 from gateway.certificates import service as certificates
 from gateway.certificates.authority import fits
 from gateway.quotas import service as quotas
-from gateway.quotas.spent import Spent
+from gateway.quotas import whole_agencies
+from gateway.quotas.spent import AgencyQuota, Spent
 from gateway.settings import Settings
 from gateway.xds.snapshot import Doors, Material, Snapshot
 
@@ -88,6 +89,7 @@ class Source:
     agreements: dict[reading.Key, Agreement] = field(default_factory=dict)
     today: date = date.min
     spent: tuple[Spent, ...] = ()
+    agency_quotas: tuple[AgencyQuota, ...] = ()
 
     async def read(self, notices: Iterable[str]) -> Snapshot:
         """Read what the notices name, in one transaction, and return the whole as it is then known."""
@@ -130,7 +132,8 @@ class Source:
 
     async def _spent(self, session: AsyncSession) -> None:
         calendar = settings_of(self.runtime).quota_calendar
-        self.spent = await quotas.spent_months(session, calendar, datetime.now(UTC))
+        self.spent = await quotas.spent(session, calendar, datetime.now(UTC))
+        self.agency_quotas = await whole_agencies.all_quotas(session)
 
     async def _certificates(self, session: AsyncSession) -> None:
         self.operators = await registry.operators(session)
@@ -163,6 +166,7 @@ class Source:
             doors=doors_of(settings),
             today=self.today,
             spent=self.spent,
+            agency_quotas=self.agency_quotas,
             issuers=self.trust.issuers,
         )
 

@@ -76,7 +76,10 @@ class RevocationListEnding(EventData):
 
 
 class QuotaReached(EventData):
-    """An agency has used 80 or all percent of a quota by day or month: said once per period and threshold."""
+    """An agency has used 80 or all percent of a quota by day or month: said once per period and threshold.
+
+    `agreement_id` is `*` when it is the quota of the whole agency, over all its agreements.
+    """
 
     TYPE: ClassVar[str] = "gateway.quota-reached.v1"
     TOPIC: ClassVar[str] = "gateway.quota.v1"
