@@ -4,21 +4,26 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from fastapi import FastAPI
 from gateway.quotas import repository
 from gateway.quotas.desk import Desk
 from gateway.quotas.periods import Period
 from gateway.quotas.spent import WHOLE_AGENCY, AgencyQuota, Limits, Spent
+from gateway.xds.bootstrap import bootstrap
 from gateway.xds.quota_server import EvenPace, QuotaServer
 from ndx_chassis.app import Runtime
 from ndx_contracts.agreements import AgencyClass, Agreement, Quotas
 from ndx_testing.bus import AGREEMENTS, Bus, agreement
-from ndx_testing.envoy import until
+from ndx_testing.envoy import EnvoyProcess, free_ports, running_envoy, until
 
 pytestmark = pytest.mark.integration
+INTERVAL = 5.0
+"""Seconds between two reports of an Envoy."""
 UNITS = "/population/v1/admin-units"
 CLINIC = "H79.001:his"
 NUMBER = "DSA-H79.001-1"
@@ -74,10 +79,24 @@ async def tally(runtime: Runtime) -> tuple[int, int]:
     return (rows[0].units, rows[0].refused) if rows else (0, 0)
 
 
-def assignments(live: Bus) -> int:
+def assignments(live: Bus, envoy: EnvoyProcess | None = None) -> int:
     """Return how often Envoy has taken an assignment, as it says in its own log."""
-    assert live.envoy is not None
-    return live.envoy.log.read_text(encoding="utf-8").count("A new TokenBucket has been configured")
+    envoy = envoy or live.envoy
+    assert envoy is not None
+    return envoy.log.read_text(encoding="utf-8").count("A new TokenBucket has been configured")
+
+
+@asynccontextmanager
+async def second_envoy(live: Bus, folder: Path) -> AsyncIterator[tuple[int, EnvoyProcess]]:
+    """Run another Envoy, and give its agencies' port."""
+    listener, citizen, admin, health = free_ports(4)
+    changes = {"node": "envoy-2", "admin_port": admin, "door_ports": (listener, citizen)}
+    settings = live.settings.model_copy(update={**changes, "health_port": health})
+    async with running_envoy(bootstrap(settings), folder) as envoy:
+        await until(lambda: "envoy-2" in live.server.envoys, what="the second Envoy")
+        await live.server.wait_settled()
+        await until(envoy.ready, what="its first configuration")
+        yield listener, envoy
 
 
 class TestDailyQuota:
@@ -147,6 +166,55 @@ class TestDailyQuota:
             await until(lambda: one(429), what="the even pace")
 
 
+class TestTwoEnvoys:
+    async def test_together_they_keep_to_one_quota_and_what_one_had_not_reported_is_all_that_is_beyond(
+        self, counted: Bus, runtime: Runtime, post: Callable[..., Any], tmp_path: Path
+    ) -> None:
+        number, quota, unreported = "DSA-H79.001-2", 60, 7
+        await post("NDX:an", "/v1/agreements", TERMS | {"quotas": {"per_day": quota}}, 201)
+        await post("NDX:an", f"/v1/agreements/{number}/submit")
+        await post("G03:giang", f"/v1/agreements/{number}/approve")
+        await post("NDX:an", f"/v1/agreements/{NUMBER}/terminate", {"reason": "the other tests' bucket"})
+        statuses: list[int] = []
+
+        async def call(client: httpx.AsyncClient, times: int = 1) -> None:
+            statuses.extend([(await client.get(UNITS)).status_code for _ in range(times)])
+
+        async def told() -> bool:
+            return (await tally(runtime))[0] == statuses.count(200)
+
+        async with quota_service(counted, runtime) as server, counted.caller(CLINIC) as one:
+            await counted.apply(agreements=clinics("DSA-H79.001-4", per_day=24))
+            await one.get(UNITS)
+            await until(lambda: server.envoys, what="Envoy's line")
+            await counted.apply(agreements=clinics(number, per_day=quota))
+            before = assignments(counted)
+            await call(one)
+            await until(lambda: assignments(counted) > before, what="the first assignment")
+            await call(one, 10)
+            await until(told, what="a report")
+            async with (
+                second_envoy(counted, tmp_path) as (port, envoy),
+                counted.caller(CLINIC, port=port) as other,
+            ):
+                await call(one)
+                await until(told, what="a report")
+                reported = asyncio.get_running_loop().time()
+                await call(one, unreported)
+                await call(other)
+                await until(lambda: assignments(counted, envoy), what="the second Envoy's share")
+                await asyncio.gather(call(one, quota), call(other, quota))
+                assert statuses[-1] == 429
+                # Where a report came in between, what was used since the one before may be given out twice.
+                within = asyncio.get_running_loop().time() - reported < INTERVAL
+                beyond = unreported + 2 if within else quota
+                assert quota <= statuses.count(200) <= quota + beyond
+                await until(told, what="the tally that says what the callers got")
+                await call(one)
+                await call(other)
+                assert statuses[-2:] == [429, 429]
+
+
 class TestMonthlyQuota:
     async def test_a_month_that_is_used_up_has_a_code_of_its_own(self, live: Bus) -> None:
         until_then = int(datetime.now(UTC).timestamp()) + 100_000
@@ -184,22 +252,26 @@ class TestWholeAgency:
         """No agreement has a quota by day: not the clinic's own, nor the template that binds a court too."""
         # Envoy still has the other tests' bucket: it must not get a share here.
         await post("NDX:an", f"/v1/agreements/{NUMBER}/terminate", {"reason": "over"})
-        await post("NDX:an", "/v1/agreements", TERMS, 201)
-        await post("NDX:an", "/v1/agreements/DSA-H79.001-2/submit")
-        await post("G03:giang", "/v1/agreements/DSA-H79.001-2/approve")
+        for _ in range(2):
+            await post("NDX:an", "/v1/agreements", TERMS, 201)
+        await post("NDX:an", "/v1/agreements/DSA-H79.001-3/submit")
+        await post("G03:giang", "/v1/agreements/DSA-H79.001-3/approve")
         whole, today = AgencyQuota("H79.001", Limits(per_day=6)), Desk().calendar.day(datetime.now(UTC))
         async with runtime.sessions() as session, session.begin():
             await repository.set_agency_limits(session, "H79.001", whole.limits, datetime.now(UTC))
         others = [a for a in AGREEMENTS if a.consumer_agency not in {"H79.001", "T01"}]
         template = agreement(
-            "DSA-H79.001-2",
+            "DSA-H79.001-3",
             ["population.list_admin_units"],
             consumer_agency=None,
             consumer_class=AgencyClass.OTHER,
         )
         own = agreement("DSA-H79.001-8", ["population.list_admin_units"])
         async with counted.caller(CLINIC) as clinic, counted.caller("T01:core") as court:
-            async with quota_service(counted, runtime):
+            async with quota_service(counted, runtime) as server:
+                await counted.apply(agreements=clinics("DSA-H79.001-4", per_day=24))
+                await clinic.get(UNITS)
+                await until(lambda: server.envoys, what="Envoy's line")
                 await counted.apply(agreements=[*others, template], agency_quotas=(whole,))
                 before = assignments(counted)
                 assert (await clinic.get(UNITS)).status_code == 200
