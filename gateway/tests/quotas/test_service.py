@@ -430,22 +430,28 @@ OTHER = Bucket("H79.001", SECOND, 1)
 
 
 @pytest.fixture
-def limited(agreed: Do, post: Do, client: httpx.AsyncClient, as_operator: Do) -> Do:
+def quota(bus: FastAPI, client: httpx.AsyncClient, as_operator: Do) -> Do:
+    """Give the agency a quota over all its agreements."""
+
+    async def put(**limits: int | None) -> None:
+        body = limits | {"reason": "as agreed with the ministry"}
+        reply = await client.put("/v1/agencies/H79.001/quotas", json=body, headers=as_operator("NDX", "an"))
+        assert reply.status_code == 200, reply.text
+
+    return put
+
+
+@pytest.fixture
+def limited(agreed: Do, post: Do, quota: Do) -> Do:
     """Bring two agreements into force, the second without a quota, and give the agency one over both."""
 
-    async def approve(first: dict[str, int], whole: dict[str, int | None]) -> None:
+    async def approve(first: dict[str, int], whole: dict[str, int]) -> None:
         await agreed(**first)
         await post("NDX:an", "/v1/agreements", TERMS, 201)
         await post("NDX:an", f"/v1/agreements/{SECOND}/submit")
         await post("G03:giang", f"/v1/agreements/{SECOND}/approve")
-        await quota(whole)
+        await quota(**whole)
 
-    async def quota(whole: dict[str, int | None]) -> None:
-        body = whole | {"reason": "as agreed with the ministry"}
-        reply = await client.put("/v1/agencies/H79.001/quotas", json=body, headers=as_operator("NDX", "an"))
-        assert reply.status_code == 200, reply.text
-
-    approve.quota = quota  # type: ignore[attr-defined]
     return approve
 
 
@@ -497,14 +503,14 @@ class TestWholeAgency:
         assert await control.used_in_all() == one.served + other.served
 
     async def test_it_begins_with_what_was_used_and_its_end_is_told_and_taken_back(
-        self, control: Service, limited: Do, emitted: Callable[[], Awaitable[list[dict[str, Any]]]]
+        self, control: Service, limited: Do, quota: Do, emitted: Callable[..., Any]
     ) -> None:
         control.now = datetime.now(UTC)
         await limited({"per_day": 1000}, {})
         envoy = Envoy(1)
         envoy.call(90)
         await control.count(envoy)
-        await limited.quota({"per_day": 100})
+        await quota(per_day=100)
         envoy.call(5)
         await control.count(envoy)
         assert envoy.call(50) == 5
@@ -517,7 +523,7 @@ class TestWholeAgency:
         async with control.runtime.sessions() as session:
             (spent,) = await service.spent(session, control.desk.calendar, control.now)
         assert (spent.agency, spent.whole_agency, spent.period) == ("H79.001", True, Period.DAY)
-        await limited.quota({"per_day": None})
+        await quota(per_day=None)
         envoy.call(3)
         await control.count(envoy)
         assert envoy.call(50) == 50
