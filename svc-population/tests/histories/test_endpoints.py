@@ -88,6 +88,12 @@ class TestAsOf:
             assert (reply.status_code, reply.json()["code"]) == (404, "person-not-known-then")
         assert [r["outcome"] for r in await disclosed()] == ["NOT_FOUND", "NOT_FOUND"]
 
+    @pytest.mark.parametrize("moment", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00"])
+    async def test_the_ends_of_the_calendar_are_moments_too(self, client, reader, add_person, moment):
+        await add_person(MOTHER)
+        reply = await client.get(f"{URL}/as-of", params={"fields": "sex", "known_at": moment}, headers=reader)
+        assert reply.status_code == (200 if moment > "2" else 404), reply.text
+
     async def test_only_agreed_groups_and_only_those_with_a_history(
         self, client, agree, as_agency, add_person
     ):

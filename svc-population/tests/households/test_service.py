@@ -109,6 +109,28 @@ class TestFormHousehold:
         reply = await client.post(URL, json=body, headers=police)
         assert (reply.status_code, reply.json()["code"]) == (422, code)
 
+    async def test_a_refusal_that_tells_something_of_a_person_is_recorded(
+        self, form, client, police, add_person, disclosed
+    ):
+        await add_person(FATHER, household_number="TN000000001", relation_to_head="HEAD")
+        await add_person(OTHER)
+        assert (await form(FATHER)).json()["code"] == "household-member-elsewhere"
+        body: dict[str, Any] = {**STEP, "on": "1980-01-01", "province_code": "79", "commune_code": "26740"}
+        body |= {"members": [{"personal_id": OTHER, "relation_to_head": "HEAD"}]}
+        assert (await client.post(URL, json=body, headers=police)).status_code == 422
+        found = [(r["outcome"], r["subjects"]) for r in await disclosed()]
+        assert found == [("NOT_MATCHED", [FATHER]), ("NOT_MATCHED", [OTHER])]
+
+    async def test_a_zero_byte_in_a_text_is_refused(self, client, police, add_person):
+        await add_person(FATHER)
+        members = [{"personal_id": FATHER, "relation_to_head": "HEAD"}]
+        body = {**STEP, "province_code": "79", "commune_code": "26740", "members": members}
+        for wrong in ({"document": "a\0b"}, {"address": "a\0b"}):
+            reply = await client.post(URL, json={**body, **wrong}, headers=police)
+            assert (reply.status_code, reply.json()["code"]) == (422, "invalid-input"), reply.text
+        reply = await client.get(URL, params={"cursor": "\0"}, headers=police)
+        assert reply.status_code == 422
+
 
 class TestImportedHousehold:
     async def test_it_is_read_before_anybody_touched_it_and_taken_in_hand_by_the_first_change(

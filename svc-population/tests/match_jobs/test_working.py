@@ -2,7 +2,9 @@
 
 import gzip
 import hashlib
+from collections.abc import Iterator
 from datetime import date, timedelta
+from uuid import UUID
 
 import pytest
 from ndx_contracts.agreements import AgreementState
@@ -300,3 +302,46 @@ class TestEraseDue:
         assert (shown["state"], shown["counts"]["mismatch"], shown["result_parts"]) == ("FINISHED", 1, 0)
         assert (await agency.show(left))["state"] == "CANCELLED"
         assert await erase_due(runtime) == 0
+
+    async def test_a_job_that_is_started_at_the_last_moment_is_not_erased(
+        self, agency, runtime, add_person, monkeypatch
+    ):
+        await add_person(HOA)
+        job = await agency.upload(csv_of(f"a,{HOA},Trần Thị Hòa,1990-05-17"))
+
+        async def seen_before(_session: object) -> list[UUID]:
+            return [UUID(job)]
+
+        monkeypatch.setattr("svc_population.match_jobs.repository.expired", seen_before)
+        await erase_due(runtime)
+        await work(runtime)
+        assert (await agency.show(job))["state"] == "FINISHED"
+
+    async def test_a_job_that_crashes_does_not_keep_others_waiting(
+        self, agency, runtime, add_person, monkeypatch
+    ):
+        await add_person(HOA)
+        broken = await agency.upload(csv_of("a,,,"))
+        whole = await agency.upload(csv_of(f"a,{HOA},Trần Thị Hòa,1990-05-17"))
+        blocks = JobFiles.blocks
+
+        def unreadable(self: JobFiles, parts: int) -> Iterator[bytes]:
+            if self._folder.name == broken:
+                raise PermissionError
+            return blocks(self, parts)
+
+        monkeypatch.setattr(JobFiles, "blocks", unreadable)
+        with pytest.raises(PermissionError):
+            await work(runtime)
+        assert (await agency.show(whole))["state"] == "FINISHED"
+
+    async def test_a_result_has_as_many_parts_as_it_needs(self, agency, runtime, add_person, session):
+        await add_person(HOA)
+        job = await agency.upload(csv_of(f"a,{HOA},Trần Thị Hòa,1990-05-17"))
+        await work(runtime)
+        await session.execute(text("UPDATE match_jobs SET slices = 20001"))
+        await session.commit()
+        files = JobFiles(runtime.settings.match_job_folder, UUID(job))
+        files.write(files.result(20_001), b"2,b,NOT_FOUND,,,\n")
+        reply = await agency.client.get(f"{PATH}/{job}/result/20001", headers=agency.headers)
+        assert reply.status_code == 200, reply.text

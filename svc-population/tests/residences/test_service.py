@@ -97,6 +97,10 @@ class TestRegisterResidence:
             ({"kind": "TEMPORARY", "valid_to": "2028-06-01"}, "residence-dates-invalid"),
             ({"kind": "TEMPORARY", "valid_to": "2026-05-01"}, "residence-dates-invalid"),
             ({"kind": "STAY", "valid_to": "2026-07-01"}, "residence-dates-invalid"),
+            (
+                {"kind": "TEMPORARY", "valid_from": "9999-01-01", "valid_to": "9999-12-31"},
+                "residence-dates-invalid",
+            ),
             ({"commune_code": None}, "invalid-input"),
             ({"kind": "STAY", "residence_file_number": "1", "valid_to": "2026-06-02"}, "invalid-input"),
         ],
@@ -364,3 +368,15 @@ class TestWhatEndsByItself:
         read = (await client.get(PERSON, params=READ, headers=insurer)).json()
         assert read["temporary_absence"] is None
         assert len(await emitted()) == before + 2
+
+    async def test_what_expires_of_a_merged_person_does_not_stand_before_the_others_for_ever(
+        self, client, police, move, add_person, runtime, session
+    ):
+        await add_person(MOTHER)
+        yesterday = today() - timedelta(days=1)
+        body = move(kind="ABSENCE", valid_from="2026-06-01", valid_to=yesterday.isoformat())
+        assert (await client.post(URL, json=body, headers=police)).status_code == 201
+        # As a merger does it: the number leads to a person with another record.
+        await session.execute(text("UPDATE residences SET person_id = uuidv7()"))
+        await session.commit()
+        assert (await expire(runtime), await expire(runtime)) == (1, 0)

@@ -33,6 +33,7 @@ STATUS: dict[Kind, int] = {
     Kind.TIMEOUT: 504,
 }
 _HTTP_CODES = {404: "operation-unknown", 405: "method-not-allowed"}
+_UNSTORABLE = frozenset({"22021", "22P05"})
 _AWAY_STATES = frozenset({"08", "40", "53", "57"})
 """Classes of SQLSTATE: no connection, rolled back to be tried again (two were in each other's way), no room,
 stopped by an operator."""
@@ -124,6 +125,8 @@ def install(app: FastAPI) -> None:
         return problem_response(request, InvalidInput(errors=fields))
 
     async def on_database(request: Request, error: Exception) -> Response:
+        if is_unstorable_text(error):
+            return problem_response(request, InvalidInput("A text holds a sign that cannot be stored."))
         if not is_connection_trouble(error):
             return await on_unknown(request, error)
         log.warning("database_unavailable", error=type(error).__name__)
@@ -170,6 +173,14 @@ def is_connection_trouble(error: BaseException) -> bool:
     return isinstance(error, (PoolTimeout, OSError, asyncpg.InterfaceError)) and not isinstance(
         error, ValueError
     )
+
+
+def is_unstorable_text(error: BaseException) -> bool:
+    """Tell a text that the database cannot hold: with a zero byte, plainly or inside JSON."""
+    if isinstance(error, DBAPIError):
+        cause = error.orig.__cause__ if error.orig is not None else None
+        return cause is not None and is_unstorable_text(cause)
+    return isinstance(error, asyncpg.PostgresError) and error.sqlstate in _UNSTORABLE
 
 
 def where(error: BaseException) -> str:

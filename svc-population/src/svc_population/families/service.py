@@ -118,14 +118,28 @@ async def _add(  # noqa: PLR0917 - the facts of one call
     if body.since is not None and body.since > today():
         raise RelationshipNotLawful(errors=[_fault("since", "in-future")])
     if other is not None:
-        _refuse(person, other, body)
+        async with persons.refusals_recorded(
+            runtime,
+            caller=caller,
+            grant=grant,
+            subjects=[person.personal_id, other.personal_id],
+            field_groups=_FAMILY,
+        ):
+            _refuse(person, other, body)
     grounds = Grounds(
         on=body.since or person.birth_date,
         source=f"{caller.agency}:relationship:{body.document}",
         actor=caller,
         document={"document": body.document},
     )
-    made = await _record(session, person, other, body, grounds)
+    async with persons.refusals_recorded(
+        runtime,
+        caller=caller,
+        grant=grant,
+        subjects=[p.personal_id for p in (person, other) if p is not None],
+        field_groups=_FAMILY,
+    ):
+        made = await _record(session, person, other, body, grounds)
     await _note(session, person, grounds, married=body.relation is Relation.SPOUSE)
     if other is not None:
         await _note(session, other, grounds, married=body.relation is Relation.SPOUSE)

@@ -25,6 +25,7 @@ from svc_population.persons.field_groups import answer, changed_groups
 from svc_population.persons.models import Person
 
 _BY_NAME = {g.value: g for g in GROUPS}
+_FIRST, _LAST = datetime(1800, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 _DOCUMENTS = ("cards", "other_information")
 """Columns that the answer takes as JSON text."""
 
@@ -83,7 +84,8 @@ async def person_as_of(
         PersonNotFound: nobody has the number, or not within the agreement's scope; this is recorded, too.
         NotKnownThen: before birth, or before the record began; this is recorded, too.
     """
-    moment = known_at or datetime.now(UTC)
+    # The ends of the calendar have no day in another time zone.
+    moment = max(_FIRST, min(known_at or datetime.now(UTC), _LAST))
     day = valid_at or moment.astimezone(VIETNAM).date()
     person = await _found(session, runtime, question)
     merged = await _merged(session, question, person)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from ndx_chassis.agreements import Grant
+from ndx_chassis.agreements import VIETNAM, Grant
 from ndx_chassis.app import Runtime
 from ndx_chassis.caller import Caller
 from ndx_chassis.disclosure import disclose
@@ -90,11 +90,17 @@ async def _form(
     session: AsyncSession, runtime: Runtime, caller: Caller, grant: Grant, body: HouseholdIn
 ) -> HouseholdDetailOut:
     people = [await _person(session, runtime, caller, grant, m) for m in _in_order(body.members)]
-    for person in people:
-        if person.household_number is not None:
-            raise MemberElsewhere
+    numbers = [p.personal_id for p in people]
+    async with persons.refusals_recorded(
+        runtime, caller=caller, grant=grant, subjects=numbers, field_groups=GROUPS
+    ):
+        for person in people:
+            if person.locked:
+                raise PersonLocked
+            if person.household_number is not None:
+                raise MemberElsewhere
+        book.check_day(body.on, people)
     step = _step(caller, body)
-    book.check_day(body.on, people)
     household = await _open(session, body, step)
     await _place_all(session, household, people, body.members, step=step, cause=MembershipEnd.MOVED)
     await book.close(session, household, "household_formed", step=step)
@@ -105,7 +111,7 @@ async def _person(
     session: AsyncSession, runtime: Runtime, caller: Caller, grant: Grant, member: MemberIn
 ) -> Person:
     """Return the locked person of a stated number, who may live anywhere: the household's place counts."""
-    person = await persons.within(
+    return await persons.within(
         session,
         runtime,
         caller=caller,
@@ -114,9 +120,6 @@ async def _person(
         field_groups=GROUPS,
         anywhere=True,
     )
-    if person.locked:
-        raise PersonLocked
-    return person
 
 
 def _in_order(members: Sequence[MemberIn]) -> list[MemberIn]:
@@ -210,9 +213,14 @@ async def _join(  # noqa: PLR0917 - the facts of one call
     person = await _person(session, runtime, caller, grant, body)
     if person.household_number == number:
         return await _answer(session, caller, grant, joined.household)
-    if person.household_number != former or (former is not None and not body.leaves_former):
-        raise MemberElsewhere
-    book.check_day(body.on, [person])
+    async with persons.refusals_recorded(
+        runtime, caller=caller, grant=grant, subjects=[person.personal_id], field_groups=GROUPS
+    ):
+        if person.locked:
+            raise PersonLocked
+        if person.household_number != former or (former is not None and not body.leaves_former):
+            raise MemberElsewhere
+        book.check_day(body.on, [person])
     if joined.household.state == HouseholdState.HEAD_NEEDED:
         raise HeadNeeded
     step = _step(caller, body)
@@ -399,7 +407,9 @@ async def list_headless_households(
         session, provinces=scope.provinces, communes=scope.communes, after=cursor or "", limit=limit + 1
     )
     items = tuple(
-        HeadlessHouseholdOut(number=h.number, commune_code=h.commune_code, since=h.recorded_at.date())
+        HeadlessHouseholdOut(
+            number=h.number, commune_code=h.commune_code, since=h.recorded_at.astimezone(VIETNAM).date()
+        )
         for h in found[:limit]
     )
     return HeadlessHouseholdsOut(items=items, next_cursor=items[-1].number if len(found) > limit else None)

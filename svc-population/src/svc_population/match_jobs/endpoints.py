@@ -22,6 +22,8 @@ _CHANGES = operation(changes="UNANNOUNCED")
 _READS = operation()
 _BINARY = {"requestBody": {"required": True, "content": {"application/octet-stream": {}}}}
 PartNumber = Annotated[int, Path(ge=1, le=MOST_PARTS)]
+ResultNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
+"""A result can have many more parts than the upload: lines without a number go in small slices."""
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, openapi_extra=_CREATES)
@@ -92,7 +94,7 @@ async def cancel_match_job(
 async def get_match_job_result(
     *,
     job_id: UUID,
-    number: PartNumber,
+    number: ResultNumber,
     session: SessionDep,
     runtime: RuntimeDep,
     caller: CallerDep,

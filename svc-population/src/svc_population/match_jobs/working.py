@@ -51,14 +51,27 @@ _WAITS = (
 
 
 async def work(runtime: Runtime) -> int:
-    """Work on all jobs until none can go on; return how many slices were done."""
+    """Work on all jobs until none can go on; return how many slices were done.
+
+    A job that crashes does not keep the others waiting; its error is raised when they are done.
+    """
     feeds: dict[UUID, Feed] = {}
+    crashed: dict[UUID, Exception] = {}
     done = 0
     while True:
         async with runtime.sessions() as session:
             ids = await repository.jobs_to_work(session)
-        steps = [await _step(runtime, job_id, feeds) for job_id in ids]
+        steps = []
+        for job_id in ids:
+            if job_id not in crashed:
+                try:
+                    steps.append(await _step(runtime, job_id, feeds))
+                except Exception as error:  # noqa: BLE001 - raised below
+                    crashed[job_id] = error
+                    feeds.pop(job_id, None)
         if not any(steps):
+            for first in crashed.values():
+                raise first
             return done
         done += sum(steps)
 
@@ -203,10 +216,13 @@ async def erase_due(runtime: Runtime) -> int:
     async with runtime.sessions() as session:
         due = await repository.expired(session)
     for job_id in due:
-        files_of(settings, job_id).erase()
         async with runtime.sessions() as session, session.begin():
             job = await repository.job(session, job_id, lock=True)
-            if job is not None and job.state == JobState.UPLOADING:
+            if job is None or job.state in {JobState.QUEUED, JobState.RUNNING}:
+                continue  # it was started meanwhile
+            if job.state == JobState.UPLOADING:
                 await repository.change_job(session, job_id, state=JobState.CANCELLED.value)
             await repository.forget(session, job_id, datetime.now(UTC))
+            # Under the lock, so that no part is put there afterwards.
+            files_of(settings, job_id).erase()
     return len(due)

@@ -153,7 +153,14 @@ async def _subjects(
     if isinstance(body, SplitIn):
         return {"person_id": one.person_id, "personal_id": one.personal_id}
     other = found[body.duplicate]
-    await _check_merge(session, one, other)
+    async with persons.refusals_recorded(
+        runtime,
+        caller=caller,
+        grant=grant,
+        subjects=[one.personal_id, other.personal_id],
+        field_groups=[FieldGroup.PERSONAL_ID],
+    ):
+        await _check_merge(session, one, other)
     return {
         "person_id": one.person_id,
         "personal_id": one.personal_id,

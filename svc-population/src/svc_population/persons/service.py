@@ -1,6 +1,7 @@
 """Use cases of persons: open a record, find, change with history, die, take another number."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -11,6 +12,7 @@ from ndx_chassis.app import Runtime
 from ndx_chassis.audit import Actor, record_audit
 from ndx_chassis.caller import Caller
 from ndx_chassis.disclosure import disclose
+from ndx_chassis.errors import DomainError
 from ndx_chassis.ids import new_id
 from ndx_chassis.outbox import publish
 from ndx_chassis.telemetry import log
@@ -379,3 +381,32 @@ async def within(
             outcome=Outcome.NOT_FOUND,
         )
     raise PersonNotFound
+
+
+@asynccontextmanager
+async def refusals_recorded(
+    runtime: Runtime,
+    *,
+    caller: Caller,
+    grant: Grant,
+    subjects: Iterable[str],
+    field_groups: Iterable[FieldGroup],
+) -> AsyncIterator[None]:
+    """Record, in a transaction of its own, that a refusal told something about people who were found.
+
+    "Before the birth", "is in another household" or "is dead" are answers about a person as well, and the
+    refusal takes everything back that its own transaction wrote.
+    """
+    try:
+        yield
+    except DomainError:
+        async with runtime.sessions() as own, own.begin():
+            await disclose(
+                own,
+                caller,
+                grant=grant,
+                subjects=sorted(set(subjects)),
+                field_groups=field_groups,
+                outcome=Outcome.NOT_MATCHED,
+            )
+        raise

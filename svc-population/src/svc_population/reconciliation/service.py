@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
-from ndx_chassis.agreements import Grant
+from ndx_chassis.agreements import VIETNAM, Grant
 from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Caller
 from ndx_chassis.disclosure import disclose
@@ -251,7 +251,7 @@ def _whole(case: ReconciliationCase) -> CaseOut:
         steps=tuple(
             StepOut(
                 state=CaseState(s["state"]),
-                on=datetime.fromisoformat(s["at"]).date(),
+                on=datetime.fromisoformat(s["at"]).astimezone(VIETNAM).date(),
                 agency=s["agency"],
                 officer=s["officer"],
                 note=s["note"],

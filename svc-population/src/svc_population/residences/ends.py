@@ -42,13 +42,14 @@ async def expire(runtime: Runtime) -> int:
 
 async def _expire(session: AsyncSession, personal_id: str, residence_id: UUID, today: date) -> None:
     person = await persons.find(session, personal_id, lock=True)
-    row = None if person is None else await repository.residence(session, person.person_id, residence_id)
+    row = await repository.registered(session, residence_id)
     if person is None or row is None or not row.running or row.valid_to is None or row.valid_to >= today:
         return
     kind = ResidenceKind(row.kind)
     now = await register.running(session, person, kind)
     last = row.valid_to
     await register.end(session, row, last=last, cause=EndCause.EXPIRED, actor=_CLOCK.actor)
+    # A merged person's number leads to another one, whose own residence goes on.
     overtaken = now is None or now.row is not row
     if person.locked or overtaken:
         return

@@ -39,6 +39,10 @@ async def residence(session: AsyncSession, person_id: UUID, residence_id: UUID) 
     )
 
 
+async def registered(session: AsyncSession, residence_id: UUID) -> Residence | None:
+    return await session.scalar(select(Residence).where(Residence.id == residence_id))
+
+
 async def last_day(session: AsyncSession, person_id: UUID, kind: ResidenceKind) -> date | None:
     """Return the last day of the ended registrations of a kind."""
     day: date | None = await session.scalar(

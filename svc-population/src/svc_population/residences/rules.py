@@ -10,6 +10,8 @@ from importlib import resources
 from svc_population.residences.vocabulary import ResidenceKind
 
 _MONTHS = 12
+_FARTHEST_YEARS = 10
+"""Nobody announces an absence or a stay farther ahead."""
 Fault = tuple[str, str]
 """Name of a member and what is wrong with it."""
 
@@ -56,8 +58,9 @@ def date_faults(
     if valid_from < born:
         yield "valid_from", "before the person's birth"
     announced = kind in {ResidenceKind.ABSENCE, ResidenceKind.STAY}
-    if valid_from > today and not announced:
+    if valid_from > (later(today, _MONTHS * _FARTHEST_YEARS) if announced else today):
         yield "valid_from", "in the future"
+        return
     if valid_to is not None:
         yield from _end_faults(kind, valid_from, valid_to, today=today)
     elif kind in {ResidenceKind.TEMPORARY, ResidenceKind.STAY}:

@@ -106,13 +106,20 @@ async def _register(  # noqa: PLR0917 - the facts of one call
         field_groups=[GROUP_OF[body.kind]],
         anywhere=body.commune_code is not None,
     )
-    _require(person, version)
     today = admin_units.today()
-    await _check(session, person, body, today)
-    now = await register.running(session, person, body.kind)
-    if now is not None and _repeats(now.row, body):
-        return await answers.answer(session, caller, grant, person, now.row, stored=now.stored)
-    await _follow(session, person, body, now, actor=caller.actor)
+    async with persons.refusals_recorded(
+        runtime,
+        caller=caller,
+        grant=grant,
+        subjects=[person.personal_id],
+        field_groups=[GROUP_OF[body.kind]],
+    ):
+        _require(person, version)
+        await _check(session, person, body, today)
+        now = await register.running(session, person, body.kind)
+        if now is not None and _repeats(now.row, body):
+            return await answers.answer(session, caller, grant, person, now.row, stored=now.stored)
+        await _follow(session, person, body, now, actor=caller.actor)
     row = _row(person, body, caller, today)
     if body.kind is ResidenceKind.PERMANENT and row.residence_file_number is None and body.commune_code:
         serial = await repository.next_file(session, body.commune_code, today.year)
