@@ -105,6 +105,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 admin_unit_endpoints.router,
                 disclosure_endpoints.router,
                 osia_endpoints.data_access,
+                osia_endpoints.numbers,
             ],
             plain_routes=hot_read.PLAIN_ROUTES,
             subscriptions=[

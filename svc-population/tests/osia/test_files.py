@@ -6,7 +6,7 @@ import re
 import pytest
 from svc_population.app import create_app
 
-OURS = {"dataaccess": "/population/osia/dataaccess"}
+OURS = {"dataaccess": "/population/osia/dataaccess", "uin": "/population/osia/uin"}
 NOT_OFFERED = {"readDocument"}
 """The registry holds records; certificates lie with who issued them."""
 

@@ -3,21 +3,24 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
 from ndx_chassis.agreements import GrantDep
 from ndx_chassis.app import RuntimeDep, operation
 from ndx_chassis.caller import CallerDep
 from ndx_chassis.db import SessionDep
+from ndx_contracts.field_groups import FieldGroup
 from ndx_contracts.personal_ids import PersonalId
 
 from svc_population.matching.schemas import MOST_FOUND, SHOWN
-from svc_population.osia import comparing, service
+from svc_population.osia import comparing, numbering, service
 from svc_population.osia.answering import OsiaRoute
 from svc_population.osia.attributes import attributes
-from svc_population.osia.schemas import MOST_ATTRIBUTES, AttributeName, Attributes, Expressions
+from svc_population.osia.schemas import MOST_ATTRIBUTES, AttributeName, Attributes, Expressions, TransactionId
 
 data_access = APIRouter(
     prefix="/population/osia/dataaccess/v1", tags=["osia-data-access"], route_class=OsiaRoute
 )
+numbers = APIRouter(prefix="/population/osia/uin/v1", tags=["osia-uin"], route_class=OsiaRoute)
 _GROUPS = sorted({a.group for a in attributes().values()})
 _COMPARED = sorted({a.group for a in attributes().values() if a.comparable})
 _SHOWN = sorted({a.group for a in attributes().values()} & set(SHOWN))
@@ -123,3 +126,24 @@ async def osia_verify_person_attributes(
     """verifyPersonAttributes: whether all expressions are true."""
     response.headers.update(_SECRET)
     return await comparing.verify(session, runtime, caller=caller, grant=grant, uin=uin, expressions=body)
+
+
+@numbers.post(
+    "/uin",
+    openapi_extra=operation(door="agency", personal_data=True, field_groups=[FieldGroup.PERSONAL_ID]),
+)
+async def osia_generate_uin(
+    *,
+    transaction: Annotated[TransactionId, Query(alias="transactionId")],
+    body: Attributes,
+    session: SessionDep,
+    runtime: RuntimeDep,
+    caller: CallerDep,
+    grant: GrantDep,
+) -> Response:
+    """generateUIN: a number for a newborn, as a JSON string; the same transaction has the same answer."""
+    number, refusal = await numbering.generate(
+        session, runtime, caller=caller, grant=grant, transaction=transaction, values=body
+    )
+    # A refusal is kept with its record, so it is answered and not raised.
+    return JSONResponse(number if refusal is None else refusal, 200 if refusal is None else 400, _SECRET)
