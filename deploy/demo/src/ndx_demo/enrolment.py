@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -15,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from ndx_demo.door import Door, StepFailed
 
+IN_FORCE_SECONDS = 20.0
 FIRST_DAY = "2025-07-01"
 
 
@@ -115,6 +117,22 @@ def agree(doors: dict[str, Door], terms: dict[str, Any], known: list[dict[str, A
     return number
 
 
+def _wait_in_force(operator: Door) -> None:
+    """Wait until every Envoy that is there has taken what was just decided.
+
+    Raises:
+        StepFailed: none has, for a long time.
+    """
+    deadline = time.monotonic() + IN_FORCE_SECONDS
+    while time.monotonic() < deadline:
+        known = _expect(operator.get("/v1/configuration"), "asking who has the configuration")["envoys"]
+        there = [e for e in known if e["disconnected_at"] is None and not e["node"].startswith("standby")]
+        if there and all(e["up_to_date_since"] is not None for e in there):
+            return
+        time.sleep(0.2)
+    raise StepFailed("The new agreements did not reach Envoy: see the logs of gateway and envoy.")
+
+
 def enrol(gateway_url: str, citizen_url: str, pki: Path, document: dict[str, Any] | None = None) -> Enrolment:
     """Enrol everything that is declared, the demo's own unless told otherwise; safe to repeat."""
     document = document or declared()
@@ -138,6 +156,7 @@ def enrol(gateway_url: str, citizen_url: str, pki: Path, document: dict[str, Any
     for terms in document["agreements"]:
         number = agree(doors, dict(terms), known)
         agreements.setdefault(terms["consumer_agency"], []).append(number)
+    _wait_in_force(an)
     for door in doors.values():
         door.close()
     return Enrolment(systems, operators, agreements)

@@ -30,8 +30,9 @@ from gateway.xds.server import ConfigServer, serve
 NODE = "standby"
 QUIET_SECONDS = 0.3
 """Without a change for so long, what came is one configuration and is kept."""
-HAND_BACK_SECONDS = 5.0
-"""How long the control plane must have been reachable before Envoys are sent back to it, and how often."""
+HAND_BACK_SECONDS = 1.0
+"""How long the control plane must have been reachable before Envoys are sent back to it, and how often. An
+Envoy that starts together with the control plane may come here first, and hears of changes late meanwhile."""
 _RETRY_SECONDS = 0.5
 
 
