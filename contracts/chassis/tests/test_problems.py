@@ -72,7 +72,7 @@ class TestDatabaseAway:
             assert (await client.get("/health/ready")).status_code == 200
             transport = client._transport
             assert isinstance(transport, httpx.ASGITransport)
-            transport.app.state.runtime.leaving = True  # type: ignore[attr-defined]
+            transport.app.state.runtime.leaving = True  # type: ignore[attr-defined]  # httpx calls it any ASGI app
             assert (await client.get("/health/ready")).json() == {"status": "DOWN", "part": "leaving"}
             assert (await client.get("/now")).status_code == 200
 

@@ -1,5 +1,7 @@
 """The promises of the runtime that no service tests alone: pauses grow, headers hold no data, shapes hold."""
 
+import asyncio
+import contextlib
 import logging
 
 import pytest
@@ -7,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ndx_chassis import relay
 from ndx_chassis.inbox import delay_after
+from ndx_chassis.kafka import is_stopped
 from ndx_chassis.telemetry import OnceInAWhile, inbound, is_sampled, traceparent
 from ndx_contracts.disclosure import DisclosureRecord
 from ndx_contracts.personal_ids import mask, mask_all
@@ -53,6 +56,29 @@ class TestQuietLogs:
         assert said.count(True) == 3
         assert passes("aiokafka.conn", "another trouble", 124.9)
         assert all(passes("ndx", "relay_interrupted", 100.0) for _ in range(5))
+
+
+class TestEnds:
+    async def test_an_end_that_came_while_a_client_was_closed_is_still_known(self) -> None:
+        closing = asyncio.Event()
+
+        async def close_in_any_case() -> bool:
+            with contextlib.suppress(asyncio.CancelledError):
+                closing.set()
+                await asyncio.Event().wait()
+            return is_stopped()
+
+        task = asyncio.create_task(close_in_any_case())
+        await closing.wait()
+        task.cancel()
+        assert await task
+
+    async def test_a_cancellation_that_escaped_another_task_is_no_end(self) -> None:
+        other = asyncio.create_task(asyncio.sleep(60))
+        other.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await other
+        assert not is_stopped()
 
 
 class TestTraceContext:

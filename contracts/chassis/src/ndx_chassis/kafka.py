@@ -40,21 +40,22 @@ async def soon(asked: Awaitable[_AnswerT], seconds: float | None = None) -> _Ans
     return task.result()
 
 
-def is_stopped(error: BaseException) -> bool:
-    """Tell whether this task is to end, or a cancellation escaped the client, whose tasks cancel each other.
+def is_stopped() -> bool:
+    """Tell whether this task is to end. A cancellation does not say so: the client's tasks cancel each other.
 
-    After a broker's crash that was how a consumer ended for ever, without a word.
+    After a broker's crash one such cancellation ended a consumer for ever, without a word. And an end that
+    came while the client was being closed may have left no cancellation to see.
     """
     task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+    return task is not None and task.cancelling() > 0
 
 
 async def close(consumer: AIOKafkaConsumer) -> None:
     """Stop a consumer and close its connections, whatever state it is in."""
     try:
         await soon(consumer.stop(), STOP_SECONDS)
-    except (Exception, asyncio.CancelledError) as error:
-        if is_stopped(error):
+    except (Exception, asyncio.CancelledError):
+        if is_stopped():
             raise
         for part in (consumer._fetcher, consumer._client):  # noqa: SLF001 - so the rest by hand
             with contextlib.suppress(Exception, asyncio.CancelledError):
@@ -110,7 +111,7 @@ async def follow(
                         if record.value is not None:
                             await take(record.value)
         except (Exception, asyncio.CancelledError) as error:
-            if is_stopped(error):
+            if is_stopped():
                 raise
             log.warning("follower_interrupted", topic=topic, error=type(error).__name__)
             await asyncio.sleep(1)

@@ -96,7 +96,7 @@ class Reader:
             try:
                 await self._session()
             except (Exception, asyncio.CancelledError) as error:
-                if is_stopped(error):
+                if is_stopped():
                     raise
                 expected = isinstance(error, (KafkaError, OSError, asyncio.CancelledError))
                 if not expected and not is_connection_trouble(error):

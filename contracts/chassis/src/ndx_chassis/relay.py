@@ -128,7 +128,7 @@ class Relay:
             try:
                 await self._session()
             except (Exception, asyncio.CancelledError) as error:
-                if is_stopped(error):
+                if is_stopped():
                     raise
                 expected = isinstance(error, (KafkaError, asyncio.CancelledError))
                 if expected or is_connection_trouble(error):
