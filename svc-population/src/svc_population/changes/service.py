@@ -25,7 +25,7 @@ from svc_population.changes.errors import (
 from svc_population.changes.schemas import PersonChangeIn, PersonChangeOut, SourceOut, SourcesOut
 from svc_population.changes.source_of_truth import Wish, sources
 from svc_population.persons import service as persons
-from svc_population.persons.errors import PersonLocked, PersonNotFound
+from svc_population.persons.errors import PersonLocked
 from svc_population.persons.field_groups import columns_of
 from svc_population.persons.models import Person
 from svc_population.persons.vocabulary import ChangeKind
@@ -78,18 +78,9 @@ async def change_person(
     requested = Requested(caller, body, version_of(if_match))
     groups = body.changes.field_groups
     grant.require_field_groups(groups)
-    person = await persons.find(session, personal_id, lock=True)
-    if person is None or not persons.covers(grant, person):
-        async with runtime.sessions() as own, own.begin():
-            await disclose(
-                own,
-                caller,
-                grant=grant,
-                subjects=[personal_id],
-                field_groups=groups,
-                outcome=Outcome.NOT_FOUND,
-            )
-        raise PersonNotFound
+    person = await persons.within(
+        session, runtime, caller=caller, grant=grant, personal_id=personal_id, field_groups=groups
+    )
     answer = await apply(session, person, requested)
     # The answer says which of the stated values the record held before.
     await disclose(

@@ -28,7 +28,6 @@ from svc_population.mergers.models import Merger
 from svc_population.mergers.schemas import DecisionIn, MergeIn, MergerIn, MergerOut, SplitIn, UndoIn
 from svc_population.mergers.vocabulary import MergerKind, MergerState, Verdict
 from svc_population.persons import service as persons
-from svc_population.persons.errors import PersonNotFound
 from svc_population.persons.models import Person
 from svc_population.relationships import service as relationships
 
@@ -181,18 +180,14 @@ async def _check_merge(session: AsyncSession, one: Person, other: Person) -> Non
 async def _person(
     session: AsyncSession, runtime: Runtime, caller: Caller, grant: Grant, number: str
 ) -> Person:
-    person = await persons.find(session, number, lock=True)
-    if person is None or not persons.covers(grant, person):
-        async with runtime.sessions() as own, own.begin():
-            await disclose(
-                own,
-                caller,
-                grant=grant,
-                subjects=[number],
-                field_groups=[FieldGroup.PERSONAL_ID],
-                outcome=Outcome.NOT_FOUND,
-            )
-        raise PersonNotFound
+    person = await persons.within(
+        session,
+        runtime,
+        caller=caller,
+        grant=grant,
+        personal_id=number,
+        field_groups=[FieldGroup.PERSONAL_ID],
+    )
     if person.personal_id != number:
         raise PersonAlreadyMerged
     return person

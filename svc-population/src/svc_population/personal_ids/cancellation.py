@@ -27,7 +27,6 @@ from svc_population.personal_ids.personal_id import parse, place_code_of, prefix
 from svc_population.personal_ids.schemas import CancellationIn, CancellationOut
 from svc_population.personal_ids.service import allocator_of
 from svc_population.persons import service as persons
-from svc_population.persons.errors import PersonNotFound
 from svc_population.persons.models import Person
 from svc_population.persons.service import Change
 
@@ -77,18 +76,14 @@ async def _cancel(  # noqa: PLR0917 - the facts of one call
     personal_id: str,
     body: CancellationIn,
 ) -> CancellationOut:
-    person = await persons.find(session, personal_id, lock=True)
-    if person is None or not persons.covers(grant, person):
-        async with runtime.sessions() as own, own.begin():
-            await disclose(
-                own,
-                caller,
-                grant=grant,
-                subjects=[personal_id],
-                field_groups=[FieldGroup.PERSONAL_ID],
-                outcome=Outcome.NOT_FOUND,
-            )
-        raise PersonNotFound
+    person = await persons.within(
+        session,
+        runtime,
+        caller=caller,
+        grant=grant,
+        personal_id=personal_id,
+        field_groups=[FieldGroup.PERSONAL_ID],
+    )
     if person.personal_id != personal_id:
         raise PersonalIdAlreadyCancelled
     corrections = _corrections(body)
