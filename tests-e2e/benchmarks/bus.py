@@ -272,7 +272,8 @@ async def running_bus(
     try:
         async with _envoy(bootstrap(settings), folder) as envoy:
             await until(envoy.ready, seconds=120, what="Envoy's first configuration")
-            await asyncio.wait_for(server.wait_settled(), 120)
+            async with asyncio.timeout(120):
+                await server.wait_settled()
             if server.refused:
                 raise ValueError(f"Envoy refuses the configuration of {name}: {server.refused}")
             pin(envoy.process.pid, FRONT)

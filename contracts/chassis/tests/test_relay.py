@@ -66,7 +66,8 @@ async def test_a_disclosure_arrives_at_its_reader_as_it_was_written(
     producer = Producer()
     monkeypatch.setattr(relay, "AIOKafkaProducer", lambda **_: producer)
     running = asyncio.create_task(relay.Relay("insurance", database_url, "nowhere").run())
-    await asyncio.wait_for(producer.used.wait(), 20)
+    async with asyncio.timeout(20):
+        await producer.used.wait()
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running

@@ -99,4 +99,5 @@ async def test_it_ends_by_itself_after_the_time():
     task = asyncio.create_task(server._serve())
     await until(lambda: server.started, what="the server")
     server.handle_exit(signal.SIGTERM, None)
-    await asyncio.wait_for(task, 20)
+    async with asyncio.timeout(20):
+        await task

@@ -86,7 +86,8 @@ class TestSuspend:
         try:
             await connection.add_listener("ndx_config", lambda *notice: heard.put_nowait(notice[3]))
             await post("NDX:an", "/v1/agencies/G04/suspend", {"reason": "misuse found"})
-            assert await asyncio.wait_for(heard.get(), 5) == "agency G04"
+            async with asyncio.timeout(5):
+                assert await heard.get() == "agency G04"
         finally:
             await connection.close()
 

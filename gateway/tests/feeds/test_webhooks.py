@@ -330,7 +330,8 @@ class TestTrouble:
 
         receiver.behave = behave
         await deliver(death())
-        await asyncio.wait_for(push(runtime, made), 15)
+        async with asyncio.timeout(15):
+            await push(runtime, made)
         (attempt,) = (await ask("GET", f"/subscriptions/{made}/attempts"))["items"]
         if kind in {"hangs", "slow"}:
             assert (attempt["status"], attempt["error"]) == (None, "timeout")
@@ -418,7 +419,8 @@ class TestFairness:
             try:
                 for version in range(5):
                     await deliver(death(version=version))
-                await asyncio.wait_for(asked.wait(), 20)
+                async with asyncio.timeout(20):
+                    await asked.wait()
                 async with asyncio.timeout(20):
                     for _ in range(5):
                         await arrived.acquire()

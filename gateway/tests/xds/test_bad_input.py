@@ -69,7 +69,8 @@ async def next_answer(
 ) -> tuple[int, dict[str, Any]] | None:
     """Return the next answer, or None when the connection ends or nothing comes."""
     try:
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), seconds)
+        async with asyncio.timeout(seconds):
+            head = await reader.readuntil(b"\r\n\r\n")
     except (TimeoutError, OSError, asyncio.IncompleteReadError):
         return None
     lines = head.decode("latin-1").lower().split("\r\n")
@@ -374,7 +375,8 @@ class TestSlowCallers:
         for first in (b"", b"\x16\x03\x01"):
             reader, writer = await asyncio.open_connection("127.0.0.1", bus.settings.listener_port)
             writer.write(first)
-            assert await asyncio.wait_for(reader.read(), 8) == b""
+            async with asyncio.timeout(8):
+                assert await reader.read() == b""
             writer.close()
 
     async def test_many_slow_callers_keep_nobody_waiting(self, bus: Bus) -> None:

@@ -105,11 +105,13 @@ class TestTls:
         )
         assert process.stdin is not None
         assert process.stdout is not None
-        said = await asyncio.wait_for(process.stdout.readuntil(b"Verify return code"), 10)
+        async with asyncio.timeout(10):
+            said = await process.stdout.readuntil(b"Verify return code")
         assert b"Cipher is ECDHE" in said
         process.stdin.write(b"R\n")
         await process.stdin.drain()
-        rest = await asyncio.wait_for(process.stdout.read(), 10)
+        async with asyncio.timeout(10):
+            rest = await process.stdout.read()
         assert b"RENEGOTIATING" in rest
         assert await process.wait() != 0
         await still_served(live)

@@ -177,7 +177,8 @@ class TestControlPlane:
     async def test_nobody_waits_for_an_envoy_that_is_gone(self, live: Bus) -> None:
         assert await _first_word(live, live.pki.folder / "xds-client") == "svc-auth"
         # It asked, never answered, and left.
-        await asyncio.wait_for(live.server.wait_settled(), 10)
+        async with asyncio.timeout(10):
+            await live.server.wait_settled()
 
     async def test_only_an_envoy_gets_the_configuration(self, live: Bus) -> None:
         folder = live.pki.folder

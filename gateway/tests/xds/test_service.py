@@ -1,5 +1,6 @@
 """From a committed change in the database to the published configuration."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -156,6 +157,22 @@ class TestChanges:
             await own.close()
         await post("NDX:an", "/v1/agencies/H79.001/suspend", {"reason": "misuse suspected"})
         assert await seconds_until_published(runtime, b"agency-suspended") < 5
+
+    async def test_an_end_that_comes_together_with_a_notice_is_not_lost(
+        self, runtime: Runtime, platform: FastAPI
+    ):
+        follower = service.Follower(runtime, ConfigServer())
+        task = asyncio.create_task(follower.run())
+        try:
+            await until(lambda: follower.refreshed_at > 0, what="the first configuration")
+            await asyncio.sleep(0.05)
+            follower.notice("agreement none")
+            task.cancel()
+            done, _ = await asyncio.wait({task}, timeout=5)
+            assert done == {task}
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 class TestSource:

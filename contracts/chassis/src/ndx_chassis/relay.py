@@ -177,7 +177,8 @@ class Relay:
                     continue
                 else:
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._woken.wait(), IDLE_SECONDS)
+                        async with asyncio.timeout(IDLE_SECONDS):
+                            await self._woken.wait()
                 hidden = HIDDEN_SECONDS
         finally:
             with contextlib.suppress(Exception, asyncio.CancelledError):

@@ -92,7 +92,8 @@ async def running_envoy(bootstrap: dict[str, Any], folder: Path) -> AsyncIterato
         if process.returncode is None:
             process.terminate()
             try:
-                await asyncio.wait_for(process.wait(), 5)
+                async with asyncio.timeout(5):
+                    await process.wait()
             except TimeoutError:
                 process.kill()
                 await process.wait()

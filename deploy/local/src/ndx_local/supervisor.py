@@ -166,7 +166,8 @@ class Running:
             return
         leaving = await self._spawn(self.part.leave)
         try:
-            await asyncio.wait_for(leaving.wait(), timeout=LEAVE_SECONDS)
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await leaving.wait()
         except TimeoutError:
             leaving.kill()
             await leaving.wait()
@@ -177,7 +178,8 @@ class Running:
         if self.process is not None and self.is_alive:
             self.signal(getattr(signal, f"SIG{self.part.signal}"))
             try:
-                await asyncio.wait_for(self.process.wait(), timeout=STOP_SECONDS)
+                async with asyncio.timeout(STOP_SECONDS):
+                    await self.process.wait()
             except TimeoutError:
                 self.signal(signal.SIGKILL)
                 await self.process.wait()

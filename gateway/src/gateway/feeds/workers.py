@@ -32,7 +32,8 @@ async def push_for_ever(runtime: Runtime) -> None:
             if desk.key is not None and desk.identity is not None:
                 await _start_due(runtime, running)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(desk.pushed.wait(), _LOOK_SECONDS)
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await desk.pushed.wait()
     finally:
         tasks = [task for task, _ in running.values()]
         for task in tasks:

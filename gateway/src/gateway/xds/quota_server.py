@@ -154,7 +154,8 @@ class QuotaServer(protos.rlqs_pb2_grpc.RateLimitQuotaServiceServicer):  # type: 
             now = datetime.now(UTC)
             midnight = self._desk.calendar.end(Period.DAY, self._desk.calendar.day(now))
             try:
-                await asyncio.wait_for(self._wake.wait(), (midnight - now).total_seconds() + 0.01)
+                async with asyncio.timeout((midnight - now).total_seconds() + 0.01):
+                    await self._wake.wait()
             except TimeoutError:
                 self._look_at_all()
             self._wake.clear()
@@ -215,7 +216,8 @@ class QuotaServer(protos.rlqs_pb2_grpc.RateLimitQuotaServiceServicer):  # type: 
         """Count what has come in, before the process ends."""
         self._take_pending()
         try:
-            await asyncio.wait_for(self._count_all(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._count_all()
         except TimeoutError:
             log.error("quota_use_lost", batches=len(self._batches))
 

@@ -84,7 +84,8 @@ class Follower:
             self.notice(EVERYTHING)
             while not connection.is_closed():
                 try:
-                    await asyncio.wait_for(self.noticed.wait(), _POLL_SECONDS)
+                    async with asyncio.timeout(_POLL_SECONDS):
+                        await self.noticed.wait()
                 except TimeoutError:
                     self.notice(EVERYTHING)
                 await self._gather()
@@ -111,7 +112,8 @@ class Follower:
                 return
             self.noticed.clear()
             try:
-                await asyncio.wait_for(self.noticed.wait(), end - time.monotonic())
+                async with asyncio.timeout(end - time.monotonic()):
+                    await self.noticed.wait()
             except TimeoutError:
                 return
 
