@@ -19,7 +19,7 @@ import asyncpg
 from harness import CannotMeasure, Result, Round, result
 from ndx_chassis.agreements import AgreementBook
 from ndx_chassis.app import Runtime
-from ndx_chassis.db import make_engine, make_sessions
+from ndx_chassis.db import Copies, make_engine, make_sessions
 from ndx_chassis.gateway_client import GatewayClient
 from ndx_chassis.ids import new_id
 from people import PEOPLE, covered, population
@@ -98,7 +98,15 @@ async def _measured(url: str, folder: Path) -> list[Round]:
     book = AgreementBook()
     _, grant = covered(OPERATION, list(MATCHED_BY))
     book.put(grant.agreement)
-    runtime = Runtime("population", settings, engine, make_sessions(engine), GatewayClient(settings), book)
+    runtime = Runtime(
+        service="population",
+        settings=settings,
+        engine=engine,
+        sessions=make_sessions(engine),
+        gateway=GatewayClient(settings),
+        agreements=book,
+        copies=Copies(settings),
+    )
     connection = await asyncpg.connect(url)
     lines = _lines(await connection.fetch(_SOME))
     content = "".join(",".join(line) + "\n" for line in [tuple(_HEADER.split(",")), *lines]).encode()

@@ -73,7 +73,9 @@ async def _asked(url: str, rows: list[Any]) -> dict[str, list[Round]]:
                 started = time.perf_counter()
                 try:
                     async with sessions() as session, session.begin():
-                        await service.search(session, caller=caller, grant=grant, asked=asked)
+                        await service.search(
+                            session, reading=session, caller=caller, grant=grant, asked=asked
+                        )
                 except SearchTooBroad:
                     broad += 1
                 took.append((time.perf_counter() - started) * 1000)

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from ndx_chassis import consents, health, problems, signing
 from ndx_chassis.agreements import AgreementBook
 from ndx_chassis.consumer import Subscription
-from ndx_chassis.db import make_engine, make_sessions
+from ndx_chassis.db import Copies, make_engine, make_sessions
 from ndx_chassis.disclosure import HoursWritten, make_partitions
 from ndx_chassis.gateway_client import GatewayClient
 from ndx_chassis.inbox import retry_due
@@ -81,6 +81,7 @@ class Runtime:
     sessions: async_sessionmaker[AsyncSession]
     gateway: GatewayClient
     agreements: AgreementBook
+    copies: Copies
     signing_keys: signing.SigningKeyBook = field(default_factory=signing.SigningKeyBook)
     metrics: Metrics = field(default_factory=Metrics)
     relay: Relay | None = None
@@ -144,6 +145,7 @@ def build_app(spec: ServiceSpec) -> FastAPI:
         sessions=make_sessions(engine),
         gateway=GatewayClient(settings),
         agreements=AgreementBook(),
+        copies=Copies(settings),
     )
     runtime.metrics.sources.append(HoursWritten())
 
@@ -161,6 +163,7 @@ def build_app(spec: ServiceSpec) -> FastAPI:
                 await stop(runtime)
             await runtime.gateway.close()
             await engine.dispose()
+            await runtime.copies.close()
             log.info("service_stopped", name=spec.name)
 
     app = FastAPI(

@@ -1,14 +1,18 @@
-"""The service's own database: engine, declarative base, and the session of one request."""
+"""The service's own database: engine, declarative base, the session of one request, copies for reading."""
 
+import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
+import asyncpg
 from fastapi import Depends, Request
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
 from ndx_chassis.settings import ServiceSettings
+from ndx_chassis.telemetry import log
 
 Session = AsyncSession
 """How doors name the session that they hand on: they never touch the database themselves."""
@@ -33,21 +37,29 @@ def table_base() -> Any:
 
 def make_engine(settings: ServiceSettings) -> AsyncEngine:
     """Return the engine; nothing is connected before the first use."""
+    return _engine(settings, settings.sqlalchemy_url, {}, recycle=1800)
+
+
+def _engine(
+    settings: ServiceSettings, url: str, connect: dict[str, Any], *, recycle: int, **server: str
+) -> AsyncEngine:
     return create_async_engine(
-        settings.sqlalchemy_url,
+        url,
         pool_size=settings.database_pool_size,
         # No overflow: such a connection is closed after use, and opening one costs more than a whole request.
         max_overflow=0,
         # The connection used last has its statements prepared and its memory warm.
         pool_use_lifo=True,
         pool_timeout=5,
-        pool_recycle=1800,
+        pool_recycle=recycle,
         connect_args={
             "timeout": 5,
+            **connect,
             "server_settings": {
                 "application_name": f"ndx-{settings.service}",
                 "timezone": "UTC",
                 "idle_in_transaction_session_timeout": str(round(settings.database_idle_seconds * 1000)),
+                **server,
             },
         },
     )
@@ -67,3 +79,71 @@ async def _request_session(request: Request) -> AsyncIterator[AsyncSession]:
 
 SessionDep = Annotated[AsyncSession, Depends(_request_session, scope="function")]
 """One transaction per request; it commits before the response is sent."""
+
+
+class Copies:
+    """Hot standbys for reads that may be a little late; the primary answers when they are away or too late.
+
+    A read that shows personal data may come from a copy when its record is written to the primary, and
+    committed there, before the answer is sent.
+    """
+
+    REST_SECONDS = 5.0
+    """So long copies that did not answer are left alone: no request waits for them meanwhile."""
+    _LATE = text(
+        "SELECT CASE WHEN pg_is_in_recovery()"
+        " THEN extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) ELSE 0 END"
+    )
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        self._engine: AsyncEngine | None = None
+        if settings.reading_dsn is not None:
+            self._engine = _engine(
+                settings,
+                settings.reading_dsn.replace("postgresql://", "postgresql+asyncpg://", 1),
+                # Of several hosts a copy before the primary, in the order of the URL.
+                {"target_session_attrs": "prefer-standby"},
+                # A copy that has come back is found after a minute.
+                recycle=60,
+                default_transaction_read_only="on",
+            )
+        self._most_late = settings.reading_late_seconds
+        self._rests_until = 0.0
+        self.late: float | None = None
+        """Seconds since the commit that the copy which was asked last has replayed last; None: none answered.
+
+        Nothing to replay looks the same as being late; then the primary, which has nothing to do, answers.
+        """
+
+    async def session(self) -> AsyncSession | None:
+        """Return a session at a copy that is not too late, or None."""
+        if self._engine is None or time.monotonic() < self._rests_until:
+            return None
+        session = make_sessions(self._engine)()
+        try:
+            seconds = (await session.scalars(self._LATE)).one()
+        except (SQLAlchemyError, OSError, asyncpg.PostgresError) as error:
+            log.warning("reading_copy_away", error=type(error).__name__)
+            seconds = None
+        self.late = None if seconds is None else float(seconds)
+        if self.late is not None and self.late <= self._most_late:
+            return session
+        if self.late is not None:
+            log.warning("reading_copy_late", milliseconds=round(1000 * self.late))
+        self._rests_until = time.monotonic() + self.REST_SECONDS
+        await session.close()
+        return None
+
+    async def close(self) -> None:
+        if self._engine is not None:
+            await self._engine.dispose()
+
+
+async def _reading_session(request: Request) -> AsyncIterator[AsyncSession]:
+    runtime = request.app.state.runtime
+    async with await runtime.copies.session() or runtime.sessions() as session:
+        yield session
+
+
+ReadingDep = Annotated[AsyncSession, Depends(_reading_session, scope="function")]
+"""For reads that may be a little late: at a copy when there is one, and nothing can be written with it."""

@@ -24,6 +24,11 @@ class ServiceSettings(BaseSettings):
     database_pool_size: int = Field(default=20, ge=1, le=200)
     database_idle_seconds: float = Field(default=60.0, ge=0, le=3600)
     """How long a transaction may rest between statements: an open one hides newer rows from all relays."""
+    reading_database_url: SecretStr | None = None
+    """Copies (hot standbys) that serve reads which may be a little late, and last the primary itself for the
+    time when all of them are away: several hosts in one URL. None: everything is asked of the primary."""
+    reading_late_seconds: float = Field(default=30.0, gt=0)
+    """So late a copy is not asked any more: the primary answers until it has caught up."""
     host: str = "127.0.0.1"
     port: int = 8000
     drain_seconds: float = Field(default=5.0, ge=0, le=300)
@@ -54,9 +59,18 @@ class ServiceSettings(BaseSettings):
     @property
     def asyncpg_dsn(self) -> str:
         """Return the database URL in the form that asyncpg takes."""
-        return self.database_url.get_secret_value().replace("postgresql+asyncpg://", "postgresql://", 1)
+        return _asyncpg(self.database_url)
 
     @property
     def sqlalchemy_url(self) -> str:
         """Return the database URL in the form that SQLAlchemy takes."""
         return self.asyncpg_dsn.replace("postgresql://", "postgresql+asyncpg://", 1)
+
+    @property
+    def reading_dsn(self) -> str | None:
+        """Return the URL of the copies in the form that asyncpg takes."""
+        return None if self.reading_database_url is None else _asyncpg(self.reading_database_url)
+
+
+def _asyncpg(url: SecretStr) -> str:
+    return url.get_secret_value().replace("postgresql+asyncpg://", "postgresql://", 1)

@@ -126,6 +126,7 @@ async def app(
     for stop in application.state.spec.on_stop:
         await stop(runtime)
     await runtime.engine.dispose()
+    await runtime.copies.close()
 
 
 @pytest.fixture

@@ -4,11 +4,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
 from ndx_chassis.migrations import upgrade
-from ndx_local.postgres import running
+from ndx_local.postgres import initialise_copy, running
 
 
 @contextmanager
@@ -16,6 +17,15 @@ def running_server() -> Iterator[str]:
     """Run a server in a folder of its own and give the URL of its maintenance database."""
     with tempfile.TemporaryDirectory(prefix="ndx-pg-") as folder, running(Path(folder)) as server:
         yield server.url()
+
+
+@contextmanager
+def running_copy(url: str) -> Iterator[str]:
+    """Run a hot standby of a server and give the URL of its maintenance database."""
+    with tempfile.TemporaryDirectory(prefix="ndx-pg-copy-") as folder:
+        initialise_copy(Path(folder), url)
+        with running(Path(folder)) as copy:
+            yield url.replace(f":{urlsplit(url).port}/", f":{copy.port}/")
 
 
 def named(url: str, database: str) -> str:

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 import psutil
 
@@ -166,6 +166,40 @@ def initialise(directory: Path, password: str) -> None:
     if outcome.returncode != 0:
         shutil.rmtree(data, ignore_errors=True)
         raise StackError(f"PostgreSQL could not make its files in {data}: {outcome.stderr.strip()[-400:]}")
+    (directory / "initialised").touch()
+
+
+def initialise_copy(directory: Path, primary: str) -> None:
+    """Make in `directory` the files of a hot standby of the server with this administrator's URL.
+
+    Raises:
+        StackError: the server could not be copied.
+    """
+    place = socket_dir(directory)
+    place.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _own(place)
+    data = directory / "data"
+    data.mkdir(mode=0o700)
+    _own(data)
+    # By the environment: an argument would show the password to everybody on the machine.
+    user, password, host, port = (
+        getattr(urlsplit(primary), part) for part in ("username", "password", "hostname", "port")
+    )
+    outcome = subprocess.run(
+        [
+            *_launcher(),
+            str(binaries() / "pg_basebackup"),
+            *("-D", str(data), "--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast"),
+            *("--no-sync", "--host", host, "--port", str(port), "--username", user),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/",
+        env={**os.environ, "PGPASSWORD": unquote(password)},
+    )
+    if outcome.returncode != 0:
+        raise StackError(f"PostgreSQL could not be copied to {data}: {outcome.stderr.strip()[-400:]}")
     (directory / "initialised").touch()
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query
 from ndx_chassis.app import operation
 from ndx_chassis.caller import KNOWN_CALLER
-from ndx_chassis.db import SessionDep
+from ndx_chassis.db import ReadingDep
 from ndx_contracts.agreements import ProvinceCode
 
 from svc_population.admin_units import service
@@ -28,24 +28,24 @@ Code = Annotated[str, Path(pattern=r"^[0-9]{2,5}$")]
 
 
 @router.get("/provinces", openapi_extra=_REFERENCE)
-async def list_provinces(session: SessionDep, on: Day = None) -> AdminUnitsOut:
+async def list_provinces(session: ReadingDep, on: Day = None) -> AdminUnitsOut:
     return await service.provinces(session, day=on)
 
 
 @router.get("/provinces/{province_code}/districts", openapi_extra=_REFERENCE)
-async def list_districts(province_code: ProvinceCode, session: SessionDep, on: Day = None) -> AdminUnitsOut:
+async def list_districts(province_code: ProvinceCode, session: ReadingDep, on: Day = None) -> AdminUnitsOut:
     """List the districts of a province; there are none since 1 July 2025."""
     return await service.districts(session, province_code=province_code, day=on)
 
 
 @router.get("/provinces/{province_code}/communes", openapi_extra=_REFERENCE)
-async def list_communes(province_code: ProvinceCode, session: SessionDep, on: Day = None) -> AdminUnitsOut:
+async def list_communes(province_code: ProvinceCode, session: ReadingDep, on: Day = None) -> AdminUnitsOut:
     return await service.communes(session, province_code=province_code, day=on)
 
 
 @router.get("/admin-units/{level}/{code}", openapi_extra=_REFERENCE)
 async def get_admin_unit(
-    level: Levels, code: Code, session: SessionDep, on: Day = None
+    level: Levels, code: Code, session: ReadingDep, on: Day = None
 ) -> AdminUnitDetailOut:
     """Read a unit as it was on a day, with the units above it and the other periods of its code."""
     return await service.detail(session, level=level[:-1].upper(), code=code, day=on)

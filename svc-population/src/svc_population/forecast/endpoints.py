@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from ndx_chassis.agreements import GrantDep
 from ndx_chassis.app import operation
-from ndx_chassis.db import SessionDep
+from ndx_chassis.db import ReadingDep
 from ndx_contracts.agreements import ProvinceCode
 
 from svc_population.forecast import service
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/population/v1/statistics", tags=["statistics"])
 
 @router.get("/forecast", openapi_extra=operation(cost=5))
 async def get_population_forecast(
-    session: SessionDep,
+    session: ReadingDep,
     _grant: GrantDep,
     province_code: ProvinceCode | None = None,
     years: Annotated[int, Query(ge=1, le=service.LONGEST_YEARS)] = 10,

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 from ndx_chassis.agreements import GrantDep
 from ndx_chassis.app import RuntimeDep, operation
 from ndx_chassis.caller import CallerDep
-from ndx_chassis.db import SessionDep
+from ndx_chassis.db import ReadingDep, SessionDep
 
 from svc_population.matching import records, service
 from svc_population.matching.schemas import (
@@ -31,11 +31,11 @@ MATCH_COST = 2
     ),
 )
 async def search_persons(
-    body: PersonSearchIn, session: SessionDep, caller: CallerDep, grant: GrantDep
+    *, body: PersonSearchIn, session: SessionDep, reading: ReadingDep, caller: CallerDep, grant: GrantDep
 ) -> Response:
     """Find people by name with a birth date or a commune, nearest first; each one shown is recorded."""
     return Response(
-        await service.search(session, caller=caller, grant=grant, asked=body),
+        await service.search(session, reading=reading, caller=caller, grant=grant, asked=body),
         media_type="application/json",
         headers={"Cache-Control": "no-store"},
     )

@@ -71,8 +71,13 @@ def full_name(row: Mapping[str, Any]) -> str:
     return " ".join(p for p in (row["surname"], row["middle_name"], row["given_name"]) if p)
 
 
-async def search(session: AsyncSession, *, caller: Caller, grant: Grant, asked: PersonSearchIn) -> bytes:
+async def search(
+    session: AsyncSession, *, reading: AsyncSession, caller: Caller, grant: Grant, asked: PersonSearchIn
+) -> bytes:
     """Return a page of the people who fit, as JSON, and record each of them.
+
+    `reading`: where the people are read; a copy of the database may do. The records go to `session`, whose
+    transaction ends before the answer is sent.
 
     Raises:
         FieldGroupNotCovered: a group is shown or searched by that the agreement does not cover.
@@ -82,7 +87,7 @@ async def search(session: AsyncSession, *, caller: Caller, grant: Grant, asked: 
     groups = asked.field_groups
     grant.require_field_groups(groups)
     start = _start(asked)
-    found, complete = await nearest(session, asked, scope_of(grant))
+    found, complete = await nearest(reading, asked, scope_of(grant))
     page = found[start : start + asked.limit]
     for one in page:
         await disclose(

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from ndx_chassis.agreements import GrantDep
 from ndx_chassis.app import operation
-from ndx_chassis.db import SessionDep
+from ndx_chassis.db import ReadingDep
 from ndx_contracts.agreements import ProvinceCode
 
 from svc_population.statistics import service
@@ -19,7 +19,7 @@ _COUNTS = operation(cost=5)
 @router.get("/population", openapi_extra=_COUNTS)
 async def get_population_counts(
     *,
-    session: SessionDep,
+    session: ReadingDep,
     _grant: GrantDep,
     level: service.Level = "PROVINCE",
     province_code: ProvinceCode | None = None,
