@@ -15,6 +15,7 @@ from gateway.catalogue.endpoints import router as catalogue
 from gateway.certificates import jobs as certificate_jobs
 from gateway.certificates import usage as certificate_usage
 from gateway.certificates.endpoints import router as certificates
+from gateway.closures.endpoints import router as closures
 from gateway.decisions.endpoints import router as decisions
 from gateway.enrolments.endpoints import router as enrolments
 from gateway.feeds import jobs as feed_jobs
@@ -54,6 +55,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             settings=settings or Settings(),
             routers=[
                 agencies,
+                closures,
                 enrolments,
                 certificates,
                 rotation,

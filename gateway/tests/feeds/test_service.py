@@ -274,6 +274,13 @@ class TestEnd:
         assert shown["people_of_interest"] == 0
         assert await session.scalar(text("SELECT count(*) FROM feed_events WHERE sealed IS NOT NULL")) == 0
 
+    async def test_it_ends_with_its_agency(self, feed: str, ask: Do, post: Do):
+        closed = await post("NDX:an", "/v1/agencies/B01/close", {"reason": "merged into another bank"})
+        assert closed["feed_subscriptions"] == [feed]
+        shown = await ask("GET", f"/subscriptions/{feed}")
+        assert (shown["state"], shown["state_reason"]) == ("ENDED", "agency-closed")
+        assert shown["people_of_interest"] == 0
+
     async def test_what_goes_on_is_left_alone(self, feed: str, ask: Do, runtime: Runtime):
         await jobs.end_orphans(runtime)
         assert (await ask("GET", f"/subscriptions/{feed}"))["state"] == "ACTIVE"

@@ -133,6 +133,14 @@ class TestChanges:
         await post("NDX:an", "/v1/agencies/H79.001/suspend", {"reason": "misuse suspected"})
         assert await seconds_until_published(runtime, b"agency-suspended") < 1
 
+    async def test_a_closed_agency_is_published_within_a_second(
+        self, runtime: Runtime, post: Post, active: None
+    ):
+        await until(lambda: NUMBER.encode() in published(runtime, protos.RDS, "routes-x"))
+        await post("NDX:an", "/v1/agencies/H79.001/close", {"reason": "dissolved"})
+        assert await seconds_until_published(runtime, b"agency-suspended") < 1
+        await until(lambda: NUMBER.encode() not in published(runtime, protos.RDS, "routes-x"))
+
     async def test_a_revoked_certificate_goes_into_filter_and_list_within_a_second(
         self, runtime: Runtime, post: Post, enrolled: dict[str, Any]
     ):

@@ -18,6 +18,8 @@ _ADVICE: dict[str, str] = {
     "agreement-terms-refused": "Correct the file; ndx services and ndx operations list what exists.",
     "agreement-not-found": "Run: ndx agreements list",
     "agency-not-found": "Run: ndx agencies list",
+    "agency-closed": "A closed agency stays closed; register its successor under another code.",
+    "agency-in-use": "End or amend those agreements first, or decide to with --cut-off.",
     "certificate-not-renewable": "Ask the operator for a new enrolment code, then run: ndx enrol",
     "certificate-limit-reached": "Run: ndx certificate list — and revoke one that is not used any more.",
     "authority-not-found": "Run: ndx ca list",

@@ -68,6 +68,20 @@ def reactivate_agency(context: typer.Context, code: Code, reason: Reason) -> Non
     show(session_of(context), _post(context, "/v1/agencies/{agency}/reactivate", body, agency=code))
 
 
+@agencies.command("close")
+def close_agency(
+    context: typer.Context,
+    code: Code,
+    reason: Reason,
+    cut_off: Annotated[
+        bool, typer.Option("--cut-off", help="End agreements about its data too, though others use them.")
+    ] = False,
+) -> None:
+    """End an agency for good, with its agreements, certificates, keys and feeds; there is no way back."""
+    body = {"reason": reason, "cut_off": cut_off}
+    show(session_of(context), _post(context, "/v1/agencies/{agency}/close", body, agency=code))
+
+
 @agencies.command("quota")
 def set_agency_quota(
     context: typer.Context,

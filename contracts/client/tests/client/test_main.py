@@ -247,6 +247,13 @@ class TestUsage:
         assert {(r.method, r.url.path) for r in bus} == {("PUT", "/v1/agencies/H79.001/quotas")}
         assert [json.loads(r.content)["per_day"] for r in bus] == [1000, None]
 
+    def test_an_operator_closes_an_agency_and_says_whether_others_lose_by_it(self, bus: list[httpx.Request]):
+        close = ("agencies", "close", "H79.001", "--reason", "dissolved")
+        assert run(*close).exit_code == 0
+        assert run(*close, "--cut-off").exit_code == 0
+        assert {(r.method, r.url.path) for r in bus} == {("POST", "/v1/agencies/H79.001/close")}
+        assert [json.loads(r.content)["cut_off"] for r in bus] == [False, True]
+
 
 class TestCalls:
     def test_an_agency_asks_for_its_own_and_an_operator_for_anybodys(self, bus: list[httpx.Request]):

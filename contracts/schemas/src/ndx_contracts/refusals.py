@@ -82,7 +82,7 @@ REFUSALS: tuple[Refusal, ...] = (
         403,
         "Agency suspended",
         "Cơ quan đang bị tạm dừng",
-        "The agency or this system of it is suspended; ask the operator of the exchange.",
+        "The agency or this system of it is suspended, or closed for good; ask the operator of the exchange.",
         "Ask for the reason; calls pass again at once when the suspension is lifted.",
         Helper.OPERATOR,
     ),

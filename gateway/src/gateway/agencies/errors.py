@@ -17,6 +17,13 @@ class AgencyExists(DomainError):
     title_vi = "Mã cơ quan đã tồn tại"
 
 
+class AgencyIsClosed(DomainError):
+    kind = Kind.CONFLICT
+    code = "agency-closed"
+    title = "The agency is closed for good"
+    title_vi = "Cơ quan đã chấm dứt hoạt động trên trục"
+
+
 class SystemExists(DomainError):
     kind = Kind.CONFLICT
     code = "system-exists"

@@ -13,6 +13,24 @@ async def find_agency(session: AsyncSession, code: str, *, lock: bool = False) -
     return await session.get(Agency, code, with_for_update=lock)
 
 
+async def find_agency_to_stay(session: AsyncSession, code: str) -> Agency | None:
+    """Return an agency as it is now, which does not change until the transaction ends."""
+    return await session.get(Agency, code, with_for_update={"read": True}, populate_existing=True)
+
+
+async def lock_systems(session: AsyncSession, agency: str) -> None:
+    """Hold an agency's systems until the transaction ends."""
+    mine = select(System.code).where(System.agency == agency).order_by(System.code).with_for_update()
+    await session.execute(mine)
+
+
+async def close_members(session: AsyncSession, agency: str) -> None:
+    """Close an agency's systems and operators; enrolment codes that were given out are worth nothing."""
+    ended = {"state": "CLOSED", "enrolment_handle": None, "enrolment_hash": None}
+    await session.execute(update(System).where(System.agency == agency).values(**ended))
+    await session.execute(update(BusOperator).where(BusOperator.agency == agency).values(state="CLOSED"))
+
+
 async def page_of_agencies(session: AsyncSession, after: str, limit: int) -> Sequence[Agency]:
     statement = select(Agency).where(Agency.code > after).order_by(Agency.code).limit(limit)
     return (await session.scalars(statement)).all()

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.agencies import repository
 from gateway.agencies.errors import (
     AgencyExists,
+    AgencyIsClosed,
     AgencyNotFound,
     EnrolmentCodeInvalid,
     RoleMissing,
@@ -163,6 +164,20 @@ async def agency_named(session: AsyncSession, code: str) -> Agency:
     return agency
 
 
+async def open_agency(session: AsyncSession, code: str) -> Agency:
+    """Return an agency to which something new may be given; it is not closed before the transaction ends.
+
+    Raises:
+        AgencyNotFound, AgencyIsClosed.
+    """
+    agency = await repository.find_agency_to_stay(session, code)
+    if agency is None:
+        raise AgencyNotFound
+    if agency.state == AgencyState.CLOSED.value:
+        raise AgencyIsClosed(f"{code} is closed.")
+    return agency
+
+
 async def find(session: AsyncSession, code: str) -> AgencyOut | None:
     """Return an agency, or None."""
     agency = await repository.find_agency(session, code)
@@ -213,13 +228,24 @@ async def reactivate_agency(
     return await _move(session, operator, code=code, to=AgencyState.ACTIVE, reason=reason)
 
 
+async def close(session: AsyncSession, operator: Operator, *, code: str, reason: str) -> AgencyOut:
+    """Close an agency with its systems and operators; what else it holds, its slices end."""
+    # Systems before the agency, as enrolment does.
+    await repository.lock_systems(session, code)
+    closed = await _move(session, operator, code=code, to=AgencyState.CLOSED, reason=reason)
+    await repository.close_members(session, code)
+    # Operators are read again with certificates.
+    await announce(session, "certificate", code)
+    return closed
+
+
 async def add_system(
     session: AsyncSession, operator: Operator, *, agency: str, code: str, renew: bool, notify: bool = True
 ) -> EnrolmentOut:
     """Register a system, or give an existing one a new enrolment code with `renew`."""
     await require_role(session, operator, Role.OPERATOR)
-    await agency_named(session, agency)
     system = await repository.find_system(session, agency, code)
+    await open_agency(session, agency)
     if system is not None and not renew:
         raise SystemExists
     now = datetime.now(UTC)

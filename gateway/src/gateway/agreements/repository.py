@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from gateway.agreements.models import STANDING, AgreementDecision, AgreementRow
+from gateway.agreements.models import OPEN, STANDING, AgreementDecision, AgreementRow
 
 _STANDING = sorted(STANDING)
 
@@ -55,6 +55,13 @@ async def standing_ids(session: AsyncSession, ids: Collection[str]) -> set[str]:
     """Return those of the agreements that are active or suspended."""
     mine = AgreementRow.agreement_id.in_(ids) & AgreementRow.state.in_(_STANDING)
     return set((await session.scalars(select(AgreementRow.agreement_id).where(mine))).all())
+
+
+async def live_of(session: AsyncSession, agency: str) -> set[str]:
+    """Return the agreements with a part that is open or stands, of which an agency is a party."""
+    party = or_(AgreementRow.consumer_agency == agency, AgreementRow.provider_agency == agency)
+    live = AgreementRow.state.in_(sorted(OPEN | STANDING))
+    return set((await session.scalars(select(AgreementRow.agreement_id).where(party & live))).all())
 
 
 def consumed_by(agency: str, agency_class: str) -> ColumnElement[bool]:

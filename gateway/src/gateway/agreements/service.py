@@ -23,10 +23,10 @@ S = AgreementState
 
 
 async def _check(session: AsyncSession, terms: AgreementTerms, offer: Offer) -> None:
-    await agencies.agency_named(session, terms.provider_agency)
+    await agencies.open_agency(session, terms.provider_agency)
     systems: list[str] = []
     if terms.consumer_agency is not None:
-        await agencies.agency_named(session, terms.consumer_agency)
+        await agencies.open_agency(session, terms.consumer_agency)
         systems = await agencies.systems_of(session, terms.consumer_agency)
     check(terms, offer, systems)
 
@@ -182,6 +182,25 @@ async def move_agreement(
         # What was to follow ends with it.
         await found.step(found.open, "withdraw", reason)
     return await found.step(row, action, reason)
+
+
+async def hold_all_of(
+    session: AsyncSession, operator: Operator, *, agency: str
+) -> tuple[list[Held], list[Held]]:
+    """Hold what is drafted or stands with an agency: as the one that asks, and as the one that others ask."""
+    ids = sorted(await repository.live_of(session, agency))
+    found = [await held(session, operator, identifier) for identifier in ids]
+    live = [f for f in found if f.standing is not None or f.open is not None]
+    mine = [f for f in live if f.newest.consumer_agency == agency]
+    return mine, [f for f in live if f.newest.consumer_agency != agency]
+
+
+async def end(found: Held, reason: str) -> None:
+    """End an agreement for good: what stands is terminated, what was to follow is withdrawn."""
+    if found.open is not None:
+        await found.step(found.open, "withdraw", reason)
+    if found.standing is not None:
+        await found.step(found.standing, "terminate", reason)
 
 
 def offer_of(runtime: Runtime) -> Offer:

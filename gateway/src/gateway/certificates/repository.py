@@ -39,6 +39,12 @@ async def good_of(session: AsyncSession, uri: str, now: datetime) -> Sequence[Ce
     return (await session.scalars(statement.order_by(Certificate.not_before))).all()
 
 
+async def good_of_agency(session: AsyncSession, agency: str, now: datetime) -> Sequence[Certificate]:
+    """Return, locked, the good certificates of an agency's systems and operators."""
+    statement = select(Certificate).where((Certificate.agency == agency) & _good(now))
+    return (await session.scalars(statement.order_by(Certificate.serial).with_for_update())).all()
+
+
 async def page(
     session: AsyncSession,
     *,

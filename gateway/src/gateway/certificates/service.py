@@ -294,6 +294,13 @@ async def revoke_own(
     return await _revoke(session, row, actor, wanted)
 
 
+async def revoke_all_of(session: AsyncSession, operator: Operator, *, agency: str, reason: str) -> list[str]:
+    """Revoke all good certificates of an agency that ceases, and return their serial numbers."""
+    wanted = RevocationIn(reason=reason, cause=Cause.CESSATION_OF_OPERATION)
+    rows = await repository.good_of_agency(session, agency, datetime.now(UTC))
+    return [(await _revoke(session, row, operator, wanted)).serial for row in rows]
+
+
 def _out(row: Certificate, issuing: str | None) -> CertificateOut:
     now = datetime.now(UTC)
     return CertificateOut(

@@ -57,6 +57,13 @@ async def open_subscriptions(session: AsyncSession) -> Sequence[FeedSubscription
     return (await session.scalars(select(FeedSubscription).where(_NOT_ENDED))).all()
 
 
+async def open_ids_of(session: AsyncSession, agency: str) -> Sequence[UUID]:
+    mine = (FeedSubscription.agency == agency) & _NOT_ENDED
+    return (
+        await session.scalars(select(FeedSubscription.id).where(mine).order_by(FeedSubscription.id))
+    ).all()
+
+
 async def following(session: AsyncSession, types: Collection[str]) -> Sequence[FeedSubscription]:
     """Return the subscriptions that follow any of the event types."""
     wanted = FeedSubscription.event_types.overlap(cast(sorted(types), ARRAY(Text)))

@@ -154,6 +154,17 @@ async def move(
     return (await shown(session, [subscription]))[0]
 
 
+async def end_all_of(session: AsyncSession, operator: Operator, *, agency: str) -> list[str]:
+    """End all subscriptions of an agency that ceases, and return their ids."""
+    ended = []
+    for identifier in await repository.open_ids_of(session, agency):
+        subscription = await found(session, None, identifier, lock=True)
+        if subscription.state != SubscriptionState.ENDED.value:
+            await _step(session, operator, subscription, "end", "agency-closed")
+            ended.append(str(identifier))
+    return ended
+
+
 async def _step(
     session: AsyncSession, actor: Actor, subscription: FeedSubscription, step: str, reason: str | None = None
 ) -> None:

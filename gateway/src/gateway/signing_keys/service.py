@@ -91,6 +91,12 @@ async def revoke(session: AsyncSession, operator: Operator, *, key_id: str, reas
     return await _revoke(session, operator, key, reason)
 
 
+async def revoke_all_of(session: AsyncSession, operator: Operator, *, agency: str, reason: str) -> list[str]:
+    """Revoke all keys of an agency that ceases, and return their names."""
+    rows = [key for key in await repository.of_agency(session, agency) if key.revoked_at is None]
+    return [(await _revoke(session, operator, key, reason)).kid for key in rows]
+
+
 async def _revoke(
     session: AsyncSession, actor: Caller | Operator, key: SigningKey, reason: str
 ) -> SigningKeyOut:
