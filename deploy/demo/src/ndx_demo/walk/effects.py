@@ -7,6 +7,7 @@ from ndx_demo.walk.family import Family
 from ndx_demo.walk.steps import Walk
 
 CHECKS = "/insurance/v1/entitlement-checks"
+OSIA = "/population/osia/dataaccess/v1/persons"
 
 
 def see(walk: Walk, family: Family, child: Child) -> None:
@@ -26,6 +27,18 @@ def see(walk: Walk, family: Family, child: Child) -> None:
         expect=200,
         outcome=lambda b: f"result {b['result_code']}, covered",
         until=lambda b: b.get("result_code") == "000",
+    )
+    walk.step(
+        "The clinic's own software reads the child's name by the OSIA standard",
+        f"GET {OSIA}/{{uin}}",
+        lambda: clinic.get(
+            f"{OSIA}/{child.personal_id}?attributeNames=fullName&attributeNames=dateOfBirth",
+            purpose="HEALTH_ENTITLEMENT",
+            NDX_Officer="NV-001",
+        ),
+        expect=200,
+        outcome=lambda b: ", ".join(sorted(b)),
+        until=lambda b: b.get("fullName") == child.name,
     )
     father = family.couple.father.personal_id
     walk.step(

@@ -1,0 +1,60 @@
+"""A clinic whose software speaks OSIA reads through the real gateway, and the citizen sees that it did."""
+
+import json
+from typing import Any
+
+import pytest
+from ndx_client.citizen import citizen_http, log_in
+
+PERSONS = "/population/osia/dataaccess/v1/persons"
+PURPOSE = "HEALTH_ENTITLEMENT"
+
+
+@pytest.fixture
+def citizen(system, walked) -> dict[str, Any]:
+    """Give somebody with an e-ID account: whoever walked last."""
+    del walked
+    holder: dict[str, Any] = json.loads((system.context().home / "demo-holder.json").read_text())
+    return holder
+
+
+def told(system: Any, citizen: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return a citizen's own list of disclosures, by the request that each came from."""
+    context = system.context()
+    with citizen_http(context.citizen_url, context.ca) as http:
+        tokens = log_in(
+            http,
+            handle=citizen["personal_id"],
+            passcode=citizen["passcode"],
+            totp_secret=citizen["totp_secret"],
+        )
+        bearer = {"Authorization": f"Bearer {tokens.access_token}"}
+        reply = http.get("/population/v1/me/disclosures?subject=self&limit=200", headers=bearer)
+    assert reply.status_code == 200, reply.text
+    return {item["request_id"]: item for item in reply.json()["items"]}
+
+
+def test_the_agreement_lets_a_read_in_and_the_citizen_is_told_of_it_alone(system, citizen) -> None:
+    url = f"{PERSONS}/{citizen['personal_id']}"
+    with system.door("H79.001/his") as clinic, system.door("B01/core") as stranger:
+        read = clinic.get(f"{url}?attributeNames=fullName&attributeNames=gender", purpose=PURPOSE)
+        group = clinic.get(f"{url}?attributeNames=maritalStatus", purpose=PURPOSE)
+        operation = clinic.post(f"{url}/match", {"gender": "2"}, purpose=PURPOSE)
+        purpose = clinic.get(f"{url}?attributeNames=gender", purpose="TAX_ADMINISTRATION")
+        agency = stranger.get(f"{url}?attributeNames=gender", purpose="CREDIT_INSTITUTION_KYC")
+    assert read.status_code == 200, read.text
+    assert set(read.json()) == {"fullName", "gender"}
+    refused = (group, operation, purpose, agency)
+    assert [(reply.status_code, reply.json()["code"]) for reply in refused] == [
+        (403, "field-group-not-covered"),
+        (403, "no-agreement"),
+        (403, "purpose-not-covered"),
+        (403, "no-agreement"),
+    ]
+    assert "marital_status" in group.json()["detail"]
+    records = told(system, citizen)
+    shown = records[read.request.headers["NDX-Request-Id"]]
+    assert (shown["agency"]["code"], shown["outcome"]) == ("H79.001", "DISCLOSED")
+    assert shown["operation"] == "population.osia_read_person_attributes"
+    assert {one["code"] for one in shown["field_groups"]} == {"birth_name", "sex"}
+    assert not records.keys() & {reply.request.headers["NDX-Request-Id"] for reply in refused}
