@@ -175,9 +175,11 @@ class TestChecklists:
 
 def test_each_decision_has_a_number_of_its_own() -> None:
     pages = sorted((ROOT / "docs" / "adr").glob("*.md"))
-    assert [int(p.name[:4]) for p in pages] == list(range(1, len(pages) + 1))
+    numbers = [int(p.name[:4]) for p in pages]
+    # A number may be taken by a decision that is still being written, so one may be missing for a while.
+    assert len(set(numbers)) == len(numbers)
     titles = [p.read_text(encoding="utf-8").partition(".")[0] for p in pages]
-    assert titles == [f"# {n}" for n in range(1, len(pages) + 1)]
+    assert titles == [f"# {n}" for n in numbers]
 
 
 class TestTheChecks:

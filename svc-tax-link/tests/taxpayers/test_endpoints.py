@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
+from ndx_contracts.agreements import AdminScope, AgreementState, Conditions
+from ndx_contracts.field_groups import FieldGroup
 from ndx_testing.gateway import RecordingGateway
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -119,6 +121,73 @@ class TestRegisterTaxpayer:
         assert first.json() == again.json()
         assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
         assert len(gateway.calls) == 1
+
+    async def test_a_repeated_answer_is_a_record_of_its_own(
+        self, client: httpx.AsyncClient, office: dict[str, str], disclosed: Make
+    ) -> None:
+        keyed = {**office, "Idempotency-Key": "a-2"}
+        await client.post("/tax/v1/taxpayers", json={"personal_id": MOTHER}, headers=keyed)
+        later = {**keyed, "NDX-Officer": "CB-77"}
+        again = await client.post("/tax/v1/taxpayers", json={"personal_id": MOTHER}, headers=later)
+        assert again.status_code == 200
+        first, repeated = await disclosed()
+        assert (first["outcome"], repeated["outcome"]) == ("DISCLOSED", "REPEATED")
+        for member in ("subjects", "field_groups", "operation", "purpose", "agreement"):
+            assert repeated[member] == first[member]
+        assert repeated["officer"] == "CB-77"
+
+    @pytest.mark.parametrize(
+        ("narrowed", "code"),
+        [
+            ({"groups": [FieldGroup.CONTACT]}, "field-group-not-covered"),
+            ({"admin_scope": AdminScope(provinces=("01",))}, "outside-admin-scope"),
+            ({"state": AgreementState.SUSPENDED}, "agreement-suspended"),
+            ({"conditions": Conditions(consent_required=True)}, "consent-missing"),
+        ],
+        ids=["groups", "scope", "suspended", "consent"],
+    )
+    async def test_what_the_agreement_no_longer_gives_is_not_repeated(
+        self,
+        narrowed: dict[str, Any],
+        code: str,
+        client: httpx.AsyncClient,
+        office: dict[str, str],
+        agree: Make,
+        disclosed: Make,
+    ) -> None:
+        keyed = {**office, "Idempotency-Key": "a-3"}
+        await client.post("/tax/v1/taxpayers", json={"personal_id": MOTHER}, headers=keyed)
+        groups = narrowed.pop("groups", [FieldGroup.TAX_REGISTRATION])
+        agree("G04", {"tax.register_taxpayer": groups}, purposes=["TAX_ADMINISTRATION"], **narrowed)
+        again = await client.post("/tax/v1/taxpayers", json={"personal_id": MOTHER}, headers=keyed)
+        assert (again.status_code, again.json()["code"]) == (403, code)
+        assert MOTHER not in again.text
+        assert len(await disclosed()) == 1
+
+    async def test_another_system_of_the_agency_has_its_own_keys(
+        self, client: httpx.AsyncClient, office: dict[str, str], as_agency: Make, disclosed: Make
+    ) -> None:
+        other = as_agency("G04", purpose="TAX_ADMINISTRATION", system="other", agreement="DSA-G04-1")
+        for headers in (office, other):
+            keyed = {**headers, "Idempotency-Key": "a-4"}
+            reply = await client.post("/tax/v1/taxpayers", json={"personal_id": MOTHER}, headers=keyed)
+            assert reply.status_code == 200
+        assert [r["outcome"] for r in await disclosed()] == ["DISCLOSED", "DISCLOSED"]
+
+    @pytest.mark.parametrize("state", ["old", "unknown"])
+    async def test_an_answer_that_is_no_longer_kept_is_not_made_anew(
+        self, state: str, client: httpx.AsyncClient, office: dict[str, str], session: AsyncSession
+    ) -> None:
+        keyed = {**office, "Idempotency-Key": "a-5"}
+        await client.post("/tax/v1/taxpayers", json={"personal_id": MOTHER}, headers=keyed)
+        age = {
+            "old": "UPDATE idempotency_keys SET created_at = now() - interval '8 days'",
+            "unknown": "UPDATE idempotency_keys SET response = '{}'",
+        }
+        await session.execute(text(age[state]))
+        await session.commit()
+        again = await client.post("/tax/v1/taxpayers", json={"personal_id": MOTHER}, headers=keyed)
+        assert (again.status_code, again.json()["code"]) == (410, "idempotency-answer-gone")
 
     async def test_nothing_is_kept_while_the_population_database_is_away(
         self, register: Make, gateway: RecordingGateway, session: AsyncSession

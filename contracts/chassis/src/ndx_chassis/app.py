@@ -20,6 +20,7 @@ from ndx_chassis.consumer import Subscription
 from ndx_chassis.db import Copies, make_engine, make_sessions
 from ndx_chassis.disclosure import HoursWritten, make_partitions
 from ndx_chassis.gateway_client import GatewayClient
+from ndx_chassis.idempotency import forget_answers
 from ndx_chassis.inbox import retry_due
 from ndx_chassis.jobs import Job, lead, run_job
 from ndx_chassis.metrics import Metrics
@@ -235,6 +236,7 @@ async def _start(spec: ServiceSpec, runtime: Runtime) -> list[asyncio.Task[None]
         readers = [Reader(runtime, group, servers) for group in by_group(subscriptions).values()]
         tasks.extend(asyncio.create_task(reader.run()) for reader in readers)
     jobs = [*spec.jobs, Job("disclosure_partitions", 21_600, make_partitions)]
+    jobs.append(Job("idempotency_answers", 86_400, forget_answers))
     if subscriptions:
         jobs.append(Job("inbox_retry", 0.5, lambda r: retry_due(r, subscriptions)))
     if "jobs" in settings.roles:

@@ -1,5 +1,6 @@
 """No disclosure without a record: written in the transaction that reads the data, with room made ahead."""
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ndx_chassis.app import Runtime
 
 MONTHS_AHEAD = 24
+_COLLECTED = "ndx_disclosed"
 _THERE = text("SELECT to_regclass(:name) IS NOT NULL")
 _LATE = text("SELECT EXISTS (SELECT FROM disclosures WHERE occurred_at >= :first AND occurred_at < :end)")
 
@@ -91,6 +93,27 @@ async def _first_since(session: AsyncSession, moment: datetime) -> int:
     return int((await session.scalars(_FIRST_SINCE, {"moment": moment})).one())
 
 
+@dataclass(frozen=True, slots=True)
+class Disclosed:
+    """What one record says that the caller learnt, and which of the groups the agreement gave then."""
+
+    subjects: list[str]
+    field_groups: list[FieldGroup]
+    agreed: list[FieldGroup]
+
+
+@contextlib.contextmanager
+def collecting(session: AsyncSession) -> Iterator[list[Disclosed]]:
+    """Collect what is disclosed in this session meanwhile, for whoever keeps the answer to give it again."""
+    before = session.info.get(_COLLECTED)
+    found: list[Disclosed] = []
+    session.info[_COLLECTED] = found
+    try:
+        yield found
+    finally:
+        session.info[_COLLECTED] = before
+
+
 async def disclose(
     session: AsyncSession,
     caller: Caller,
@@ -128,6 +151,10 @@ async def disclose(
             "trace_id": current_trace_id(),
         },
     )
+    collected: list[Disclosed] | None = session.info.get(_COLLECTED)
+    if collected is not None:
+        agreed = [g for g in wanted if grant is not None and g in grant.field_groups]
+        collected.append(Disclosed(list(subjects), wanted, agreed))
 
 
 @dataclass(frozen=True, slots=True)

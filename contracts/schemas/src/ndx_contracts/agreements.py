@@ -86,6 +86,14 @@ class AdminScope(_Part):
     provinces: tuple[ProvinceCode, ...] = ()
     communes: tuple[CommuneCode, ...] = ()
 
+    def includes(self, other: "AdminScope") -> bool:
+        """Tell whether whoever is covered by the other scope is surely covered by this one."""
+        if not self.provinces and not self.communes:
+            return True
+        if not other.provinces and not other.communes:
+            return False
+        return set(other.provinces) <= set(self.provinces) and set(other.communes) <= set(self.communes)
+
 
 class Quotas(_Part):
     """Requests per second with burst, requests per day and month, batch rows per day; None = no limit."""

@@ -10,12 +10,16 @@ from ndx_contracts.field_groups import FieldGroup
 
 
 class Outcome(StrEnum):
-    """What the asker learnt. A yes/no answer is a disclosure too, and so is 'not found'."""
+    """What the asker learnt. A yes/no answer is a disclosure too, and so is 'not found'.
+
+    REPEATED: an earlier answer of the same operation was given again, under the same `Idempotency-Key`.
+    """
 
     DISCLOSED = "DISCLOSED"
     MATCHED = "MATCHED"
     NOT_MATCHED = "NOT_MATCHED"
     NOT_FOUND = "NOT_FOUND"
+    REPEATED = "REPEATED"
 
 
 class DisclosureRecord(BaseModel):

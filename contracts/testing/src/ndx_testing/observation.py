@@ -8,8 +8,6 @@ from typing import Any
 
 import asyncpg
 from ndx_chassis.caller import operation_of
-from ndx_contracts.headers import IDEMPOTENCY_KEY
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -33,7 +31,7 @@ class Seen:
     audited: int = 0
     announced: int = 0
     silent_in: str | None = None
-    """A test in which it succeeded without leaving a disclosure record, a repeated call apart."""
+    """A test in which it succeeded without leaving a disclosure record."""
 
     def add(self, other: "Seen") -> None:
         self.answered += other.answered
@@ -146,7 +144,6 @@ class Observer:
             seen.disclosed, seen.audited, seen.announced = (
                 int(now > then) for then, now in zip(before, after, strict=True)
             )
-            repeatable = Headers(scope=scope).get(IDEMPOTENCY_KEY) is not None
-            if gives and not seen.disclosed and not repeatable and not says_nothing:
+            if gives and not seen.disclosed and not says_nothing:
                 seen.silent_in = os.environ.get("PYTEST_CURRENT_TEST", "?").partition(" ")[0]
         self._observations.note(operation_of(Request(scope)), seen)

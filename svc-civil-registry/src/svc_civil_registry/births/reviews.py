@@ -130,7 +130,7 @@ async def mark_duplicate(
         return birth_out(record)
 
     request = Decision(birth_id=birth_id, body=decision)
-    return await once(session, caller, key=key, request=request, response_type=BirthOut, act=act)
+    return await once(session, caller, grant=grant, key=key, request=request, response_type=BirthOut, act=act)
 
 
 async def _audit_review(session: AsyncSession, caller: Caller, action: str, birth_id: UUID) -> None:

@@ -221,7 +221,9 @@ async def commit_and_obtain(
         return Receipt(birth_id=birth_id)
 
     async with runtime.sessions() as session, session.begin():
-        receipt = await once(session, caller, key=key, request=request, response_type=Receipt, act=run)
+        receipt = await once(
+            session, caller, grant=grant, key=key, request=request, response_type=Receipt, act=run
+        )
         if waiting is None:
             # A repeat of a call: the first one may still be asking, or may have died while asking.
             waiting = await still_waiting(session, runtime, receipt.birth_id)

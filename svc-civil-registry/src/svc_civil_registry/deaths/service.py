@@ -49,6 +49,7 @@ async def register_death(
         return await once(
             session,
             caller,
+            grant=grant,
             key=key,
             request=declaration,
             response_type=DeathOut,

@@ -90,6 +90,7 @@ async def open_account(
     answer = await once(
         session,
         caller,
+        grant=grant,
         key=idempotency_key,
         request=application,
         response_type=OpenedAccountOut,

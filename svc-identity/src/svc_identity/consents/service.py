@@ -60,7 +60,7 @@ async def give_consent(
         return _out(consent)
 
     return await once(
-        session, citizen, key=idempotency_key, request=wanted, response_type=ConsentOut, act=act
+        session, citizen, grant=None, key=idempotency_key, request=wanted, response_type=ConsentOut, act=act
     )
 
 

@@ -85,6 +85,7 @@ async def add_relationship(
     return await once(
         session,
         caller,
+        grant=grant,
         key=idempotency_key,
         request=_Request(personal_id=personal_id, body=body),
         response_type=RelationshipOut,

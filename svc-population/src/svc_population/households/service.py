@@ -79,6 +79,7 @@ async def form_household(
     return await once(
         session,
         caller,
+        grant=grant,
         key=idempotency_key,
         request=_Request(body=body),
         response_type=HouseholdDetailOut,
@@ -193,6 +194,7 @@ async def join_household(
     return await once(
         session,
         caller,
+        grant=grant,
         key=idempotency_key,
         request=_Request(number=number, body=body),
         response_type=HouseholdDetailOut,

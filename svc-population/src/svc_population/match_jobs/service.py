@@ -91,7 +91,7 @@ async def create(
         await _audit(session, caller, "match_job_created", job_id)
         return await _shown(session, await _mine(session, caller, job_id))
 
-    return await once(session, caller, key=key, request=body, response_type=MatchJobOut, act=act)
+    return await once(session, caller, grant=grant, key=key, request=body, response_type=MatchJobOut, act=act)
 
 
 async def put_part(

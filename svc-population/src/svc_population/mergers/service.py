@@ -67,7 +67,9 @@ async def propose(
         await repository.add(session, merger)
         return await _answer(session, caller, grant, merger, action="merger_proposed")
 
-    return await once(session, caller, key=idempotency_key, request=body, response_type=MergerOut, act=act)
+    return await once(
+        session, caller, grant=grant, key=idempotency_key, request=body, response_type=MergerOut, act=act
+    )
 
 
 async def decide(

@@ -61,6 +61,7 @@ async def cancel(
     return await once(
         session,
         caller,
+        grant=grant,
         key=idempotency_key,
         request=_Request(personal_id=personal_id, body=body),
         response_type=CancellationOut,

@@ -81,6 +81,7 @@ async def register_residence(
     return await once(
         session,
         caller,
+        grant=grant,
         key=idempotency_key,
         request=_Request(personal_id=personal_id, body=body),
         response_type=ResidenceOut,

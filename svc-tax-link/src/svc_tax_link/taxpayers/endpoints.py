@@ -32,6 +32,7 @@ async def register_taxpayer(
     return await once(
         session,
         caller,
+        grant=grant,
         key=idempotency_key,
         request=request,
         response_type=TaxpayerOut,
