@@ -61,6 +61,7 @@ async def create_feed_subscription(
     return await once(
         session,
         caller,
+        grant=None,
         key=idempotency_key,
         request=body,
         response_type=SubscriptionOut,
