@@ -3,10 +3,12 @@
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 import asyncpg
 import pytest
+from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 from ndx_chassis import relay
 from ndx_chassis.app import Runtime
 from ndx_chassis.consumer import Event, Subscription, handle
@@ -26,6 +28,7 @@ class Record:
     value: bytes
     key: bytes
     headers: list[tuple[str, bytes]]
+    partition: int = 0
 
 
 @dataclass
@@ -34,6 +37,7 @@ class Producer:
 
     sent: list[Record] = field(default_factory=list)
     used: asyncio.Event = field(default_factory=asyncio.Event)
+    batch_size: int = 16_384
 
     async def start(self) -> None:
         pass
@@ -41,8 +45,15 @@ class Producer:
     async def stop(self) -> None:
         pass
 
-    async def send(self, topic: str, value: bytes, **further: Any) -> "asyncio.Future[None]":
-        self.sent.append(Record(topic, value, further["key"], further["headers"]))
+    async def partitions_for(self, _topic: str) -> set[int]:
+        return {0, 1, 2}
+
+    def create_batch(self) -> BatchBuilder:
+        return BatchBuilder(self.batch_size, 0)
+
+    async def send_batch(self, batch: BatchBuilder, topic: str, *, partition: int) -> "asyncio.Future[None]":
+        for m in MemoryRecords(bytes(batch._build())).next_batch():
+            self.sent.append(Record(topic, m.value, m.key, list(m.headers), partition))
         self.used.set()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         done.set_result(None)
@@ -111,3 +122,18 @@ async def test_looking_for_new_rows_never_reads_through_the_old_ones(
         await connection.close()
     assert "Seq Scan" not in plan
     assert "pk_outbox" in plan
+
+
+async def test_every_event_goes_where_other_clients_look_for_its_key_in_order_through_full_batches() -> None:
+    producer = Producer(batch_size=2_000)
+    sizes = {n: 5_000 if n == 50 else 40 + n for n in range(200)}
+    await relay.publish(
+        producer,
+        [relay._Message("t", f"key-{n % 7}".encode(), b"%d:" % n + b"x" * sizes[n], []) for n in range(200)],
+    )
+    numbers = [int(m.value.partition(b":")[0]) for m in producer.sent]
+    assert sorted(numbers) == list(range(200))
+    for key in {m.key for m in producer.sent}:
+        mine = [(int(m.value.partition(b":")[0]), m.partition) for m in producer.sent if m.key == key]
+        assert mine == sorted(mine)
+        assert {p for _, p in mine} == {DefaultPartitioner()(key, [0, 1, 2], [0, 1, 2])}
