@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from ndx_contracts.agreements import AdminScope, Quotas
+from svc_population.match_jobs.service import OPENING
 from svc_population.match_jobs.working import work
 from svc_population.matching.schemas import MATCHED_BY
+from svc_population.reconciliation.service import GROUPS
 
 PATH = "/population/v1/match-jobs"
 OPERATIONS = (
@@ -30,10 +32,13 @@ def digest_of(content: bytes) -> dict[str, str]:
 def insurance(agree, as_agency):
     """Make headers of an agency whose agreement covers match jobs."""
 
-    def make(agency="G03", groups=MATCHED_BY, rows=None, scope=None, **terms: Any):
+    def make(agency="G03", groups=MATCHED_BY, rows=None, scope=None, opening=None, **terms: Any):
+        granted = {f"population.{name}": list(groups) for name in OPERATIONS}
+        if opening is not None:
+            granted |= {OPENING: list(opening), "population.list_own_reconciliation_cases": list(GROUPS)}
         agree(
             agency,
-            {f"population.{name}": list(groups) for name in OPERATIONS},
+            granted,
             purposes=["SOCIAL_INSURANCE"],
             quotas=Quotas(batch_rows_per_day=rows),
             admin_scope=AdminScope(**(scope or {})),

@@ -38,7 +38,13 @@ async def create_match_job(
 ) -> MatchJobOut:
     """Announce a file of records to be matched."""
     return await service.create(
-        session, settings_of(runtime), caller=caller, grant=grant, body=body, key=idempotency_key
+        session,
+        settings_of(runtime),
+        caller=caller,
+        grant=grant,
+        agreements=runtime.agreements,
+        body=body,
+        key=idempotency_key,
     )
 
 

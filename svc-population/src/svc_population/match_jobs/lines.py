@@ -15,7 +15,7 @@ from svc_population.matching.birth_dates import DateUnclear, PartialDate
 from svc_population.matching.grading import Claimed
 from svc_population.matching.name_folding import NameUnclear, cleaned
 
-RESULT_HEADER = "line,ref,outcome,personal_id,fields,reasons\n"
+_RESULT_COLUMNS = "line,ref,outcome,personal_id,fields,reasons"
 _LONGEST_REF = 64
 _PLAIN_NAME = re.compile("[A-Za-zÀ-ÖØ-öø-ỹ]+(?: [A-Za-zÀ-ÖØ-öø-ỹ]+){0,9}")
 """Names that are clean as they stand, and all letters composed: nearly all."""
@@ -50,6 +50,8 @@ class Answer:
     personal_id: str = ""
     fields: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    cases: tuple[str, ...] = ()
+    """Numbers of the reconciliation cases about its differences."""
 
 
 class _Unclear(ValueError):
@@ -161,7 +163,11 @@ def _born(text: str) -> PartialDate:
         raise _Unclear("birth-date-wrong") from None
 
 
-def result_line(record: Record, answer: Answer) -> str:
+def result_header(*, opens_cases: bool) -> str:
+    return f"{_RESULT_COLUMNS},cases\n" if opens_cases else f"{_RESULT_COLUMNS}\n"
+
+
+def result_line(record: Record, answer: Answer, *, opens_cases: bool = False) -> str:
     """Return a line of the result; what could be a formula in a spreadsheet begins with an apostrophe."""
     ref = record.ref
     if ref:
@@ -169,7 +175,8 @@ def result_line(record: Record, answer: Answer) -> str:
             ref = f"'{ref}"
         if not ref.isalnum():
             ref = '"' + ref.replace('"', '""') + '"'
+    cases = f",{';'.join(answer.cases)}" if opens_cases else ""
     return (
         f"{record.number},{ref},{answer.outcome.value},{answer.personal_id},"
-        f"{';'.join(answer.fields)},{';'.join(answer.reasons)}\n"
+        f"{';'.join(answer.fields)},{';'.join(answer.reasons)}{cases}\n"
     )

@@ -45,6 +45,8 @@ class MatchJob(Base):
     columns: Mapped[list[str]] = mapped_column(ARRAY(Text))
     bytes: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str]
+    opens_cases: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Mismatches become reconciliation cases."""
     checked: Mapped[bool] = mapped_column(server_default=text("false"))
     """The whole file was found to be what `sha256` says."""
     position: Mapped[int] = mapped_column(BigInteger, server_default=_ZERO)
@@ -55,6 +57,9 @@ class MatchJob(Base):
     ambiguous: Mapped[int] = mapped_column(server_default=_ZERO)
     not_found: Mapped[int] = mapped_column(server_default=_ZERO)
     invalid: Mapped[int] = mapped_column(server_default=_ZERO)
+    cases_opened: Mapped[int] = mapped_column(server_default=_ZERO)
+    cases_known: Mapped[int] = mapped_column(server_default=_ZERO)
+    """Differences that were a case of the agency's before, or under review."""
     slices: Mapped[int] = mapped_column(server_default=_ZERO)
     """Parts of the result that are there."""
     waiting_for: Mapped[str | None]

@@ -20,6 +20,9 @@ GROUP_OF_COLUMN: dict[MatchColumn, FieldGroup] = {
     MatchColumn.COMMUNE_CODE: FieldGroup.PERMANENT_RESIDENCE,
     MatchColumn.HOME_TOWN_PROVINCE_CODE: FieldGroup.HOME_TOWN,
 }
+_DISPUTABLE = frozenset(
+    {MatchColumn.NAME, MatchColumn.BIRTH_DATE, MatchColumn.SEX, MatchColumn.LEGACY_ID_NUMBER}
+)
 MOST_BYTES = 4 * 1024**3
 MOST_PARTS = 20_000
 
@@ -33,6 +36,8 @@ class MatchJobIn(Input):
     """The header row of a CSV file; the members that objects of an NDJSON file may have."""
     bytes: int = Field(ge=1, le=MOST_BYTES)
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    opens_cases: bool = False
+    """Whether mismatches become reconciliation cases; the agreement has to cover opening them."""
 
     @model_validator(mode="after")
     def _usable_columns(self) -> "MatchJobIn":
@@ -48,6 +53,11 @@ class MatchJobIn(Input):
         stated = {GROUP_OF_COLUMN[c] for c in self.columns if c is not MatchColumn.REF}
         return frozenset(stated | {FieldGroup.PERSONAL_ID})
 
+    @property
+    def disputable(self) -> frozenset[FieldGroup]:
+        """Return the groups about which cases can come of it."""
+        return frozenset(GROUP_OF_COLUMN[c] for c in self.columns if c in _DISPUTABLE)
+
 
 class PartOut(Output):
     number: int
@@ -62,6 +72,13 @@ class LineCountsOut(Output):
     ambiguous: int
     not_found: int
     invalid: int
+
+
+class CaseCountsOut(Output):
+    """How many reconciliation cases came of mismatches, and how many differences were a case already."""
+
+    opened: int
+    known: int
 
 
 class MatchJobOut(Output):
@@ -80,6 +97,8 @@ class MatchJobOut(Output):
     missing_parts: tuple[int, ...]
     """Up to a hundred numbers below the last one that has arrived."""
     counts: LineCountsOut
+    opens_cases: bool
+    cases: CaseCountsOut
     result_parts: int
     created_at: datetime
     ended_at: datetime | None

@@ -4,11 +4,12 @@ import base64
 import hashlib
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from ndx_chassis.agreements import Grant, PurposeNotCovered
+from ndx_chassis.agreements import AgreementBook, Grant, PurposeNotCovered
 from ndx_chassis.audit import Actor, record_audit
 from ndx_chassis.caller import Caller
 from ndx_chassis.idempotency import once
@@ -28,13 +29,14 @@ from svc_population.match_jobs.errors import (
 )
 from svc_population.match_jobs.files import JobFiles
 from svc_population.match_jobs.models import MatchJob
-from svc_population.match_jobs.schemas import LineCountsOut, MatchJobIn, MatchJobOut, PartOut
+from svc_population.match_jobs.schemas import CaseCountsOut, LineCountsOut, MatchJobIn, MatchJobOut, PartOut
 from svc_population.match_jobs.vocabulary import JobState
 from svc_population.settings import Settings
 
 ENTITY = "match-job"
 OPERATION = "population.create_match_job"
 """The operation whose grant decides what a job may state and learn, whichever is called."""
+OPENING = "population.open_reconciliation_cases"
 _DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
 
 
@@ -44,6 +46,7 @@ async def create(
     *,
     caller: Caller,
     grant: Grant,
+    agreements: AgreementBook,
     body: MatchJobIn,
     key: str | None,
 ) -> MatchJobOut:
@@ -53,6 +56,7 @@ async def create(
         PurposeNotCovered: there is none; the disclosure records of the lines need one.
         BatchNotCovered: the agreement asks for consents.
         FieldGroupNotCovered: a column states something that the agreement does not cover.
+        NoAgreement: the mismatches are to open cases, which the agreement does not cover.
         TooManyMatchJobs: the agency has enough unfinished ones.
     """
     if not caller.purpose:
@@ -60,6 +64,8 @@ async def create(
     if grant.agreement.conditions.consent_required:
         raise BatchNotCovered
     grant.require_field_groups(body.field_groups)
+    if body.opens_cases:
+        opening_grant(agreements, caller, body)
 
     async def act() -> MatchJobOut:
         await repository.serialise(session, caller.agency)
@@ -85,6 +91,7 @@ async def create(
                 "columns": [c.value for c in body.columns],
                 "bytes": body.bytes,
                 "sha256": body.sha256,
+                "opens_cases": body.opens_cases,
                 "expires_at": datetime.now(UTC) + timedelta(hours=settings.match_job_upload_hours),
             },
         )
@@ -92,6 +99,22 @@ async def create(
         return await _shown(session, await _mine(session, caller, job_id))
 
     return await once(session, caller, grant=grant, key=key, request=body, response_type=MatchJobOut, act=act)
+
+
+def opening_grant(agreements: AgreementBook, caller: Caller, body: MatchJobIn) -> Grant:
+    """Return the grant under which a job's mismatches become cases: that of opening them by a call.
+
+    Raises:
+        DomainError: the agreement does not cover it, or not the fields of this file.
+    """
+    grant = agreements.grant(opener(caller))
+    grant.require_field_groups(body.disputable)
+    return grant
+
+
+def opener(caller: Caller) -> Caller:
+    """Return the caller as if they opened the cases themselves."""
+    return replace(caller, operation=OPENING)
 
 
 async def put_part(
@@ -238,6 +261,8 @@ async def _shown(session: AsyncSession, job: MatchJob) -> MatchJobOut:
             not_found=job.not_found,
             invalid=job.invalid,
         ),
+        opens_cases=job.opens_cases,
+        cases=CaseCountsOut(opened=job.cases_opened, known=job.cases_known),
         result_parts=0 if job.erased_at is not None else job.slices,
         created_at=job.created_at,
         ended_at=job.ended_at,

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -15,19 +16,21 @@ from ndx_chassis.caller import Caller
 from ndx_contracts.disclosure import Outcome
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from svc_population.match_jobs import repository, verdicts
+from svc_population.match_jobs import cases, repository, verdicts
 from svc_population.match_jobs.errors import BatchRowsExceeded
 from svc_population.match_jobs.feed import Feed
-from svc_population.match_jobs.lines import RESULT_HEADER, Answer, Record, result_line
+from svc_population.match_jobs.lines import Answer, Record, result_header, result_line
 from svc_population.match_jobs.models import MatchJob
 from svc_population.match_jobs.schemas import MatchJobIn
-from svc_population.match_jobs.service import ENTITY, OPERATION
+from svc_population.match_jobs.service import ENTITY, OPERATION, opener
 from svc_population.match_jobs.vocabulary import (
     JobState,
     LineOutcome,
 )
 from svc_population.matching import records
 from svc_population.matching.service import scope_of
+from svc_population.reconciliation.schemas import MOST_CASES, CasesIn
+from svc_population.reconciliation.service import open_cases
 from svc_population.settings import Settings
 
 _OUTCOMES = {
@@ -58,6 +61,8 @@ class Slice:
     caller: Caller
     grant: Grant
     feed: Feed
+    opening: Grant | None = None
+    """The grant under which mismatches become cases, where the job asked for it."""
 
     async def answer(self, batch: list[Record], ends: list[int], last: bool) -> bool | None:
         """Return whether the job has ended; None when it may not go on here."""
@@ -72,12 +77,14 @@ class Slice:
             raise BatchRowsExceeded
         batch, last = batch[:taken], last and taken == len(batch)
         answers = await self._answers(batch)
+        opened, known = await self._open_cases(batch, answers)
         await self._keep(job, batch, answers)
         position = ends[taken - 1] if taken else self.feed.position
         values: dict[str, Any] = {
             name: getattr(job, name) + n for name, n in verdicts.counts(answers).items()
         }
         values |= {"lines": job.lines + taken, "position": position, "slices": job.slices + 1}
+        values |= {"cases_opened": job.cases_opened + opened, "cases_known": job.cases_known + known}
         values |= {"state": JobState.RUNNING.value, "checked": True, "waiting_for": None}
         if last:
             now = datetime.now(UTC)
@@ -137,6 +144,28 @@ class Slice:
         await repository.count_guesses(self.session, self.caller.agency, guesses.added)
         return answers
 
+    async def _open_cases(self, batch: list[Record], answers: list[Answer]) -> tuple[int, int]:
+        """Open cases for what differs, in this very transaction; return how many are new and known before."""
+        if self.opening is None:
+            return 0, 0
+        by_number = {r.number: a for r, a in zip(batch, answers, strict=True)}
+        wanted = iter(cases.differences(self.job_id, batch, answers))
+        new: set[UUID] = set()
+        differences = 0
+        while some := list(islice(wanted, MOST_CASES)):
+            found = await open_cases(
+                self.session,
+                caller=opener(self.caller),
+                grant=self.opening,
+                body=CasesIn(items=tuple(case for _, case in some)),
+            )
+            for (number, _), case in zip(some, found.items, strict=True):
+                by_number[number].cases += (str(case.case_id),)
+                if case.is_new:
+                    new.add(case.case_id)
+            differences += len(some)
+        return len(new), differences - len(new)
+
     async def _keep(self, job: MatchJob, batch: list[Record], answers: list[Answer]) -> None:
         """Write the records of disclosure, the mismatches, and the part of the result."""
         told = [a for a in answers if a.outcome in _OUTCOMES]
@@ -153,8 +182,10 @@ class Slice:
         await asyncio.to_thread(self._write, job.slices, batch, answers)
 
     def _write(self, slices: int, batch: list[Record], answers: list[Answer]) -> None:
-        text = "".join(result_line(r, a) for r, a in zip(batch, answers, strict=True))
-        content = (text if slices else RESULT_HEADER + text).encode()
+        opens = self.opening is not None
+        header = "" if slices else result_header(opens_cases=opens)
+        lines = (result_line(r, a, opens_cases=opens) for r, a in zip(batch, answers, strict=True))
+        content = (header + "".join(lines)).encode()
         self.feed.files.write(self.feed.files.result(slices + 1), content)
 
     def _records(self, job: MatchJob, told: list[Answer]) -> dict[str, Any]:

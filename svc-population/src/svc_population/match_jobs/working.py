@@ -30,7 +30,7 @@ from svc_population.match_jobs.files import JobFiles
 from svc_population.match_jobs.models import MatchJob
 from svc_population.match_jobs.reading import FileRefused
 from svc_population.match_jobs.schemas import MatchJobIn
-from svc_population.match_jobs.service import ENTITY, OPERATION, files_of
+from svc_population.match_jobs.service import ENTITY, OPERATION, files_of, opening_grant
 from svc_population.match_jobs.slices import Slice, announced
 from svc_population.match_jobs.vocabulary import (
     Compression,
@@ -111,7 +111,9 @@ async def _next_slice(runtime: Runtime, job: MatchJob, parts: int, feeds: dict[U
     settings, caller = settings_of(runtime), caller_of(job)
     files = files_of(settings, job.id)
     grant = runtime.agreements.grant(caller)
-    grant.require_field_groups(MatchJobIn(**announced(job)).field_groups)
+    body = MatchJobIn(**announced(job))
+    grant.require_field_groups(body.field_groups)
+    opening = opening_grant(runtime.agreements, caller, body) if job.opens_cases else None
     await _require_rows(runtime, caller, grant)
     if not job.checked:
         await asyncio.to_thread(_check_digest, files, parts, job.sha256)
@@ -120,7 +122,7 @@ async def _next_slice(runtime: Runtime, job: MatchJob, parts: int, feeds: dict[U
         feed = feeds[job.id] = _feed(job, files, parts)
     batch = await asyncio.to_thread(feed.next_slice)
     async with runtime.sessions() as session, session.begin():
-        ended = await Slice(session, settings, job.id, caller, grant, feed).answer(*batch)
+        ended = await Slice(session, settings, job.id, caller, grant, feed, opening).answer(*batch)
     runtime.nudge()
     return ended
 

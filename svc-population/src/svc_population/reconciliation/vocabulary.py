@@ -10,6 +10,8 @@ class CaseKind(StrEnum):
     NAME_DIFF = "NAME_DIFF"
     DOB_DIFF = "DOB_DIFF"
     SEX_DIFF = "SEX_DIFF"
+    LEGACY_ID_DIFF = "LEGACY_ID_DIFF"
+    """Another 9-digit number of old."""
     DUP_IN_AGENCY = "DUP_IN_AGENCY"
     """One person twice at the agency."""
     DUP_ID = "DUP_ID"
