@@ -185,6 +185,8 @@ def lock() -> None:
             raise SetUpError("a pyproject.toml has no table [project]")
         own.add(project["name"])
         wanted.update(project.get("dependencies", []), groups.get("dev", []))
+        for extra in project.get("optional-dependencies", {}).values():
+            wanted.update(extra)
     command = [str(uv()), "pip", "compile", "--quiet", "--universal", "--python-version", "3.11"]
     command += ["--generate-hashes", "--no-annotate", "--no-header", "-", "-o", "requirements.lock"]
     log = CACHE / "logs" / "lock.log"
