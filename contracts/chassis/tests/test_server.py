@@ -68,6 +68,57 @@ async def test_new_connections_see_the_renewed_certificate_and_open_ones_go_on(t
         await task
 
 
+async def test_whom_it_trusts_grows_and_shrinks_without_a_restart(tmp_path: Path):
+    cas = [authority.open_authority(tmp_path, f"ca-{n}", f"CA {n}") for n in (1, 2)]
+    anchors, port = tmp_path / "anchors.crt", free_ports(1)[0]
+    authority.issue_server(cas[0], tmp_path, "service", ["localhost"])
+    contexts = []
+    for number, ca in enumerate(cas):
+        authority.issue_client(ca, tmp_path, f"caller-{number}", "urn:ndx:internal:caller")
+        context = ssl.create_default_context(cafile=str(tmp_path / "ca-1.crt"))
+        context.load_cert_chain(tmp_path / f"caller-{number}.crt", tmp_path / f"caller-{number}.key")
+        contexts.append(context)
+    both = [(tmp_path / f"ca-{n}.crt").read_bytes() for n in (1, 2)]
+    anchors.write_bytes(both[0])
+    config = uvicorn.Config(
+        answer,
+        port=port,
+        log_config=None,
+        lifespan="off",
+        ssl_certfile=tmp_path / "service.crt",
+        ssl_keyfile=str(tmp_path / "service.key"),
+        ssl_ca_certs=str(anchors),
+        ssl_cert_reqs=ssl.CERT_REQUIRED,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve())
+
+    async def let_in() -> list[bool]:
+        found = []
+        for context in contexts:
+            async with httpx.AsyncClient(base_url=f"https://localhost:{port}", verify=context) as client:
+                try:
+                    found.append((await client.get("/")).status_code == 204)
+                except httpx.TransportError:
+                    found.append(False)
+        return found
+
+    try:
+        await until(lambda: server.started, what="the server")
+        server.take_renewed()
+        assert await let_in() == [True, False]
+        async with httpx.AsyncClient(base_url=f"https://localhost:{port}", verify=contexts[0]) as open_one:
+            assert (await open_one.get("/")).status_code == 204
+            for trusted, expected in ((b"".join(both), [True, True]), (both[1], [False, True])):
+                anchors.write_bytes(trusted)
+                server.take_renewed()
+                assert await let_in() == expected
+            assert (await open_one.get("/")).status_code == 204
+    finally:
+        server.should_exit = True
+        await task
+
+
 def test_without_tls_there_is_nothing_to_renew():
     _Server(uvicorn.Config(answer, log_config=None)).take_renewed()
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 from ndx_chassis.db import make_engine, make_sessions
@@ -10,6 +11,7 @@ from ndx_chassis.db import make_engine, make_sessions
 from gateway.agencies import service as agencies
 from gateway.authorities import files
 from gateway.authorities import service as authorities
+from gateway.authorities.internal import SETTLE
 from gateway.certificates import service
 from gateway.settings import Settings
 
@@ -31,10 +33,10 @@ FIRST_OPERATORS = (
 )
 
 
-def make_files(state: Path, passphrase: bytes | None = None) -> None:
+def make_files(state: Path, passphrase: bytes | None = None, *, settle: timedelta = SETTLE) -> None:
     """Create or renew the authorities, the certificates of the platform's own parts, and its secret keys."""
     operators = [(agency, login) for agency, login, _ in FIRST_OPERATORS]
-    files.make_files(state, operators, passphrase)
+    files.make_files(state, operators, passphrase, settle=settle)
 
 
 async def make_rows(settings: Settings) -> None:
@@ -63,7 +65,8 @@ def main() -> int:
     """Run the command."""
     os.umask(0o077)
     settings = Settings()
-    make_files(settings.state_dir, authorities.passphrase_of(settings))
+    settle = timedelta(seconds=settings.internal_ca_settle_seconds)
+    make_files(settings.state_dir, authorities.passphrase_of(settings), settle=settle)
     asyncio.run(make_rows(settings))
     sys.stdout.write("gateway: keys, certificates and first operators are there\n")
     return 0

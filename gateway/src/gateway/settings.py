@@ -63,6 +63,9 @@ class Settings(ServiceSettings):
     ledger_signing_key_file: Path | None = None
     ca_passphrase_file: Path | None = None
     """Passphrase of the authorities' keys; without one they lie unencrypted, for the owner alone."""
+    internal_ca_settle_seconds: float = Field(default=600.0, ge=0)
+    """How long a new internal authority is trusted by all parts before it signs, and signs before the old one
+    may go: longer than the files take to reach every machine, and a minute for the parts to look at them."""
     certificate_days: int = 365
     certificate_overlap_days: int = 30
     """How long a renewed certificate goes on working beside its successor, if it does not end before."""

@@ -173,6 +173,159 @@ class TestRotation:
         assert len(await trusted(runtime)) == 2
 
 
+class TestAnEndBetweenFolderAndTables:
+    """Whatever moment the process ends at, nobody is trusted by accident and no authority is remade."""
+
+    async def test_a_rotation_that_was_not_committed_leaves_nothing_in_force(
+        self,
+        post: Do,
+        runtime: Runtime,
+        state_dir: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ):
+        async def ends(*_: Any, **__: Any) -> None:
+            raise RuntimeError("killed")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("gateway.rotation.service.record_audit", ends)
+            await post("NDX:an", "/v1/authorities/rotate", WHY, 500)
+        assert (state_dir / "agency-ca-2.key").exists()
+        await jobs.refresh_lists(runtime)
+        assert await trusted(runtime) == ["CN=ndx agency CA"]
+        assert files.generation_names(state_dir) == ["agency-ca"]
+        assert (state_dir / "set-aside" / "agency-ca-2.key").exists()
+        begun = await post("NDX:an", "/v1/authorities/rotate", WHY, 201)
+        assert named(begun, "agency-ca-3")["state"] == "ISSUING"
+
+    async def test_one_that_ended_between_key_and_certificate_is_passed_over(
+        self, post: Do, state_dir: Path, bus: Any
+    ):
+        (state_dir / "agency-ca-2.key").write_bytes(b"half")
+        begun = await post("NDX:an", "/v1/authorities/rotate", WHY, 201)
+        assert named(begun, "agency-ca-3")["state"] == "ISSUING"
+
+    async def test_a_retirement_that_was_not_committed_keeps_the_key(
+        self, post: Do, runtime: Runtime, state_dir: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        async def ends(*_: Any, **__: Any) -> None:
+            raise RuntimeError("killed")
+
+        await post("NDX:an", "/v1/authorities/rotate", WHY, 201)
+        key = (state_dir / "agency-ca.key").read_bytes()
+        retire = "/v1/authorities/agency-ca/retire"
+        with monkeypatch.context() as patch:
+            patch.setattr("gateway.rotation.service.overview", ends)
+            await post("NDX:an", retire, WHY | {"cut_off": True}, 500)
+        await jobs.refresh_lists(runtime)
+        assert (state_dir / "agency-ca.key").read_bytes() == key
+        assert len(await trusted(runtime)) == 2
+
+    async def test_a_retirement_whose_files_were_not_reached_is_finished_later(
+        self, post: Do, runtime: Runtime, state_dir: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        def ends(*_: Any) -> None:
+            raise OSError("killed")
+
+        await post("NDX:an", "/v1/authorities/rotate", WHY, 201)
+        with monkeypatch.context() as patch:
+            patch.setattr(files, "retire_generation", ends)
+            done = await post("NDX:an", "/v1/authorities/agency-ca/retire", WHY | {"cut_off": True})
+        assert named(done, "agency-ca")["state"] == "RETIRED"
+        assert (state_dir / "agency-ca.key").exists()
+        await jobs.refresh_lists(runtime)
+        assert not (state_dir / "agency-ca.key").exists()
+        assert issuer_of((state_dir / "gateway-public.crt").read_text()) == "CN=ndx agency CA 2"
+        assert await trusted(runtime) == ["CN=ndx agency CA 2"]
+
+    async def test_an_authority_whose_files_are_lost_is_not_remade_under_its_name(
+        self, post: Do, runtime: Runtime, state_dir: Path, issued: dict[str, Any]
+    ):
+        for end in ("crt", "key"):
+            (state_dir / f"agency-ca.{end}").unlink()
+        await post("NDX:an", f"/v1/certificates/{issued['serial']}/revoke", {"reason": "key lost"})
+        await certificates.sign_lists(runtime)
+        assert files.generation_names(state_dir) == []
+
+
+def anchors(state_dir: Path) -> list[str]:
+    found = x509.load_pem_x509_certificates((state_dir / "internal-ca.crt").read_bytes())
+    return [one.subject.rfc4514_string() for one in found]
+
+
+class TestInternalAuthority:
+    ROTATE, RETIRE = "/v1/internal-authority/rotate", "/v1/internal-authority/retire"
+
+    async def test_it_is_trusted_first_signs_later_and_then_the_old_one_goes(
+        self, bus: Any, post: Do, read: Do, runtime: Runtime, state_dir: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        bootstrap.make_files(state_dir)  # the certificate whose absence keeps the configuration server away
+        first, second = "CN=ndx internal CA", "CN=ndx internal CA 2"
+        begun = await post("NDX:an", self.ROTATE, WHY, 201)
+        assert [(g["name"], g["signs"]) for g in begun["generations"]] == [
+            ("internal-ca", True),
+            ("internal-ca-2", False),
+        ]
+        assert anchors(state_dir) == [first, second]
+        service = state_dir / "services" / "population.crt"
+        await jobs.follow_internal(runtime)
+        assert issuer_of(service.read_text()) == first
+        assert (await post("NDX:an", self.ROTATE, WHY, 409))["code"] == "rotation-refused"
+        assert (await post("NDX:an", self.RETIRE, WHY, 409))["code"] == "authority-in-use"
+        # All parts have had the time to read whom they trust.
+        settled = runtime.settings.model_copy(update={"internal_ca_settle_seconds": 0.0})
+        monkeypatch.setattr(runtime, "settings", settled)
+        assert (await post("NDX:an", self.RETIRE, WHY, 409))["code"] == "authority-in-use"
+        await jobs.follow_internal(runtime)
+        assert issuer_of(service.read_text()) == second
+        assert (await read("NDX:an", "/v1/internal-authority"))["parts_waiting"] == []
+        assert anchors(state_dir) == [first, second]
+        done = await post("NDX:an", self.RETIRE, WHY)
+        assert [g["name"] for g in done["generations"]] == ["internal-ca-2"]
+        assert anchors(state_dir) == [second]
+        assert not (state_dir / "internal-ca.key").exists()
+        bootstrap.make_files(state_dir)
+        assert (anchors(state_dir), issuer_of(service.read_text())) == ([second], second)
+        assert (await post("NDX:an", self.RETIRE, WHY, 409))["code"] == "rotation-refused"
+        third = await post("NDX:an", self.ROTATE, WHY, 201)
+        assert [g["name"] for g in third["generations"]] == ["internal-ca-2", "internal-ca-3"]
+
+    async def test_a_key_in_wrong_hands_is_worth_nothing_at_once_by_decision(
+        self, bus: Any, post: Do, state_dir: Path, session: Any
+    ):
+        await post("NDX:an", self.ROTATE, WHY, 201)
+        await post("NDX:an", self.RETIRE, WHY | {"cut_off": True})
+        assert anchors(state_dir) == ["CN=ndx internal CA 2"]
+        assert issuer_of((state_dir / "gateway-client.crt").read_text()) == "CN=ndx internal CA 2"
+        steps = await session.scalars(
+            text("SELECT action FROM audit_entries WHERE action LIKE 'internal%' ORDER BY id")
+        )
+        assert list(steps) == ["internal_authority_rotated", "internal_authority_retired"]
+
+    async def test_it_needs_the_role(self, bus: Any, post: Do):
+        for path in (self.ROTATE, self.RETIRE):
+            assert (await post("NDX:mai", path, WHY, 403))["code"] == "role-missing"
+
+    @pytest.mark.parametrize("cut_at", ["internal-ca-2.crt", "internal-ca.crt"])
+    async def test_an_end_in_the_middle_leaves_it_begun_or_not(
+        self, bus: Any, post: Do, state_dir: Path, monkeypatch: pytest.MonkeyPatch, cut_at: str
+    ):
+        real = authority.write_whole
+
+        def ends(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+            if path.name == cut_at:
+                raise RuntimeError("killed")
+            real(path, data, mode=mode)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(authority, "write_whole", ends)
+            await post("NDX:an", self.ROTATE, WHY, 500)
+        bootstrap.make_files(state_dir)
+        begun = cut_at == "internal-ca.crt"
+        assert len(anchors(state_dir)) == (2 if begun else 1)
+        again = await post("NDX:an", self.ROTATE, WHY, 409 if begun else 201)
+        assert begun or [g["name"] for g in again["generations"]] == ["internal-ca", "internal-ca-3"]
+
+
 def anchor_body(found: authority.Authority, *agencies: str) -> dict[str, Any]:
     pem = authority.certificate_pem(found.certificate).decode()
     return {"name": "vnpt-ca", "pem": pem, "may_certify": list(agencies)}

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import httpx
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
+from gateway.authorities import internal
 from gateway.authorities.anchors import subject_as_envoy_writes_it
 from gateway.authorities.service import Issuer
 from gateway.certificates import authority
@@ -19,8 +21,8 @@ from gateway.certificates.authority import Authority
 from gateway.xds import protos
 from gateway.xds.compile import compile_resources
 from ndx_testing.authorities import make_authority, make_client
-from ndx_testing.bus import NO_HANDSHAKE, PERSON, Bus
-from ndx_testing.envoy import until
+from ndx_testing.bus import NO_HANDSHAKE, PERSON, SERVICES, Bus
+from ndx_testing.envoy import Provider, free_ports, serving, until
 
 PURPOSE = {"NDX-Purpose": "SOCIAL_INSURANCE"}
 G03 = "urn:ndx:agency:G03:insurance-link"
@@ -178,6 +180,23 @@ def _shown(context: ssl.SSLContext, name: str, port: int) -> int:
         return x509.load_der_x509_certificate(tls.getpeercert(binary_form=True) or b"").serial_number
 
 
+def _is_let_in(folder: Path, saved: dict[Path, bytes], port: int) -> bool:
+    """Tell whether the control plane speaks to Envoy's former certificate; TLS 1.3 refuses after its part."""
+    for end in ("crt", "key"):
+        (folder / f"former.{end}").write_bytes(saved[folder / f"xds-client.{end}"])
+    context = ssl.create_default_context(cafile=str(folder / "internal-ca.crt"))
+    context.load_cert_chain(folder / "former.crt", folder / "former.key")
+    context.set_alpn_protocols(["h2"])
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=10) as raw,
+            context.wrap_socket(raw, server_hostname="xds.ndx.internal") as tls,
+        ):
+            return bool(tls.recv(1))
+    except (ssl.SSLError, ConnectionError):
+        return False
+
+
 class TestCertificatesBetweenEnvoyAndControlPlane:
     """Both ends read renewed files without a restart; the stream that is open goes on."""
 
@@ -208,6 +227,63 @@ class TestCertificatesBetweenEnvoyAndControlPlane:
         after = await asyncio.to_thread(_shown, context, "xds.ndx.internal", port)
         assert before != after == serial_of(folder / "xds-server.crt")
         assert live.server.envoys
+
+
+class TestInternalAuthority:
+    """Each step with new connections on all sides: one per call to the service, one to the control plane."""
+
+    async def test_it_is_rotated_without_a_failed_call(self, live: Bus):
+        folder, (port,) = live.pki.folder, free_ports(1)
+        saved = {file: file.read_bytes() for file in folder.iterdir() if file.suffix in {".crt", ".key"}}
+        codes: Counter[str] = Counter()
+        ended = asyncio.Event()
+
+        async def calling() -> None:
+            async with caller(live, live.pki.client(G03)) as client:
+                while not ended.is_set():
+                    codes[await code_of(client)] += 1
+                    await asyncio.sleep(0.01)
+
+        async def read_files(server: Any) -> None:
+            """Do what everybody does by itself when the files have changed, and connect anew."""
+            server.take_renewed()
+            await live.apply(material=live.pki.material([]))
+            before = codes["200"]
+            await live.grpc.stop(grace=None)
+            await live.start_control_plane()
+            await until(lambda: live.server.envoys, what="Envoy at the control plane")
+            await live.server.wait_settled()
+            await until(lambda: codes["200"] > before + 5, what="calls")
+
+        def sign_all(ca: Authority) -> None:
+            authority.issue_server(ca, folder, "provider", [f"{s}.ndx.internal" for s in SERVICES])
+            authority.issue_server(ca, folder, "xds-server", ["xds.ndx.internal"])
+            authority.issue_client(ca, folder, "xds-client", "urn:ndx:internal:envoy")
+            authority.issue_client(ca, folder, "gateway-client", "urn:ndx:internal:gateway")
+
+        pair = {"cert": folder / "provider.crt", "key": folder / "provider.key"}
+        async with serving(Provider(), port, client_ca=folder / "internal-ca.crt", **pair) as server:
+            server.take_renewed()
+            server.server_state.default_headers.append((b"connection", b"close"))
+            upstreams = dict.fromkeys(live.base.doors.upstreams, f"127.0.0.1:{port}")
+            await live.apply(doors=replace(live.base.doors, upstreams=upstreams))
+            task = asyncio.create_task(calling())
+            try:
+                new = internal.begin(folder, None)
+                await read_files(server)
+                sign_all(new.authority)
+                await read_files(server)
+                assert internal.retire_former(folder, None) == ["internal-ca"]
+                await read_files(server)
+                assert not await asyncio.to_thread(_is_let_in, folder, saved, live.settings.xds_port)
+            finally:
+                ended.set()
+                await task
+                for file, data in saved.items():
+                    authority.write_whole(file, data)
+                for left in ("internal-ca-2.crt", "internal-ca-2.key", "former.crt", "former.key"):
+                    (folder / left).unlink(missing_ok=True)
+        assert set(codes) == {"200"}
 
 
 class TestOutsideAuthority:

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.config import create_ssl_context
 
 from ndx_chassis.settings import ServiceSettings
 from ndx_chassis.telemetry import configure_logging, configure_tracing, log
@@ -30,7 +31,7 @@ _TICKS_BETWEEN_LOOKS = 600
 class _Server(uvicorn.Server):
     """Shows a renewed certificate to new connections; those that are open go on."""
 
-    _seen = 0
+    _seen: tuple[int, ...] = ()
     drain_seconds = 0.0
     on_leaving: Callable[[], None] | None = None
     _leaves_at: float | None = None
@@ -65,19 +66,39 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def take_renewed(self) -> None:
-        """Load the certificate again when its file has changed."""
-        cert, key = self.config.ssl_certfile, self.config.ssl_keyfile
+        """Read the certificate, and whom callers' certificates must come from, again when a file has changed."""
+        cert = self.config.ssl_certfile
         if cert is None or self.config.ssl is None:
             return
-        changed = Path(cert).stat().st_mtime_ns
-        if self._seen not in {0, changed}:
+        watched = [cert, *([self.config.ssl_ca_certs] if self.config.ssl_ca_certs else [])]
+        changed = tuple(Path(file).stat().st_mtime_ns for file in watched)
+        if self._seen not in {(), changed}:
             try:
-                self.config.ssl.load_cert_chain(cert, key)
+                fresh = _context(self.config)
             except (ssl.SSLError, OSError) as error:
                 log.warning("certificate_not_loaded", error=type(error).__name__)
                 return
+            # What a listening context trusts only grows; another in its place may also trust less.
+            self.config.ssl.sni_callback = lambda connection, _name, _own: setattr(
+                connection, "context", fresh
+            )
             log.info("certificate_renewed")
         self._seen = changed
+
+
+def _context(config: uvicorn.Config) -> ssl.SSLContext:
+    """Return what new connections are made with; TLS 1.3 alone."""
+    made = create_ssl_context(
+        certfile=str(config.ssl_certfile),
+        keyfile=config.ssl_keyfile,
+        password=None,
+        ssl_version=config.ssl_version,
+        cert_reqs=config.ssl_cert_reqs,
+        ca_certs=config.ssl_ca_certs,
+        ciphers=config.ssl_ciphers,
+    )
+    made.minimum_version = ssl.TLSVersion.TLSv1_3
+    return made
 
 
 def run(create_app: Callable[[SettingsT], FastAPI], settings: SettingsT) -> None:

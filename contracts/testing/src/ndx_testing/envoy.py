@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+from ndx_chassis.server import _Server
 from ndx_local.ports import choose
 
 
@@ -153,7 +154,7 @@ async def _answer(send: Any, status: int, body: Any) -> None:
     await send({"type": "http.response.body", "body": json.dumps(body).encode()})
 
 
-class _Quiet(uvicorn.Server):
+class _Quiet(_Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Any:
         yield
@@ -167,8 +168,8 @@ async def serving(
     cert: Path | None = None,
     key: Path | None = None,
     client_ca: Path | None = None,
-) -> AsyncIterator[None]:
-    """Serve on a port; with a certificate by TLS, and with a client CA only to its holders."""
+) -> AsyncIterator[_Server]:
+    """Serve on a port as services do; with a certificate by TLS, and with a client CA only to its holders."""
     config = uvicorn.Config(
         provider,
         host="127.0.0.1",
@@ -187,7 +188,7 @@ async def serving(
     task = asyncio.create_task(server.serve(sockets=[_bound(port)]))
     try:
         await until(lambda: server.started or task.done(), what="the provider")
-        yield
+        yield server
     finally:
         server.should_exit = True
         await task

@@ -11,17 +11,20 @@ import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from ndx_contracts.topics import SERVICES
 
+from gateway.authorities import internal as internal_ca
 from gateway.certificates import authority
 from gateway.certificates.authority import Authority
 
 AGENCY_CA = "agency-ca"
 GATEWAY_CA_FILE = "gateway-ca.crt"
 ENVOY_IDENTITY = "envoy-identity"
+ENVOY_ANCHOR = "envoy-anchor"
 _GENERATION = re.compile(r"^agency-ca(?:-([1-9][0-9]*))?$")
 
 
@@ -50,6 +53,13 @@ def generation_names(state: Path) -> list[str]:
 
 
 def open_generation(state: Path, name: str, passphrase: bytes | None) -> Authority:
+    """Open a generation that is there.
+
+    Raises:
+        FileNotFoundError: it is not; another one under its name would be another authority.
+    """
+    if not (state / f"{name}.crt").exists():
+        raise FileNotFoundError(f"the files of {name} are not in the state folder")
     return authority.open_authority(state, name, words_of(name), passphrase)
 
 
@@ -62,15 +72,29 @@ def generations(state: Path, passphrase: bytes | None) -> list[Generation]:
     names = generation_names(state)
     if not names and (state / "retired").exists():
         raise FileNotFoundError("the state folder has retired authorities but no present one")
-    return [Generation(n, open_generation(state, n, passphrase)) for n in names or [AGENCY_CA]]
+    return [
+        Generation(n, authority.open_authority(state, n, words_of(n), passphrase))
+        for n in names or [AGENCY_CA]
+    ]
 
 
 def make_next_generation(state: Path, passphrase: bytes | None) -> Generation:
     """Make the next generation beside those that are there."""
-    retired = {file.stem for file in (state / "retired").glob("*.crt")}
-    taken = max((_number(n) for n in {*generation_names(state), *retired}), default=0)
+    # A key without a certificate is left of a process that ended between the two.
+    places = ("*.crt", "*.key", "retired/*.crt", "set-aside/*.crt")
+    taken = max((_number(file.stem) for place in places for file in state.glob(place)), default=0)
     name = f"{AGENCY_CA}-{taken + 1}"
-    return Generation(name, open_generation(state, name, passphrase))
+    return Generation(name, authority.open_authority(state, name, words_of(name), passphrase))
+
+
+def set_aside(state: Path, name: str) -> None:
+    """Put a generation away that nobody has registered; nothing is lost by it."""
+    folder = state / "set-aside"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    # The certificate last: with it gone there is nothing more to be put away.
+    for file in (state / f"{name}.key", state / f"{name}.crt"):
+        if file.exists():
+            file.replace(folder / file.name)
 
 
 def retire_generation(state: Path, name: str) -> None:
@@ -99,22 +123,35 @@ def _write_if_other(path: Path, data: bytes) -> None:
 
 
 def write_envoy_identity(state: Path) -> None:
-    """Write the file that tells Envoy where its own certificate lies, and to watch it."""
+    """Write the files that tell Envoy where its own certificate lies and whom it trusts, to be watched."""
     folder = state.resolve()
+    watched = {"watched_directory": {"path": str(folder)}}
     pair = {
         "certificate_chain": {"filename": str(folder / "xds-client.crt")},
         "private_key": {"filename": str(folder / "xds-client.key")},
-        "watched_directory": {"path": str(folder)},
     }
+    anchor = {"trusted_ca": {"filename": str(folder / f"{internal_ca.INTERNAL_CA}.crt")}}
     kind = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
-    document = {"resources": [{"@type": kind, "name": ENVOY_IDENTITY, "tls_certificate": pair}]}
-    _write_if_other(state / f"{ENVOY_IDENTITY}.json", json.dumps(document, indent=1).encode())
+    for name, secret in (
+        (ENVOY_IDENTITY, {"tls_certificate": pair | watched}),
+        (ENVOY_ANCHOR, {"validation_context": anchor | watched}),
+    ):
+        document = {"resources": [{"@type": kind, "name": name, **secret}]}
+        _write_if_other(state / f"{name}.json", json.dumps(document, indent=1).encode())
 
 
-def make_files(state: Path, operators: Iterable[tuple[str, str]], passphrase: bytes | None = None) -> None:
+def make_files(
+    state: Path,
+    operators: Iterable[tuple[str, str]],
+    passphrase: bytes | None = None,
+    *,
+    settle: timedelta = internal_ca.SETTLE,
+) -> None:
     """Create or renew whatever is missing or ends within 30 days; safe to repeat at any time."""
     state.mkdir(parents=True, exist_ok=True)
-    internal = authority.open_authority(state, "internal-ca", "ndx internal CA", passphrase)
+    inside = internal_ca.generations(state, passphrase)
+    internal_ca.write_bundle(state, inside)
+    internal = internal_ca.signing(inside, settle).authority
     agency = generations(state, passphrase)
     (state / "services").mkdir(exist_ok=True)
     for name in SERVICES:

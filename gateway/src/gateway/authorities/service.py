@@ -7,6 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Operator
+from ndx_chassis.telemetry import log
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies import service as agencies
@@ -19,6 +20,7 @@ from gateway.authorities.errors import (
     RevocationListRefused,
     RotationRefused,
 )
+from gateway.authorities.internal import INTERNAL_CA
 from gateway.authorities.models import AuthorityRow, RevocationListRow
 from gateway.authorities.schemas import AnchorIn, AuthorityOut, RevocationListOut, RevocationListPage
 from gateway.authorities.vocabulary import AuthorityState, Kind
@@ -68,14 +70,40 @@ def passphrase_of(settings: Settings) -> bytes | None:
 
 
 async def adopt_files(session: AsyncSession, settings: Settings) -> None:
-    """Register the generations that lie in the state folder; the newest issues, unless one does already."""
+    """Register the generations that lie in the state folder, the newest as the one that issues.
+
+    Once one issues, the folder follows the tables instead: see `tidy_files`.
+    """
+    if await repository.issuing(session) is not None:
+        return
     found = files.generations(settings.state_dir, passphrase_of(settings))
     for generation in found:
         if await repository.find(session, generation.name) is None:
-            newest = generation is found[-1] and await repository.issuing(session) is None
-            state = AuthorityState.ISSUING if newest else AuthorityState.TRUSTED
+            state = AuthorityState.ISSUING if generation is found[-1] else AuthorityState.TRUSTED
             session.add(_row(generation.name, Kind.EMBEDDED, state, generation.authority.certificate))
             await session.flush()
+
+
+async def tidy_files(session: AsyncSession, settings: Settings) -> bool:
+    """Finish what a process left that ended between the folder and the tables; tell whether there was any.
+
+    A generation whose rotation was never committed is put aside with its key, and the key of one that is
+    retired goes.
+    """
+    # A rotation that is under way elsewhere ends first, and what it has made is known then.
+    if await repository.issuing(session, lock=True) is None:
+        return False
+    rows = {row.name: row for row in await repository.everyone(session)}
+    changed = False
+    for name in files.generation_names(settings.state_dir):
+        row = rows.get(name)
+        if row is None:
+            log.error("authority_set_aside", authority=name)
+            files.set_aside(settings.state_dir, name)
+        elif row.state == AuthorityState.RETIRED.value:
+            files.retire_generation(settings.state_dir, name)
+        changed = changed or row is None or row.state == AuthorityState.RETIRED.value
+    return changed
 
 
 async def issuing(session: AsyncSession, settings: Settings) -> files.Generation:
@@ -211,7 +239,7 @@ async def add_anchor(session: AsyncSession, operator: Operator, *, wanted: Ancho
     certificate = anchors.read_anchor(wanted.pem)
     row = _row(wanted.name, Kind.OUTSIDE, AuthorityState.REGISTERED, certificate)
     row.may_certify = sorted(set(wanted.may_certify))
-    if wanted.name.startswith((files.AGENCY_CA, "internal-ca")):
+    if wanted.name.startswith((files.AGENCY_CA, INTERNAL_CA)):
         raise AnchorRefused("This name is the exchange's own.")
     taken = await repository.of_subject(session, row.subject)
     if taken is not None or await repository.find(session, wanted.name) is not None:

@@ -11,7 +11,13 @@ from gateway.authorities import service as authorities
 from gateway.authorities.schemas import AnchorIn, AuthorityOut, RevocationListIn, RevocationListPage
 from gateway.doors import OperatorDep
 from gateway.rotation import service
-from gateway.rotation.schemas import AuthorityList, RetirementIn, RotationIn
+from gateway.rotation.schemas import (
+    AuthorityList,
+    InternalAuthorityOut,
+    InternalRetirementIn,
+    RetirementIn,
+    RotationIn,
+)
 
 router = APIRouter(prefix="/v1", tags=["authorities"])
 Name = Annotated[str, StringConstraints(max_length=40)]
@@ -37,6 +43,26 @@ async def retire_authority(
     return await service.retire(
         session, operator, name=authority, wanted=body, settings=service.settings_of(runtime)
     )
+
+
+@router.get("/internal-authority", openapi_extra=operation(door="operator"))
+async def show_internal_authority(operator: OperatorDep, runtime: RuntimeDep) -> InternalAuthorityOut:
+    del operator  # any operator may look
+    return await service.internal_authority(service.settings_of(runtime))
+
+
+@router.post("/internal-authority/rotate", status_code=201, openapi_extra=operation(door="operator"))
+async def rotate_internal_authority(
+    body: RotationIn, session: SessionDep, operator: OperatorDep, runtime: RuntimeDep
+) -> InternalAuthorityOut:
+    return await service.rotate_internal(session, runtime, operator, wanted=body)
+
+
+@router.post("/internal-authority/retire", openapi_extra=operation(door="operator"))
+async def retire_internal_authority(
+    body: InternalRetirementIn, session: SessionDep, operator: OperatorDep, runtime: RuntimeDep
+) -> InternalAuthorityOut:
+    return await service.retire_internal(session, runtime, operator, wanted=body)
 
 
 @router.post("/authorities", status_code=201, openapi_extra=operation(door="operator"))

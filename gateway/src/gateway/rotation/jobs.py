@@ -6,6 +6,7 @@ from ndx_chassis.telemetry import log
 
 from gateway.authorities import service as authorities
 from gateway.certificates import service as certificates
+from gateway.notices import announce
 from gateway.rotation import service
 from gateway.rotation.events import ending
 
@@ -15,6 +16,9 @@ async def refresh_lists(runtime: Runtime) -> None:
     settings = service.settings_of(runtime)
     async with runtime.sessions() as session, session.begin():
         await authorities.adopt_files(session, settings)
+        changed = await authorities.tidy_files(session, settings)
+    if changed:
+        await service.make_files(settings)
     await certificates.sign_lists(runtime)
 
 
@@ -33,8 +37,21 @@ async def watch_lists(runtime: Runtime) -> None:
     runtime.nudge()
 
 
+async def follow_internal(runtime: Runtime) -> None:
+    """Let a new internal authority sign the parts' certificates as soon as all had time to hear of it."""
+    settings = service.settings_of(runtime)
+    if not (settings.state_dir / "xds-server.crt").exists():
+        return
+    found = await service.internal_authority(settings)
+    if found.generations[-1].signs and found.parts_waiting:
+        await service.make_files(settings)
+        log.info("internal_certificates_renewed", parts=len(found.parts_waiting))
+        async with runtime.sessions() as session, session.begin():
+            await announce(session, "certificate")
+
+
 async def renew_files(runtime: Runtime) -> None:
     """Renew the certificates of the doors and of the platform's parts 30 days before they end."""
     settings = service.settings_of(runtime)
-    if (settings.state_dir / "internal-ca.key").exists():
+    if (settings.state_dir / "internal-ca.crt").exists():
         await service.make_files(settings)

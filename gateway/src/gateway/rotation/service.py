@@ -1,20 +1,33 @@
 """Use cases: a new authority beside the old, who still depends on the old, and its end."""
 
 import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from ndx_chassis.app import Runtime
 from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Operator
+from ndx_chassis.telemetry import log
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies import service as agencies
 from gateway.agencies.vocabulary import Role
-from gateway.authorities import files
+from gateway.authorities import files, internal
 from gateway.authorities import service as authorities
 from gateway.authorities.errors import AuthorityInUse, RotationRefused
 from gateway.authorities.vocabulary import Kind
 from gateway.certificates import service as certificates
-from gateway.rotation.schemas import AuthorityList, AuthorityProgress, RetirementIn, RotationIn
+from gateway.notices import announce
+from gateway.rotation.schemas import (
+    AuthorityList,
+    AuthorityProgress,
+    InternalAuthorityOut,
+    InternalGeneration,
+    InternalRetirementIn,
+    RetirementIn,
+    RotationIn,
+)
 from gateway.settings import Settings
 
 
@@ -38,8 +51,24 @@ async def overview(session: AsyncSession) -> AuthorityList:
 
 async def make_files(settings: Settings) -> None:
     """Renew what ends within 30 days; the gateway's certificate and CA file follow the authorities."""
-    passphrase = authorities.passphrase_of(settings)
-    await asyncio.to_thread(files.make_files, settings.state_dir, [], passphrase)
+    await asyncio.to_thread(_make_files, settings)
+
+
+def _make_files(settings: Settings) -> None:
+    settle = timedelta(seconds=settings.internal_ca_settle_seconds)
+    files.make_files(settings.state_dir, [], authorities.passphrase_of(settings), settle=settle)
+
+
+def _once_committed(session: AsyncSession, work: Callable[[], None]) -> None:
+    """Let the folder follow the tables: what a crash or an error leaves, `jobs.refresh_lists` does."""
+
+    def follow(_: object) -> None:
+        try:
+            work()
+        except (OSError, ValueError, TypeError) as error:
+            log.error("authority_files_not_written", error=type(error).__name__)
+
+    event.listen(session.sync_session, "after_commit", follow, once=True)
 
 
 async def rotate(
@@ -63,7 +92,7 @@ async def rotate(
         entity_id=made.name,
         details={"reason": wanted.reason},
     )
-    await make_files(settings)
+    _once_committed(session, lambda: _make_files(settings))
     return await overview(session)
 
 
@@ -90,9 +119,98 @@ async def retire(
     )
     if retired.kind == Kind.EMBEDDED.value:
         await certificates.end_all_of(session, name)
-        files.retire_generation(settings.state_dir, name)
-        await make_files(settings)
+
+        def follow() -> None:
+            files.retire_generation(settings.state_dir, name)
+            _make_files(settings)
+
+        _once_committed(session, follow)
     return await overview(session)
+
+
+def _internal(settings: Settings) -> InternalAuthorityOut:
+    settle = timedelta(seconds=settings.internal_ca_settle_seconds)
+    found = internal.generations(settings.state_dir, authorities.passphrase_of(settings))
+    signs = internal.signing(found, settle)
+    return InternalAuthorityOut(
+        generations=[
+            InternalGeneration(
+                name=g.name,
+                not_after=g.authority.certificate.not_valid_after_utc,
+                signs_from=g.signs_from(settle),
+                signs=g.name == signs.name,
+            )
+            for g in found
+        ],
+        parts_waiting=internal.parts_not_of(settings.state_dir, found[-1]),
+        former_may_go_from=found[-1].signs_from(2 * settle) if len(found) > 1 else None,
+    )
+
+
+async def internal_authority(settings: Settings) -> InternalAuthorityOut:
+    """Return how far a rotation of the internal authority is."""
+    return await asyncio.to_thread(_internal, settings)
+
+
+async def _record(
+    runtime: Runtime, operator: Operator, action: str, reason: str, before: InternalAuthorityOut
+) -> None:
+    """Put a step on record before the folder follows: no key is made or destroyed that nobody can account for."""
+    async with runtime.sessions() as session, session.begin():
+        await record_audit(
+            session,
+            operator,
+            action=action,
+            entity_type="authority",
+            entity_id=before.generations[-1].name,
+            details={"reason": reason, "generations": [g.name for g in before.generations]},
+        )
+
+
+async def rotate_internal(
+    session: AsyncSession, runtime: Runtime, operator: Operator, *, wanted: RotationIn
+) -> InternalAuthorityOut:
+    """Make a new internal authority: trusted by all parts now, signing when they had time to hear of it.
+
+    Raises:
+        RotationRefused: a former one is still trusted; retire it first.
+    """
+    await agencies.require_role(session, operator, Role.OPERATOR)
+    settings = settings_of(runtime)
+    before = await internal_authority(settings)
+    if len(before.generations) > 1:
+        raise RotationRefused("A former internal authority is still trusted: finish that rotation first.")
+    await _record(runtime, operator, "internal_authority_rotated", wanted.reason, before)
+    await asyncio.to_thread(internal.begin, settings.state_dir, authorities.passphrase_of(settings))
+    await announce(session, "certificate")
+    return await internal_authority(settings)
+
+
+async def retire_internal(
+    session: AsyncSession, runtime: Runtime, operator: Operator, *, wanted: InternalRetirementIn
+) -> InternalAuthorityOut:
+    """Trust former internal authorities no longer and destroy their keys.
+
+    Raises:
+        RotationRefused: there is none.
+        AuthorityInUse: parts may still show certificates of it, and `cut_off` is not set.
+    """
+    await agencies.require_role(session, operator, Role.OPERATOR)
+    settings = settings_of(runtime)
+    before = await internal_authority(settings)
+    if before.former_may_go_from is None:
+        raise RotationRefused("There is no former internal authority.")
+    if not wanted.cut_off and (before.parts_waiting or datetime.now(UTC) < before.former_may_go_from):
+        waiting = f"; without a new certificate: {', '.join(before.parts_waiting)}"
+        raise AuthorityInUse(
+            f"All parts have settled at {before.former_may_go_from:%Y-%m-%d %H:%M:%S} UTC"
+            f"{waiting if before.parts_waiting else ''}."
+        )
+    await _record(runtime, operator, "internal_authority_retired", wanted.reason, before)
+    await asyncio.to_thread(internal.retire_former, settings.state_dir, authorities.passphrase_of(settings))
+    await make_files(settings)
+    await announce(session, "certificate")
+    return await internal_authority(settings)
 
 
 def settings_of(runtime: Runtime) -> Settings:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gateway.authorities.files import ENVOY_IDENTITY
+from gateway.authorities.files import ENVOY_ANCHOR, ENVOY_IDENTITY
 from gateway.settings import Settings
 from gateway.xds.stream import DOOR_PORTS
 
@@ -70,6 +70,12 @@ def _health(settings: Settings) -> dict[str, Any]:
     }
 
 
+def _watched(state: Path, name: str) -> dict[str, Any]:
+    """Return where a secret comes from: a file that is watched, so that a renewed one needs no restart."""
+    place = {"path": str(state / f"{name}.json"), "watched_directory": {"path": str(state)}}
+    return {"name": name, "sds_config": {"resource_api_version": "V3", "path_config_source": place}}
+
+
 def bootstrap(settings: Settings) -> dict[str, Any]:
     """Return Envoy's bootstrap: its node, its admin page on loopback, and the way to the control plane."""
     state = settings.state_dir.resolve()
@@ -93,24 +99,14 @@ def bootstrap(settings: Settings) -> dict[str, Any]:
             "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
             "sni": "xds.ndx.internal",
             "common_tls_context": {
-                # From a file that is watched, so that a renewed certificate needs no restart.
-                "tls_certificate_sds_secret_configs": [
-                    {
-                        "name": ENVOY_IDENTITY,
-                        "sds_config": {
-                            "resource_api_version": "V3",
-                            "path_config_source": {
-                                "path": str(state / f"{ENVOY_IDENTITY}.json"),
-                                "watched_directory": {"path": str(state)},
-                            },
-                        },
-                    }
-                ],
-                "validation_context": {
-                    "trusted_ca": {"filename": str(state / "internal-ca.crt")},
-                    "match_typed_subject_alt_names": [
-                        {"san_type": "DNS", "matcher": {"exact": "xds.ndx.internal"}}
-                    ],
+                "tls_certificate_sds_secret_configs": [_watched(state, ENVOY_IDENTITY)],
+                "combined_validation_context": {
+                    "default_validation_context": {
+                        "match_typed_subject_alt_names": [
+                            {"san_type": "DNS", "matcher": {"exact": "xds.ndx.internal"}}
+                        ],
+                    },
+                    "validation_context_sds_secret_config": _watched(state, ENVOY_ANCHOR),
                 },
                 "alpn_protocols": ["h2"],
             },

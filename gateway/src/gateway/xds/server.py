@@ -197,17 +197,19 @@ class _Identity:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._shown = b""
+        self._shown = b"", b""
 
     def first(self) -> Any:
         return self.renewed() or self._read()
 
     def renewed(self) -> Any:
-        """Return the certificate when it is another than the one that is shown, else None."""
-        certificate = (self._folder / "xds-server.crt").read_bytes()
-        if certificate == self._shown or not fits(certificate, self._folder / "xds-server.key"):
+        """Return certificate and anchors when they are others than those that are shown, else None."""
+        certificate, anchors = (
+            (self._folder / name).read_bytes() for name in ("xds-server.crt", "internal-ca.crt")
+        )
+        if (certificate, anchors) == self._shown or not fits(certificate, self._folder / "xds-server.key"):
             return None
-        self._shown = certificate
+        self._shown = certificate, anchors
         return self._read()
 
     def _read(self) -> Any:

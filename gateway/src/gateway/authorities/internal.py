@@ -1,0 +1,124 @@
+"""The internal CA, by which the platform's own parts know each other, in generations.
+
+`internal-ca.crt` holds all that are trusted, oldest first; every part reads it again when it changes. The
+first generation's key is `internal-ca.key`, later ones are the pairs `internal-ca-2`, … All else is told from
+these files, so that an end at any moment leaves nothing between two states: a new generation signs when it
+has been trusted for a settling time, and the old one is trusted until it is retired.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from ndx_contracts.topics import SERVICES
+
+from gateway.certificates import authority
+from gateway.certificates.authority import Authority
+
+INTERNAL_CA = "internal-ca"
+SETTLE = timedelta(minutes=10)
+"""Parts look at their files once a minute; on other machines the files have to arrive first."""
+_PAIR = re.compile(r"^internal-ca-([1-9][0-9]*)$")
+_BACKDATED = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One generation of the internal CA."""
+
+    name: str
+    authority: Authority
+
+    def signs_from(self, settle: timedelta) -> datetime:
+        """Return when everybody has had its certificate long enough."""
+        return self.authority.certificate.not_valid_before_utc + _BACKDATED + settle
+
+
+def _number(name: str) -> int:
+    found = _PAIR.match(name)
+    return int(found.group(1)) if found else 1
+
+
+def _names(state: Path) -> list[str]:
+    first = [INTERNAL_CA] if (state / f"{INTERNAL_CA}.key").exists() else []
+    later = [file.stem for file in state.glob(f"{INTERNAL_CA}-*.crt") if _PAIR.match(file.stem)]
+    return first + sorted((n for n in later if (state / f"{n}.key").exists()), key=_number)
+
+
+def _words(name: str) -> str:
+    return " ".join(["ndx internal CA", *([str(_number(name))] if _number(name) > 1 else [])])
+
+
+def generations(state: Path, passphrase: bytes | None) -> list[Generation]:
+    """Return those that are trusted, oldest first; the first one is made if there never was any.
+
+    Raises:
+        FileNotFoundError: a key is lost.
+    """
+    found = _names(state)
+    if not found and any((state / "retired").glob(f"{INTERNAL_CA}*.crt")):
+        raise FileNotFoundError("the state folder has a retired internal CA but no present one")
+    return [
+        Generation(name, authority.open_authority(state, name, _words(name), passphrase))
+        for name in found or [INTERNAL_CA]
+    ]
+
+
+def signing(found: Sequence[Generation], settle: timedelta) -> Generation:
+    """Return the newest that has been trusted long enough, or else the oldest."""
+    now = datetime.now(UTC)
+    return next((g for g in reversed(found) if g.signs_from(settle) <= now), found[0])
+
+
+def bundle(found: Sequence[Generation]) -> bytes:
+    return b"".join(authority.certificate_pem(g.authority.certificate) for g in found)
+
+
+def write_bundle(state: Path, found: Sequence[Generation]) -> None:
+    """Write whom every part trusts."""
+    path, data = state / f"{INTERNAL_CA}.crt", bundle(found)
+    if not path.exists() or path.read_bytes() != data:
+        authority.write_whole(path, data)
+
+
+def begin(state: Path, passphrase: bytes | None) -> Generation:
+    """Make the next generation, trusted from now on beside those that are there."""
+    taken = {_number(file.stem) for file in state.glob(f"{INTERNAL_CA}*.key")}
+    taken |= {_number(file.stem) for file in (state / "retired").glob(f"{INTERNAL_CA}*.crt")}
+    name = f"{INTERNAL_CA}-{max(taken, default=1) + 1}"
+    made = authority.open_authority(state, name, _words(name), passphrase)
+    write_bundle(state, generations(state, passphrase))
+    return Generation(name, made)
+
+
+def retire_former(state: Path, passphrase: bytes | None) -> list[str]:
+    """Destroy the keys of all but the newest, trust them no longer, and return their names."""
+    *former, newest = generations(state, passphrase)
+    (state / "retired").mkdir(exist_ok=True)
+    for one in former:
+        authority.write_whole(
+            state / "retired" / f"{one.name}.crt", authority.certificate_pem(one.authority.certificate)
+        )
+        # Without its key it is no generation any more: should all end here, the next look does the rest.
+        (state / f"{one.name}.key").unlink()
+        if one.name != INTERNAL_CA:
+            (state / f"{one.name}.crt").unlink()
+    write_bundle(state, [newest])
+    return [one.name for one in former]
+
+
+def parts_not_of(state: Path, issuer: Generation) -> list[str]:
+    """Return the platform's parts whose certificate another generation signed."""
+    files = [state / "services" / f"{name}.crt" for name in SERVICES]
+    files += [state / f"{name}.crt" for name in ("xds-server", "xds-client", "gateway-client")]
+    return [
+        file.stem
+        for file in files
+        if file.exists()
+        and not authority.is_issued_by(
+            x509.load_pem_x509_certificate(file.read_bytes()), issuer.authority.certificate
+        )
+    ]
