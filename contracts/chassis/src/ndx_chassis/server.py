@@ -66,7 +66,7 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def take_renewed(self) -> None:
-        """Read the certificate, and whom callers' certificates must come from, again when a file has changed."""
+        """Read again what is shown and whom callers' certificates must come from, when a file changed."""
         cert = self.config.ssl_certfile
         if cert is None or self.config.ssl is None:
             return

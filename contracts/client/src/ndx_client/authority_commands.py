@@ -80,6 +80,44 @@ def retire_authority(
     _show(context, reply.json()["items"])
 
 
+def _show_inside(context: typer.Context, found: dict[str, Any]) -> None:
+    *former, newest = found["generations"]
+    waiting = ", ".join(found["parts_waiting"])
+    rows = [*former, {**newest, "parts_waiting": waiting, "former_may_go_from": found["former_may_go_from"]}]
+    columns = ("name", "signs", "signs_from", "not_after", "parts_waiting", "former_may_go_from")
+    show_rows(session_of(context), rows, columns)
+
+
+@authorities.command("internal")
+def show_internal(context: typer.Context) -> None:
+    """Show the authority by which the platform's own parts know each other, and how far its rotation is."""
+    _show_inside(context, session_of(context).client().call("GET /v1/internal-authority").json())
+
+
+@authorities.command("rotate-internal")
+def rotate_internal(context: typer.Context, reason: Reason) -> None:
+    """Make a new internal authority: trusted by all parts at once, signing after the settling time.
+
+    Watch `ndx ca internal` until no part waits and the former one may go, then run `ndx ca retire-internal`.
+    """
+    reply = session_of(context).client().call("POST /v1/internal-authority/rotate", json={"reason": reason})
+    _show_inside(context, reply.json())
+
+
+@authorities.command("retire-internal")
+def retire_internal(
+    context: typer.Context,
+    reason: Reason,
+    cut_off: Annotated[
+        bool, typer.Option("--cut-off", help="At once, though parts may fail until they read their files.")
+    ] = False,
+) -> None:
+    """Trust the former internal authority no longer; its key is destroyed."""
+    body = {"reason": reason, "cut_off": cut_off}
+    reply = session_of(context).client().call("POST /v1/internal-authority/retire", json=body)
+    _show_inside(context, reply.json())
+
+
 @authorities.command("trust")
 def trust_authority(
     context: typer.Context,

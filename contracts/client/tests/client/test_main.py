@@ -73,6 +73,10 @@ def bus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[httpx.Request]:
         if request.url.path.endswith("/decisions"):
             wanted = json.loads(request.content)
             return httpx.Response(200, json=decision(wanted["purpose"]))
+        if "/internal-authority" in request.url.path:
+            only = {"name": "internal-ca", "signs": True}
+            inside = {"generations": [only], "parts_waiting": [], "former_may_go_from": None}
+            return httpx.Response(200, json=inside)
         if request.method == "GET":
             return httpx.Response(200, json={"items": [], "next_cursor": None})
         return httpx.Response(201, json={"agreement_id": "DSA-H79.001-1"})
@@ -246,6 +250,16 @@ class TestUsage:
         assert run(*set_it).exit_code == 0
         assert {(r.method, r.url.path) for r in bus} == {("PUT", "/v1/agencies/H79.001/quotas")}
         assert [json.loads(r.content)["per_day"] for r in bus] == [1000, None]
+
+    def test_an_operator_rotates_the_internal_authority(self, bus: list[httpx.Request]):
+        why = ("--reason", "ten years old")
+        for words in (("internal",), ("rotate-internal", *why), ("retire-internal", *why)):
+            assert run("ca", *words).exit_code == 0
+        assert [(r.method, r.url.path) for r in bus] == [
+            ("GET", "/v1/internal-authority"),
+            ("POST", "/v1/internal-authority/rotate"),
+            ("POST", "/v1/internal-authority/retire"),
+        ]
 
     def test_an_operator_closes_an_agency_and_says_whether_others_lose_by_it(self, bus: list[httpx.Request]):
         close = ("agencies", "close", "H79.001", "--reason", "dissolved")

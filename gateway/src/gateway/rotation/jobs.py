@@ -45,7 +45,7 @@ async def follow_internal(runtime: Runtime) -> None:
     found = await service.internal_authority(settings)
     if found.generations[-1].signs and found.parts_waiting:
         await service.make_files(settings)
-        log.info("internal_certificates_renewed", parts=len(found.parts_waiting))
+        log.info("internal_certificates_renewed", waiting=len(found.parts_waiting))
         async with runtime.sessions() as session, session.begin():
             await announce(session, "certificate")
 

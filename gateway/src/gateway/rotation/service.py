@@ -155,7 +155,7 @@ async def internal_authority(settings: Settings) -> InternalAuthorityOut:
 async def _record(
     runtime: Runtime, operator: Operator, action: str, reason: str, before: InternalAuthorityOut
 ) -> None:
-    """Put a step on record before the folder follows: no key is made or destroyed that nobody can account for."""
+    """Put a step on record before the folder follows: no key comes or goes unaccounted for."""
     async with runtime.sessions() as session, session.begin():
         await record_audit(
             session,
