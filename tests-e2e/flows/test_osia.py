@@ -1,10 +1,12 @@
 """A clinic whose software speaks OSIA reads through the real gateway, and the citizen sees that it did."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 from ndx_client.citizen import citizen_http, log_in
+from svc_population.osia.offer import offer
 
 PERSONS = "/population/osia/dataaccess/v1/persons"
 PURPOSE = "HEALTH_ENTITLEMENT"
@@ -58,3 +60,13 @@ def test_the_agreement_lets_a_read_in_and_the_citizen_is_told_of_it_alone(system
     assert shown["operation"] == "population.osia_read_person_attributes"
     assert {one["code"] for one in shown["field_groups"]} == {"birth_name", "sex"}
     assert not records.keys() & {reply.request.headers["NDX-Request-Id"] for reply in refused}
+
+
+def test_what_has_no_lawful_meaning_is_answered_with_the_reason_by_every_path_of_the_registry(system) -> None:
+    answers = {}
+    with system.door("B01/core") as anybody:
+        for one in (each for each in offer() if each.refusal is not None):
+            path = re.sub(r"\{[^}]*\}", "079190000011", one.path)
+            reply = anybody.request(one.method, f"/population/osia/{one.file}{path}?transactionId=T-1")
+            answers[one.operation] = (reply.status_code, reply.json().get("code"))
+    assert answers == {one.operation: (400, one.refusal) for one in offer() if one.refusal is not None}

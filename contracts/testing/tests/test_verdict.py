@@ -53,6 +53,12 @@ class TestJudge:
     def test_a_post_that_only_asks_owes_neither(self) -> None:
         assert not faults(Seen(answered=1, disclosed=1), document("post", changes="NOTHING"))
 
+    def test_what_is_not_served_owes_nothing_and_never_succeeds(self) -> None:
+        api = document("delete", served=False)
+        assert not faults(None, api)
+        (fault,) = faults(FULL, api)
+        assert "not served" in fault
+
     def test_a_citizen_who_looks_at_the_own_data_owes_an_audit_entry_instead_of_a_disclosure(self) -> None:
         (fault,) = faults(Seen(answered=1), document(door="citizen"))
         assert "audit" in fault

@@ -106,6 +106,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 disclosure_endpoints.router,
                 osia_endpoints.data_access,
                 osia_endpoints.numbers,
+                osia_endpoints.population,
             ],
             plain_routes=hot_read.PLAIN_ROUTES,
             subscriptions=[

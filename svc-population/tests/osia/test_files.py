@@ -2,13 +2,14 @@
 
 import hashlib
 import re
+from pathlib import Path
 
 import pytest
 from svc_population.app import create_app
+from svc_population.osia.offer import offer
 
-OURS = {"dataaccess": "/population/osia/dataaccess", "uin": "/population/osia/uin"}
-NOT_OFFERED = {"readDocument"}
-"""The registry holds records; certificates lie with who issued them."""
+OURS = {name: f"/population/osia/{name}" for name in ("dataaccess", "uin", "pr")}
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "agencies" / "osia.md"
 
 
 def snake(operation: str) -> str:
@@ -31,11 +32,44 @@ class TestFiles:
     def test_the_operations_of_a_file_are_offered_with_its_parameters(self, described, name):
         paths = create_app().openapi()["paths"]
         for operation, (method, path, body) in described(name).items():
-            if operation in NOT_OFFERED:
-                assert OURS[name] + path not in paths
-                continue
             ours = paths[OURS[name] + path][method]
             assert ours["operationId"] == f"osia_{snake(operation)}"
             stated = {(p["in"], p["name"], p.get("required", False)) for p in body.get("parameters", [])}
             offered = {(p["in"], p["name"], p.get("required", False)) for p in ours.get("parameters", [])}
             assert offered == stated
+
+    def test_the_table_has_every_operation_of_the_files_once(self, described):
+        listed = [(one.file, one.operation, one.method, one.path) for one in offer()]
+        there = [
+            (name, operation, method.upper(), path)
+            for name in OURS
+            for operation, (method, path, _) in described(name).items()
+        ]
+        assert sorted(listed) == sorted(there)
+
+    def test_the_scope_of_each_is_the_files(self, described):
+        for one in offer():
+            (security,) = described(one.file)[one.operation][2]["security"]
+            assert one.scope in security["BearerAuth"]
+
+    def test_the_page_for_agencies_prints_the_table(self):
+        page = PAGE.read_text("utf-8")
+        for one in offer():
+            answer = f"`population.{one.name}`" if one.refusal is None else f"{one.refusal}: {one.reason}"
+            assert f"| {one.operation} | `{one.scope}` | {answer} |" in page
+
+
+class TestNotServed:
+    @pytest.mark.parametrize(
+        "one", [o for o in offer() if o.refusal is not None], ids=lambda o: f"{o.file}-{o.operation}"
+    )
+    async def test_the_reason_is_told_to_whoever_has_a_certificate_and_nothing_is_looked_up(
+        self, client, as_agency, judge, disclosed, one
+    ):
+        path = re.sub(r"\{[^}]*\}", "079190000011", one.path)
+        url = f"{OURS[one.file]}{path}?" + "&".join(f"{q.strip('?')}=T-1" for q in one.query)
+        headers = as_agency("B01", system="core", agreement="")
+        reply = await client.request(one.method, url, headers=headers)
+        assert reply.status_code == 400
+        assert judge(one.file, one.operation, reply) == {"code": one.refusal, "message": one.reason}
+        assert await disclosed() == []

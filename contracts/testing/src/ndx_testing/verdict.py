@@ -9,6 +9,7 @@ from typing import Any
 from ndx_testing.observation import Observations, Seen
 
 RULES: dict[str, str] = {
+    "served": "a test saw it succeed, although it is declared as not served",
     "no-test": "no test of the service ever saw it succeed",
     "no-disclosure": "personal data without a disclosure record",
     "no-audit": "a change without an audit entry",
@@ -24,6 +25,8 @@ class Debt:
     disclosure: bool
     audit: bool
     event: bool
+    served: bool = True
+    """False: it tells why it is not served, and must never succeed."""
 
 
 def debts_of(service: str, document: Mapping[str, Any]) -> list[Debt]:
@@ -41,6 +44,7 @@ def debts_of(service: str, document: Mapping[str, Any]) -> list[Debt]:
                     disclosure=declared["personal_data"] and not own,
                     audit=changes != "NOTHING" or (declared["personal_data"] and own),
                     event=changes == "ANNOUNCED",
+                    served=declared.get("served", True),
                 )
             )
     return found
@@ -48,6 +52,10 @@ def debts_of(service: str, document: Mapping[str, Any]) -> list[Debt]:
 
 def gaps_of(debt: Debt, seen: Seen | None) -> Iterator[str]:
     """Yield the rules that an operation was not seen keeping."""
+    if not debt.served:
+        if seen is not None:
+            yield "served"
+        return
     if seen is None:
         yield "no-test"
         return

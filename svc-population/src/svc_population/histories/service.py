@@ -148,6 +148,66 @@ async def person_history(
     return orjson.dumps({"items": items, "next_cursor": more})
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a record in full, as far as it was asked for."""
+
+    number: int
+    recorded_at: datetime
+    kind: str | None
+    effective_from: date | None
+    source_agency: str | None
+    person: Mapping[str, Any]
+    """The JSON of exactly the asked groups."""
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """Versions that differ in the asked groups, oldest first; `latest` is the record's own last number."""
+
+    items: tuple[Version, ...]
+    latest: int
+    merged: bool
+    """The number was merged into another person's: these are of its own record, up to then."""
+
+    def at(self, number: int) -> Version | None:
+        """Return what held when the record had this number; None if it never had."""
+        earlier = [one for one in self.items if one.number <= number <= self.latest]
+        return earlier[-1] if earlier else None
+
+
+async def versions_of(
+    session: AsyncSession, runtime: Runtime, question: Question, *, record: bool = True
+) -> Versions:
+    """Return the record's versions in full, with one disclosure record; the last is what it says now.
+
+    `record=False`: the caller gives nothing of it away.
+
+    Raises:
+        FieldGroupNotCovered, PersonNotFound: as `person_as_of`.
+    """
+    person = await _found(session, runtime, question)
+    merged = await _merged(session, question, person)
+    person_id = person.person_id if merged is None else merged.person_id
+    rows = {row.version: row for row in await persons.history_of(session, person_id)}
+    every = await _steps(session, person, merged)
+    if record:
+        await question.record(session, person.personal_id, Outcome.DISCLOSED)
+    items = tuple(
+        Version(
+            number=step.version,
+            recorded_at=step.recorded_at,
+            kind=row.kind if (row := rows.get(step.version)) else None,
+            effective_from=step.valid_from,
+            source_agency=row.source_agency if row else None,
+            person=orjson.loads(orjson.dumps(_shown(step.after, question.groups))),
+        )
+        for step in every
+        if step.valid_from is None or question.groups & {FieldGroup(n) for n in changed_groups(step.columns)}
+    )
+    return Versions(items, every[-1].version, merged is not None)
+
+
 async def _found(session: AsyncSession, runtime: Runtime, question: Question) -> Person:
     question.grant.require_field_groups(question.groups)
     person = await persons.find(session, question.personal_id)

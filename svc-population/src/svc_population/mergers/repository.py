@@ -21,6 +21,13 @@ async def merger(session: AsyncSession, merger_id: UUID, *, lock: bool = False) 
     return await session.scalar(statement.with_for_update() if lock else statement)
 
 
+async def latest_merge(session: AsyncSession, *, survivor: str, duplicate: str) -> Merger | None:
+    """Return the last proposal to merge one number into another."""
+    same = (Merger.personal_id == survivor) & (Merger.other_personal_id == duplicate)
+    statement = select(Merger).where(same & (Merger.kind == MergerKind.MERGE))
+    return await session.scalar(statement.order_by(Merger.id.desc()).limit(1))
+
+
 async def kept_of(session: AsyncSession, personal_id: str) -> dict[str, Any] | None:
     """Return what was kept of a duplicate when it was merged, while the merger stands."""
     kept: dict[str, Any] | None = await session.scalar(

@@ -32,7 +32,7 @@ from svc_population.persons.models import Person
 from svc_population.relationships import service as relationships
 
 _PLAN: TypeAdapter[MergerIn] = TypeAdapter(MergerIn)
-_ENTITY = "person-merger"
+ENTITY = "person-merger"
 
 
 async def propose(
@@ -121,6 +121,12 @@ async def show(session: AsyncSession, *, caller: Caller, grant: Grant, merger_id
     merger = await _held(session, grant, merger_id, lock=False)
     await _record(session, caller, grant, merger)
     return _out(merger)
+
+
+async def latest_merge(session: AsyncSession, *, survivor: str, duplicate: str) -> MergerOut | None:
+    """Return the last proposal to merge one number into another; the caller checks scope and records it."""
+    found = await repository.latest_merge(session, survivor=survivor, duplicate=duplicate)
+    return None if found is None else _out(found)
 
 
 async def kept_of(session: AsyncSession, personal_id: str) -> dict[str, Any] | None:
@@ -222,7 +228,7 @@ async def _answer(
         session,
         caller,
         action=action,
-        entity_type=_ENTITY,
+        entity_type=ENTITY,
         entity_id=merger.id,
         details={"kind": merger.kind, "state": merger.state},
     )

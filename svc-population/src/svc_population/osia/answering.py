@@ -8,9 +8,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import orjson
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from ndx_chassis.app import operation
+from ndx_chassis.caller import KNOWN_CALLER
 from ndx_chassis.errors import DomainError, Kind, MalformedJson
 from ndx_chassis.problems import is_connection_trouble, where
 from ndx_chassis.telemetry import log, mark_error
@@ -18,6 +20,7 @@ from starlette.exceptions import HTTPException
 
 from svc_population.matching.errors import SearchTooBroad
 from svc_population.osia.errors import OsiaRefused, body
+from svc_population.osia.offer import not_served
 from svc_population.osia.vocabulary import OsiaCode
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -102,6 +105,29 @@ async def _on_answer(request: Request, answer: Exception) -> Response:
     return Response(
         orjson.dumps(answer.content), answer.status, media_type="application/json", headers=headers
     )
+
+
+def refuse(router: APIRouter, file: str) -> None:
+    """Let a file's router answer what is not served with the reason, to whoever has a certificate."""
+    for one in not_served(file):
+        declared = operation(door="agency_metadata", changes="NOTHING")
+        declared["x-ndx-operation"]["served"] = False
+        router.add_api_route(
+            one.path.removeprefix("/v1"),
+            _refusal(one.number, one.reason),
+            methods=[one.method],
+            name=one.name,
+            description=f"{one.operation}: not served. {one.reason}",
+            dependencies=[KNOWN_CALLER],
+            openapi_extra=declared | {"parameters": one.parameters},
+        )
+
+
+def _refusal(number: OsiaCode, reason: str) -> Callable[[], Coroutine[Any, Any, Response]]:
+    async def refused() -> Response:
+        raise OsiaRefused(number, reason)
+
+    return refused
 
 
 def install(app: FastAPI) -> FastAPI:

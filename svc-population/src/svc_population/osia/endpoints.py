@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from ndx_chassis.agreements import GrantDep
 from ndx_chassis.app import RuntimeDep, operation
@@ -12,15 +12,24 @@ from ndx_contracts.field_groups import FieldGroup
 from ndx_contracts.personal_ids import PersonalId
 
 from svc_population.matching.schemas import MOST_FOUND, SHOWN
-from svc_population.osia import comparing, numbering, service
-from svc_population.osia.answering import OsiaRoute
+from svc_population.osia import comparing, correcting, merging, numbering, registry, service
+from svc_population.osia.answering import OsiaRoute, refuse
 from svc_population.osia.attributes import attributes
-from svc_population.osia.schemas import MOST_ATTRIBUTES, AttributeName, Attributes, Expressions, TransactionId
+from svc_population.osia.schemas import (
+    MOST_ATTRIBUTES,
+    AttributeName,
+    Attributes,
+    Expressions,
+    IdentityId,
+    IdentityPatchIn,
+    TransactionId,
+)
 
 data_access = APIRouter(
     prefix="/population/osia/dataaccess/v1", tags=["osia-data-access"], route_class=OsiaRoute
 )
 numbers = APIRouter(prefix="/population/osia/uin/v1", tags=["osia-uin"], route_class=OsiaRoute)
+population = APIRouter(prefix="/population/osia/pr/v1", tags=["osia-pr"], route_class=OsiaRoute)
 _GROUPS = sorted({a.group for a in attributes().values()})
 _COMPARED = sorted({a.group for a in attributes().values() if a.comparable})
 _SHOWN = sorted({a.group for a in attributes().values()} & set(SHOWN))
@@ -39,6 +48,7 @@ _FREE: dict[str, Any] = {
         }
     ]
 }
+Transaction = Annotated[TransactionId, Query(alias="transactionId")]
 Names = Annotated[list[AttributeName], Query(max_length=MOST_ATTRIBUTES)]
 
 
@@ -134,7 +144,7 @@ async def osia_verify_person_attributes(
 )
 async def osia_generate_uin(
     *,
-    transaction: Annotated[TransactionId, Query(alias="transactionId")],
+    transaction: Transaction,
     body: Attributes,
     session: SessionDep,
     runtime: RuntimeDep,
@@ -147,3 +157,183 @@ async def osia_generate_uin(
     )
     # A refusal is kept with its record, so it is answered and not raised.
     return JSONResponse(number if refusal is None else refusal, 200 if refusal is None else 400, _SECRET)
+
+
+@population.post(
+    "/persons",
+    openapi_extra=operation(
+        door="agency", personal_data=True, field_groups=_SHOWN, cost=QUERY_COST, changes="NOTHING"
+    ),
+)
+async def osia_find_persons(
+    *,
+    transaction: Transaction,
+    body: Expressions,
+    group: bool = False,
+    reference: bool = True,
+    gallery: Annotated[str | None, Query(max_length=64)] = None,
+    offset: Annotated[int, Query(ge=0, le=MOST_FOUND)] = 0,
+    limit: Annotated[int, Query(ge=1, le=MOST_FOUND)] = 100,
+    response: Response,
+    session: SessionDep,
+    runtime: RuntimeDep,
+    caller: CallerDep,
+    grant: GrantDep,
+) -> list[dict[str, str]]:
+    """findPersons: those whose record of today fits; earlier versions are not searched."""
+    del transaction
+    registry.refuse_other_searches(reference=reference, gallery=gallery)
+    response.headers.update(_SECRET)
+    return await registry.find_persons(
+        session,
+        runtime,
+        caller=caller,
+        grant=grant,
+        expressions=body,
+        group=group,
+        offset=offset,
+        limit=limit,
+    )
+
+
+@population.get(
+    "/persons/{personId}",
+    openapi_extra=operation(door="agency", personal_data=True, field_groups=registry.STATUS_GROUPS),
+)
+async def osia_read_person(
+    *,
+    person_id: Annotated[PersonalId, Path(alias="personId")],
+    transaction: Transaction,
+    response: Response,
+    runtime: RuntimeDep,
+    caller: CallerDep,
+    grant: GrantDep,
+) -> dict[str, str]:
+    """readPerson: number and statuses."""
+    del transaction
+    response.headers.update(_SECRET)
+    return await registry.read_person(runtime, caller=caller, grant=grant, person_id=person_id)
+
+
+@population.post(
+    "/persons/{personIdTarget}/merge/{personIdSource}",
+    status_code=204,
+    openapi_extra=operation(
+        door="agency", personal_data=True, field_groups=[FieldGroup.PERSONAL_ID], changes="UNANNOUNCED"
+    ),
+)
+async def osia_merge_person(
+    *,
+    target: Annotated[PersonalId, Path(alias="personIdTarget")],
+    source: Annotated[PersonalId, Path(alias="personIdSource")],
+    transaction: Transaction,
+    session: SessionDep,
+    runtime: RuntimeDep,
+    caller: CallerDep,
+    grant: GrantDep,
+) -> Response:
+    """mergePerson: propose that two records are one; 204 once another officer has approved it elsewhere."""
+    told = await merging.merge(
+        session, runtime, caller=caller, grant=grant, transaction=transaction, target=target, source=source
+    )
+    # A proposal is kept with its record, so it is answered and not raised.
+    return Response(status_code=204, headers=_SECRET) if told is None else JSONResponse(told, 400, _SECRET)
+
+
+@population.get(
+    "/persons/{personId}/identities",
+    openapi_extra=operation(door="agency", personal_data=True, field_groups=registry.VERSION_GROUPS),
+)
+async def osia_read_identities(
+    *,
+    person_id: Annotated[PersonalId, Path(alias="personId")],
+    transaction: Transaction,
+    response: Response,
+    session: SessionDep,
+    runtime: RuntimeDep,
+    caller: CallerDep,
+    grant: GrantDep,
+) -> list[dict[str, Any]]:
+    """readIdentities: the versions of the record, as far as the agreement covers them."""
+    del transaction
+    response.headers.update(_SECRET)
+    return await registry.read_identities(session, runtime, caller=caller, grant=grant, person_id=person_id)
+
+
+@population.get(
+    "/persons/{personId}/identities/{identityId}",
+    openapi_extra=operation(door="agency", personal_data=True, field_groups=registry.VERSION_GROUPS),
+)
+async def osia_read_identity(
+    *,
+    person_id: Annotated[PersonalId, Path(alias="personId")],
+    identity_id: Annotated[IdentityId, Path(alias="identityId")],
+    transaction: Transaction,
+    response: Response,
+    session: SessionDep,
+    runtime: RuntimeDep,
+    caller: CallerDep,
+    grant: GrantDep,
+) -> dict[str, Any]:
+    """readIdentity: one version of the record."""
+    del transaction
+    response.headers.update(_SECRET)
+    return await registry.read_identity(
+        session, runtime, caller=caller, grant=grant, person_id=person_id, number=int(identity_id)
+    )
+
+
+@population.patch(
+    "/persons/{personId}/identities/{identityId}",
+    status_code=204,
+    openapi_extra=operation(door="agency", personal_data=True, field_groups=registry.VERSION_GROUPS),
+)
+async def osia_partial_update_identity(
+    *,
+    person_id: Annotated[PersonalId, Path(alias="personId")],
+    identity_id: Annotated[IdentityId, Path(alias="identityId")],
+    transaction: Transaction,
+    body: IdentityPatchIn,
+    session: SessionDep,
+    runtime: RuntimeDep,
+    caller: CallerDep,
+    grant: GrantDep,
+) -> Response:
+    """partialUpdateIdentity: change the record by its source, on the version that was read."""
+    del transaction
+    await correcting.change(
+        session,
+        runtime,
+        caller=caller,
+        grant=grant,
+        person_id=person_id,
+        number=int(identity_id),
+        patch=body,
+    )
+    return Response(status_code=204, headers=_SECRET)
+
+
+@population.get(
+    "/persons/{personId}/reference",
+    openapi_extra=operation(door="agency", personal_data=True, field_groups=registry.VERSION_GROUPS),
+)
+async def osia_read_reference(
+    *,
+    person_id: Annotated[PersonalId, Path(alias="personId")],
+    transaction: Transaction,
+    response: Response,
+    session: SessionDep,
+    runtime: RuntimeDep,
+    caller: CallerDep,
+    grant: GrantDep,
+) -> dict[str, Any]:
+    """readReference: what the record says today."""
+    del transaction
+    response.headers.update(_SECRET)
+    return await registry.read_identity(
+        session, runtime, caller=caller, grant=grant, person_id=person_id, number=None
+    )
+
+
+refuse(data_access, "dataaccess")
+refuse(population, "pr")

@@ -73,7 +73,33 @@ async def query(
     wanted = groups_of(known(names)) if names else groups_of([attributes()["uin"]])
     if hidden := [a.name for a in known(names) if a.group not in SHOWN]:
         raise OsiaRefused(OsiaCode.NOT_SHOWN_BY_QUERY, f"Read by number only: {', '.join(hidden)}")
-    asked = _search(stated, fields=sorted(wanted))
+    for name, _ in stated:
+        _refuse_in_query(name)
+    asked = search_of(stated, fields=sorted(wanted))
+    page = await nearest_page(
+        session, runtime, caller=caller, grant=grant, asked=asked, offset=offset, limit=limit
+    )
+    if not names:
+        return orjson.dumps([row["personal_id"] for row in page])
+    return orjson.dumps([record(names, orjson.loads(answer(row, wanted))) for row in page])
+
+
+async def nearest_page(
+    session: AsyncSession,
+    runtime: Runtime,
+    *,
+    caller: Caller,
+    grant: Grant,
+    asked: PersonSearchIn,
+    offset: int,
+    limit: int,
+) -> list[Mapping[str, Any]]:
+    """Return those who fit, nearest first, with a record of each.
+
+    Raises:
+        FieldGroupNotCovered, SearchTooBroad: as in any search.
+        NothingFound: nobody fits; this is recorded, too.
+    """
     groups = asked.field_groups
     grant.require_field_groups(groups)
     found, _ = await matching.nearest(session, asked, matching.scope_of(grant))
@@ -93,15 +119,18 @@ async def query(
             field_groups=groups,
             outcome=Outcome.DISCLOSED,
         )
-    if not names:
-        return orjson.dumps([one.row["personal_id"] for one in page])
-    return orjson.dumps([record(names, orjson.loads(answer(one.row, wanted))) for one in page])
+    return [one.row for one in page]
 
 
-def _search(stated: Sequence[tuple[str, str]], *, fields: Sequence[str]) -> PersonSearchIn:
+def search_of(stated: Sequence[tuple[str, str]], *, fields: Sequence[str]) -> PersonSearchIn:
+    """Return our own search.
+
+    Raises:
+        OsiaRefused: the attributes are no search that this registry does.
+    """
     given: dict[str, str] = {}
     for name, value in stated:
-        _refuse_in_query(name)
+        _refuse_unsearchable(name)
         if name in given:
             raise OsiaRefused(OsiaCode.REPEATED, f"{name} stands twice")
         given[name] = value
@@ -122,6 +151,9 @@ def _refuse_in_query(name: str) -> None:
             OsiaCode.IDENTIFIER_IN_QUERY,
             f"{name} does not belong into a query string; a known number is read by its path, or matched.",
         )
+
+
+def _refuse_unsearchable(name: str) -> None:
     if name not in attributes():
         raise OsiaRefused(OsiaCode.UNKNOWN_ATTRIBUTE, "Unknown attribute name")
     if name not in _SEARCHABLE and name not in _NAMES:
