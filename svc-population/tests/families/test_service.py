@@ -237,3 +237,20 @@ class TestGuardians:
         assert (reply.status_code, reply.json()["name"]) == (201, "Trần Thị Hạnh")
         both = {**body, "personal_id": WIFE}
         assert (await client.post(url(CHILD), json=both, headers=registrar)).status_code == 422
+
+
+async def test_relatives_whom_an_answer_names_see_who_was_told_of_them(
+    client, registrar, insurer, family, marry, disclosed
+):
+    await marry(WIFE, HUSBAND)
+    body = {**DOCUMENT, "relation": "MOTHER", "personal_id": WIFE}
+    assert (await client.post(url(CHILD), json=body, headers=registrar)).status_code == 201
+    assert set((await disclosed())[-1]["subjects"]) == {CHILD, WIFE}
+    await client.get(url(WIFE), headers=registrar)
+    assert set((await disclosed())[-1]["subjects"]) == {WIFE, HUSBAND, CHILD}
+    read = f"/population/v1/persons/{WIFE}"
+    await client.get(read, params={"fields": "sex,family_relations"}, headers=insurer)
+    record = (await disclosed())[-1]
+    assert (record["subjects"][0], set(record["subjects"])) == (WIFE, {WIFE, HUSBAND, CHILD})
+    await client.get(read, params={"fields": "sex"}, headers=insurer)
+    assert (await disclosed())[-1]["subjects"] == [WIFE]

@@ -86,7 +86,7 @@ class TestAsOf:
         for when in ({"valid_at": "1985-01-01"}, {"known_at": early}):
             reply = await as_of(client, reader, **when)
             assert (reply.status_code, reply.json()["code"]) == (404, "person-not-known-then")
-        assert [r["outcome"] for r in await disclosed()] == ["NOT_FOUND", "NOT_FOUND"]
+        assert [r["outcome"] for r in await disclosed()] == ["NOT_MATCHED", "NOT_MATCHED"]
 
     @pytest.mark.parametrize("moment", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00"])
     async def test_the_ends_of_the_calendar_are_moments_too(self, client, reader, add_person, moment):

@@ -233,7 +233,8 @@ class TestFourEyes:
         assert (reply.status_code, reply.json()["code"]) == (422, "invalid-input")
         reply = await client.post(URL, json={**MERGE, "duplicate": "079190009999"}, headers=officer())
         assert (reply.status_code, reply.json()["code"]) == (404, "person-not-found")
-        assert (await disclosed())[-1]["outcome"] == "NOT_FOUND"
+        told = {tuple(r["subjects"]): r["outcome"] for r in await disclosed()}
+        assert told == {("079190009999",): "NOT_FOUND", (A,): "NOT_MATCHED"}
         url = f"{URL}/01a2234d-ae2f-7a61-8630-9771597355c2"
         reply = await client.get(url, headers=officer())
         assert (reply.status_code, reply.json()["code"]) == (404, "merger-not-found")

@@ -217,3 +217,47 @@ class TestSettle:
         assert (kinds, cursor) == (["DEAD_IN_ONE", "NAME_DIFF", "DUP_IN_AGENCY"], None)
         odd = {"cursor": "2026-99-99_00000000-0000-0000-0000-000000000000"}
         assert (await client.get(URL, params=odd, headers=commune)).status_code == 422
+
+    async def test_a_case_that_the_agreement_does_not_show_is_passed_over(
+        self, client, add_person, open_, commune, agree
+    ):
+        await add_person(MOTHER)
+        await open_(
+            item(kind="DEAD_IN_ONE", disputed=[{"field": "life_status", "value": "DECEASED"}]),
+            item(),
+            item(kind="SEX_DIFF", disputed=[{"field": "sex", "value": "MALE"}]),
+        )
+        operation = {"population.list_reconciliation_cases": ["sex", "birth_date"]}
+        agree("X26740", operation, purposes=["DATA_RECONCILIATION"])
+        page = (await client.get(URL, params={"limit": 1}, headers=commune)).json()
+        assert [c["kind"] for c in page["items"]] == ["SEX_DIFF"]
+        assert page["next_cursor"] is None
+
+    async def test_it_follows_the_person_to_another_number(
+        self, client, add_person, open_, commune, insurance, session, disclosed
+    ):
+        await add_person(MOTHER)
+        (first,) = (await open_(item())).json()["items"]
+        new = "079190000999"
+        await session.execute(text("UPDATE persons SET personal_id = :n"), {"n": new})
+        await session.execute(
+            text(
+                "INSERT INTO former_personal_ids (personal_id, person_id, superseded_by, cause, decision,"
+                " cancelled_by) SELECT :old, person_id, :new, 'WRONG_ENTRY', '{}', 'test' FROM persons"
+            ),
+            {"old": MOTHER, "new": new},
+        )
+        await session.commit()
+        for headers, url in ((commune, URL), (insurance, f"{URL}/mine")):
+            (case,) = (await client.get(url, headers=headers)).json()["items"]
+            assert case["personal_id"] == new
+            assert (await disclosed())[-1]["subjects"] == [new]
+        for number in (MOTHER, new):
+            (again,) = (await open_(item(personal_id=number))).json()["items"]
+            assert (again["case_id"], again["is_new"]) == (first["case_id"], False)
+        refused = await client.post(
+            f"{URL}/{first['case_id']}/decide", json={"state": "RESOLVED", "note": "x"}, headers=commune
+        )
+        assert refused.json()["code"] == "reconciliation-step-refused"
+        last = (await disclosed())[-1]
+        assert (last["outcome"], last["subjects"]) == ("NOT_MATCHED", [new])

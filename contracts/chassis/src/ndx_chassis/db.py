@@ -17,6 +17,9 @@ from ndx_chassis.telemetry import log
 Session = AsyncSession
 """How doors name the session that they hand on: they never touch the database themselves."""
 
+TOLD_BY_REFUSAL = "ndx_told_by_refusal"
+"""Where a request's session keeps what has to be recorded in a transaction of its own if it is refused."""
+
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -72,8 +75,17 @@ def make_sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
 
 async def _request_session(request: Request) -> AsyncIterator[AsyncSession]:
     runtime = request.app.state.runtime
-    async with runtime.sessions() as session, session.begin():
-        yield session
+    async with runtime.sessions() as session:
+        try:
+            async with session.begin():
+                yield session
+        except Exception:
+            if told := session.info.get(TOLD_BY_REFUSAL):
+                async with runtime.sessions() as own, own.begin():
+                    for record in told:
+                        await record(own)
+                runtime.nudge()
+            raise
     runtime.nudge()
 
 

@@ -1,6 +1,5 @@
 """No disclosure without a record: written in the transaction that reads the data, with room made ahead."""
 
-import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ndx_chassis.agreements import Grant
 from ndx_chassis.caller import Caller
 from ndx_chassis.consents import require_consent
+from ndx_chassis.db import TOLD_BY_REFUSAL
 from ndx_chassis.ids import new_id
 from ndx_chassis.last_writes import write_last
 from ndx_chassis.metrics import gauge
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from ndx_chassis.app import Runtime
 
 MONTHS_AHEAD = 24
-_COLLECTED = "ndx_disclosed"
+COLLECTED = "ndx_disclosed"
+"""Where a session collects what is disclosed, for whoever keeps the answer to give it again."""
 _THERE = text("SELECT to_regclass(:name) IS NOT NULL")
 _LATE = text("SELECT EXISTS (SELECT FROM disclosures WHERE occurred_at >= :first AND occurred_at < :end)")
 
@@ -102,18 +103,6 @@ class Disclosed:
     agreed: list[FieldGroup]
 
 
-@contextlib.contextmanager
-def collecting(session: AsyncSession) -> Iterator[list[Disclosed]]:
-    """Collect what is disclosed in this session meanwhile, for whoever keeps the answer to give it again."""
-    before = session.info.get(_COLLECTED)
-    found: list[Disclosed] = []
-    session.info[_COLLECTED] = found
-    try:
-        yield found
-    finally:
-        session.info[_COLLECTED] = before
-
-
 async def disclose(
     session: AsyncSession,
     caller: Caller,
@@ -151,10 +140,53 @@ async def disclose(
             "trace_id": current_trace_id(),
         },
     )
-    collected: list[Disclosed] | None = session.info.get(_COLLECTED)
+    collected: list[Disclosed] | None = session.info.get(COLLECTED)
     if collected is not None:
         agreed = [g for g in wanted if grant is not None and g in grant.field_groups]
         collected.append(Disclosed(list(subjects), wanted, agreed))
+
+
+@dataclass(slots=True)
+class _Found:
+    """People to whom a call led, so that whatever refuses it tells something about them."""
+
+    caller: Caller
+    grant: Grant
+    field_groups: frozenset[FieldGroup]
+    subjects: set[str]
+
+    async def __call__(self, session: AsyncSession) -> None:
+        await disclose(
+            session,
+            self.caller,
+            grant=self.grant,
+            subjects=sorted(self.subjects),
+            field_groups=self.field_groups,
+            outcome=Outcome.NOT_MATCHED,
+        )
+
+
+def found(
+    session: AsyncSession,
+    caller: Caller,
+    *,
+    grant: Grant,
+    subjects: Iterable[str],
+    field_groups: Iterable[FieldGroup],
+) -> None:
+    """Note, before anything is refused, that the request led to these people (personal IDs).
+
+    "Is dead", "is in another household" and any other refusal are answers about a person as well, and tell at
+    least that there is one. A request that fails takes back all that it wrote; these records are then written
+    in a transaction of their own, before the refusal is sent. One that succeeds records what it gives.
+    """
+    groups = frozenset(field_groups)
+    told: list[_Found] = session.info.setdefault(TOLD_BY_REFUSAL, [])
+    for known in told:
+        if known.field_groups == groups:
+            known.subjects.update(subjects)
+            return
+    told.append(_Found(caller, grant, groups, set(subjects)))
 
 
 @dataclass(frozen=True, slots=True)

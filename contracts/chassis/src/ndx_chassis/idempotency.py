@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ndx_chassis.agreements import Grant, OutsideAdminScope
 from ndx_chassis.audit import Actor
 from ndx_chassis.caller import Caller
-from ndx_chassis.disclosure import Disclosed, collecting, disclose
+from ndx_chassis.disclosure import COLLECTED, Disclosed, disclose
 from ndx_chassis.errors import DomainError, Kind
 from ndx_chassis.last_writes import update_last
 from ndx_chassis.tables import idempotency_keys as table
@@ -107,8 +107,12 @@ async def once(
         kept = _kept(row.response, row.created_at)
         await _disclose_again(session, actor, grant, kept)
         return response_type.model_validate_json(kept.answer)
-    with collecting(session) as disclosed:
+    disclosed: list[Disclosed] = []
+    session.info[COLLECTED] = disclosed
+    try:
         answer = await act()
+    finally:
+        session.info.pop(COLLECTED)
     scope = grant.agreement.admin_scope if grant is not None else AdminScope()
     kept = _Kept(answer=answer.model_dump_json(), disclosed=disclosed, scope=scope)
     update_last(session, table, {**mine, "response": kept.model_dump_json()})

@@ -10,7 +10,7 @@ from ndx_chassis.agreements import Grant
 from ndx_chassis.app import Runtime
 from ndx_chassis.audit import Actor
 from ndx_chassis.caller import Caller
-from ndx_chassis.disclosure import disclose
+from ndx_chassis.disclosure import disclose, found
 from ndx_chassis.errors import FieldError
 from ndx_chassis.idempotency import once
 from ndx_chassis.telemetry import log
@@ -102,10 +102,10 @@ async def _add(  # noqa: PLR0917 - the facts of one call
     body: RelationshipIn,
 ) -> RelationshipOut:
     numbers = {personal_id} | ({body.personal_id} if body.personal_id else set())
-    found: dict[str, Person] = {}
+    both: dict[str, Person] = {}
     # Both rows are locked in one order, so that two offices that marry the same two wait in line.
     for number in sorted(numbers):
-        found[number] = await persons.within(
+        both[number] = await persons.within(
             session,
             runtime,
             caller=caller,
@@ -114,33 +114,19 @@ async def _add(  # noqa: PLR0917 - the facts of one call
             field_groups=_FAMILY,
             anywhere=number != personal_id,
         )
-    person = found[personal_id]
-    other = found[body.personal_id] if body.personal_id else None
+    person = both[personal_id]
+    other = both[body.personal_id] if body.personal_id else None
     if body.since is not None and body.since > today():
         raise RelationshipNotLawful(errors=[_fault("since", "in-future")])
     if other is not None:
-        async with persons.refusals_recorded(
-            runtime,
-            caller=caller,
-            grant=grant,
-            subjects=[person.personal_id, other.personal_id],
-            field_groups=_FAMILY,
-        ):
-            _refuse(person, other, body)
+        _refuse(person, other, body)
     grounds = Grounds(
         on=body.since or person.birth_date,
         source=f"{caller.agency}:relationship:{body.document}",
         actor=caller,
         document={"document": body.document},
     )
-    async with persons.refusals_recorded(
-        runtime,
-        caller=caller,
-        grant=grant,
-        subjects=[p.personal_id for p in (person, other) if p is not None],
-        field_groups=_FAMILY,
-    ):
-        made = await _record(session, person, other, body, grounds)
+    made = await _record(session, person, other, body, grounds)
     await _note(session, person, grounds, married=body.relation is Relation.SPOUSE)
     if other is not None:
         await _note(session, other, grounds, married=body.relation is Relation.SPOUSE)
@@ -272,6 +258,8 @@ async def end_relationship(
         lock=False,
     )
     relative = await _today(session, seen.personal_id, relationship_id)
+    others = [n for n in (relative.personal_id,) if n is not None]
+    found(session, caller, grant=grant, subjects=others, field_groups=_FAMILY)
     people = await _locked(session, [seen.personal_id, relative.personal_id])
     # Read again: what was seen before the locks may have ended meanwhile.
     relative = await _today(session, seen.personal_id, relationship_id)
@@ -298,13 +286,13 @@ async def _today(session: AsyncSession, number: str, relationship_id: UUID) -> R
 
 
 async def _locked(session: AsyncSession, numbers: Sequence[str | None]) -> list[Person]:
-    found = []
+    people = []
     for number in sorted({n for n in numbers if n is not None}):
         person = await persons.find(session, number, lock=True)
         if person is None:
             raise PersonNotFound
-        found.append(person)
-    return found
+        people.append(person)
+    return people
 
 
 _CAUSES: dict[str, frozenset[RelationshipEnd]] = {
@@ -390,14 +378,14 @@ async def list_relationships(
         field_groups=_FAMILY,
         lock=False,
     )
-    found = [
+    relatives = [
         *(await relationships.relatives_of(session, person.personal_id)),
         *(await relationships.relatives_of(session, person.personal_id, former=True)),
     ]
     if on is not None:
-        found = [r for r in found if _true_on(r, on)]
-    await _disclose(session, caller, grant, person.personal_id)
-    return RelationshipsOut(items=tuple(_out(r) for r in found))
+        relatives = [r for r in relatives if _true_on(r, on)]
+    await _disclose(session, caller, grant, person.personal_id, relatives)
+    return RelationshipsOut(items=tuple(_out(r) for r in relatives))
 
 
 def _true_on(relative: Relative, day: date) -> bool:
@@ -411,17 +399,26 @@ def _true_on(relative: Relative, day: date) -> bool:
 async def _answer(
     session: AsyncSession, caller: Caller, grant: Grant, person: Person, relationship_id: UUID
 ) -> RelationshipOut:
-    await _disclose(session, caller, grant, person.personal_id)
     for former in (False, True):
         for relative in await relationships.relatives_of(session, person.personal_id, former=former):
             if relative.relationship_id == relationship_id:
+                await _disclose(session, caller, grant, person.personal_id, [relative])
                 return _out(relative)
     raise RelationshipNotFound
 
 
-async def _disclose(session: AsyncSession, caller: Caller, grant: Grant, number: str) -> None:
+async def _disclose(
+    session: AsyncSession, caller: Caller, grant: Grant, number: str, shown: Sequence[Relative]
+) -> None:
+    """Record the answer about the person and about each relative whom it names: it is their data as well."""
+    numbers = [number, *(r.personal_id for r in shown if r.personal_id is not None)]
     await disclose(
-        session, caller, grant=grant, subjects=[number], field_groups=_FAMILY, outcome=Outcome.DISCLOSED
+        session,
+        caller,
+        grant=grant,
+        subjects=list(dict.fromkeys(numbers)),
+        field_groups=_FAMILY,
+        outcome=Outcome.DISCLOSED,
     )
 
 

@@ -20,7 +20,6 @@ from svc_population.histories.reconstruction import Merged, Step, as_of, steps
 from svc_population.histories.schemas import GROUPS
 from svc_population.mergers import service as mergers
 from svc_population.persons import service as persons
-from svc_population.persons.errors import PersonNotFound
 from svc_population.persons.field_groups import answer, changed_groups
 from svc_population.persons.models import Person
 
@@ -39,14 +38,14 @@ class Question:
     personal_id: str
     groups: frozenset[FieldGroup]
 
-    async def record(self, session: AsyncSession, subject: str, outcome: Outcome) -> None:
+    async def record(self, session: AsyncSession, subject: str) -> None:
         await disclose(
             session,
             self.caller,
             grant=self.grant,
             subjects=[subject],
             field_groups=self.groups,
-            outcome=outcome,
+            outcome=Outcome.DISCLOSED,
         )
 
 
@@ -93,10 +92,9 @@ async def person_as_of(
     mine = merged if merged is not None and moment < merged.at else None
     found = as_of(await _steps(session, person, mine), valid_at=day, known_at=moment)
     if found is None or date.fromisoformat(found[1]["birth_date"]) > day:
-        await _nobody(runtime, question, person.personal_id)
         raise NotKnownThen
     version, state = found
-    await question.record(session, person.personal_id, Outcome.DISCLOSED)
+    await question.record(session, person.personal_id)
     return orjson.dumps(
         {
             "valid_at": day,
@@ -128,7 +126,7 @@ async def person_history(
         for groups in [question.groups & {FieldGroup(n) for n in changed_groups(step.columns)}]
         if groups or step.valid_from is None
     ]
-    await question.record(session, person.personal_id, Outcome.DISCLOSED)
+    await question.record(session, person.personal_id)
     page = wanted[:limit]
     items = [
         {
@@ -210,16 +208,15 @@ async def versions_of(
 
 async def _found(session: AsyncSession, runtime: Runtime, question: Question) -> Person:
     question.grant.require_field_groups(question.groups)
-    person = await persons.find(session, question.personal_id)
-    if person is None or not persons.covers(question.grant, person):
-        await _nobody(runtime, question, question.personal_id)
-        raise PersonNotFound
-    return person
-
-
-async def _nobody(runtime: Runtime, question: Question, subject: str) -> None:
-    async with runtime.sessions() as own, own.begin():
-        await question.record(own, subject, Outcome.NOT_FOUND)
+    return await persons.within(
+        session,
+        runtime,
+        caller=question.caller,
+        grant=question.grant,
+        personal_id=question.personal_id,
+        field_groups=question.groups,
+        lock=False,
+    )
 
 
 async def _merged(session: AsyncSession, question: Question, person: Person) -> Merged | None:

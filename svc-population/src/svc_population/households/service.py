@@ -6,7 +6,7 @@ from uuid import UUID
 from ndx_chassis.agreements import VIETNAM, Grant
 from ndx_chassis.app import Runtime
 from ndx_chassis.caller import Caller
-from ndx_chassis.disclosure import disclose
+from ndx_chassis.disclosure import disclose, found
 from ndx_chassis.idempotency import once
 from ndx_contracts.base import Input
 from ndx_contracts.disclosure import Outcome
@@ -91,16 +91,12 @@ async def _form(
     session: AsyncSession, runtime: Runtime, caller: Caller, grant: Grant, body: HouseholdIn
 ) -> HouseholdDetailOut:
     people = [await _person(session, runtime, caller, grant, m) for m in _in_order(body.members)]
-    numbers = [p.personal_id for p in people]
-    async with persons.refusals_recorded(
-        runtime, caller=caller, grant=grant, subjects=numbers, field_groups=GROUPS
-    ):
-        for person in people:
-            if person.locked:
-                raise PersonLocked
-            if person.household_number is not None:
-                raise MemberElsewhere
-        book.check_day(body.on, people)
+    for person in people:
+        if person.locked:
+            raise PersonLocked
+        if person.household_number is not None:
+            raise MemberElsewhere
+    book.check_day(body.on, people)
     step = _step(caller, body)
     household = await _open(session, body, step)
     await _place_all(session, household, people, body.members, step=step, cause=MembershipEnd.MOVED)
@@ -215,15 +211,13 @@ async def _join(  # noqa: PLR0917 - the facts of one call
     person = await _person(session, runtime, caller, grant, body)
     if person.household_number == number:
         return await _answer(session, caller, grant, joined.household)
-    async with persons.refusals_recorded(
-        runtime, caller=caller, grant=grant, subjects=[person.personal_id], field_groups=GROUPS
-    ):
-        if person.locked:
-            raise PersonLocked
-        if person.household_number != former or (former is not None and not body.leaves_former):
-            raise MemberElsewhere
-        book.check_day(body.on, [person])
+    if person.locked:
+        raise PersonLocked
+    if person.household_number != former or (former is not None and not body.leaves_former):
+        raise MemberElsewhere
+    book.check_day(body.on, [person])
     if joined.household.state == HouseholdState.HEAD_NEEDED:
+        found(session, caller, grant=grant, subjects=joined.members, field_groups=GROUPS)
         raise HeadNeeded
     step = _step(caller, body)
     if former is not None:
@@ -245,9 +239,9 @@ async def leave_household(
         HouseholdDatesInvalid.
     """
     grant.require_field_groups(GROUPS)
-    hand = await book.take(session, number)
-    _require_scope(grant, hand.household)
+    hand = await _taken(session, caller, grant, number)
     current = await persons.current_number(session, personal_id)
+    found(session, caller, grant=grant, subjects=[current], field_groups=GROUPS)
     book.check_day(body.on, [hand.member(current)])
     await _leave(session, hand, current, step=_step(caller, body), cause=MembershipEnd.LEFT)
     return await _answer(session, caller, grant, hand.household, also=[current])
@@ -285,8 +279,7 @@ async def split_household(
     """
     grant.require_field_groups(GROUPS)
     grant.require_scope(body.province_code, body.commune_code)
-    hand = await book.take(session, number)
-    _require_scope(grant, hand.household)
+    hand = await _taken(session, caller, grant, number)
     leaving = [
         hand.member(await persons.current_number(session, m.personal_id)) for m in _in_order(body.members)
     ]
@@ -314,8 +307,7 @@ async def change_household_head(
         HouseholdDatesInvalid.
     """
     grant.require_field_groups(GROUPS)
-    hand = await book.take(session, number)
-    _require_scope(grant, hand.household)
+    hand = await _taken(session, caller, grant, number)
     people = [
         hand.member(await persons.current_number(session, m.personal_id)) for m in _in_order(body.members)
     ]
@@ -330,6 +322,14 @@ async def change_household_head(
         session, hand.household, "household_head_changed", step=step, state=HouseholdState.ACTIVE.value
     )
     return await _answer(session, caller, grant, hand.household)
+
+
+async def _taken(session: AsyncSession, caller: Caller, grant: Grant, number: str) -> InHand:
+    """Return a household within the agreement's scope; a refusal from here on tells of its members."""
+    hand = await book.take(session, number)
+    _require_scope(grant, hand.household)
+    found(session, caller, grant=grant, subjects=hand.members, field_groups=GROUPS)
+    return hand
 
 
 def _require_scope(grant: Grant, household: Household) -> None:
@@ -349,10 +349,10 @@ async def get_household(
     grant.require_field_groups(GROUPS)
     household = await repository.household(session, number)
     if household is None:
-        found = await repository.members(session, number)
-        if not found:
+        members = await repository.members(session, number)
+        if not members:
             raise HouseholdNotFound
-        household = Household(**book.derived(number, found), version=0, id=None)
+        household = Household(**book.derived(number, members), version=0, id=None)
     _require_scope(grant, household)
     return await _answer(session, caller, grant, household)
 
@@ -405,16 +405,16 @@ async def list_headless_households(
 ) -> HeadlessHouseholdsOut:
     """Return the households of the agreement's scope that wait for another head; no names, no numbers."""
     scope = grant.agreement.admin_scope
-    found = await repository.headless(
+    waiting = await repository.headless(
         session, provinces=scope.provinces, communes=scope.communes, after=cursor or "", limit=limit + 1
     )
     items = tuple(
         HeadlessHouseholdOut(
             number=h.number, commune_code=h.commune_code, since=h.recorded_at.astimezone(VIETNAM).date()
         )
-        for h in found[:limit]
+        for h in waiting[:limit]
     )
-    return HeadlessHouseholdsOut(items=items, next_cursor=items[-1].number if len(found) > limit else None)
+    return HeadlessHouseholdsOut(items=items, next_cursor=items[-1].number if len(waiting) > limit else None)
 
 
 async def leave_by_death(session: AsyncSession, *, personal_id: str, step: Step) -> None:

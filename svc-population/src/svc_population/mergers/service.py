@@ -8,7 +8,7 @@ from ndx_chassis.agreements import CaseMissing, Grant, OfficerMissing
 from ndx_chassis.app import Runtime
 from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Caller
-from ndx_chassis.disclosure import disclose
+from ndx_chassis.disclosure import disclose, found
 from ndx_chassis.idempotency import once
 from ndx_chassis.ids import new_id
 from ndx_contracts.disclosure import Outcome
@@ -89,7 +89,7 @@ async def decide(
         RecordsChangedSince, and as `propose`: it cannot be done any more.
     """
     officer = _officer(caller)
-    merger = await _held(session, grant, merger_id)
+    merger = await _held(session, caller, grant, merger_id)
     if merger.state != MergerState.PROPOSED:
         raise MergerStepRefused(f"It is {merger.state}.")
     if merger.proposing_officer == officer:
@@ -102,7 +102,7 @@ async def decide(
         elif isinstance(plan, SplitIn):
             await execution.split(session, runtime, merger, plan, caller)
         else:
-            undone = await _held(session, grant, plan.merger_id)
+            undone = await _held(session, caller, grant, plan.merger_id)
             await execution.undo(session, merger, undone, plan, caller)
         merger.state = MergerState.DONE.value
     else:
@@ -118,7 +118,7 @@ async def show(session: AsyncSession, *, caller: Caller, grant: Grant, merger_id
     Raises:
         MergerNotFound: there is none about people within the agreement's scope.
     """
-    merger = await _held(session, grant, merger_id, lock=False)
+    merger = await _held(session, caller, grant, merger_id, lock=False)
     await _record(session, caller, grant, merger)
     return _out(merger)
 
@@ -144,7 +144,7 @@ async def _subjects(
 ) -> dict[str, Any]:
     """Return whom a proposal is about, after looking whether it can be done."""
     if isinstance(body, UndoIn):
-        undone = await _held(session, grant, body.merger_id)
+        undone = await _held(session, caller, grant, body.merger_id)
         if undone.state != MergerState.DONE or undone.kind == MergerKind.UNDO:
             raise MergerStepRefused("Only a merge or a split that is done can be undone.")
         return {
@@ -155,19 +155,12 @@ async def _subjects(
             "other_personal_id": undone.other_personal_id,
         }
     numbers = [body.personal_id] if isinstance(body, SplitIn) else [body.survivor, body.duplicate]
-    found = {number: await _person(session, runtime, caller, grant, number) for number in sorted(numbers)}
-    one = found[numbers[0]]
+    people = {number: await _person(session, runtime, caller, grant, number) for number in sorted(numbers)}
+    one = people[numbers[0]]
     if isinstance(body, SplitIn):
         return {"person_id": one.person_id, "personal_id": one.personal_id}
-    other = found[body.duplicate]
-    async with persons.refusals_recorded(
-        runtime,
-        caller=caller,
-        grant=grant,
-        subjects=[one.personal_id, other.personal_id],
-        field_groups=[FieldGroup.PERSONAL_ID],
-    ):
-        await _check_merge(session, one, other)
+    other = people[body.duplicate]
+    await _check_merge(session, one, other)
     return {
         "person_id": one.person_id,
         "personal_id": one.personal_id,
@@ -201,12 +194,19 @@ async def _person(
     return person
 
 
-async def _held(session: AsyncSession, grant: Grant, merger_id: UUID, *, lock: bool = True) -> Merger:
+async def _held(
+    session: AsyncSession, caller: Caller, grant: Grant, merger_id: UUID, *, lock: bool = True
+) -> Merger:
     merger = await repository.merger(session, merger_id, lock=lock)
     person = None if merger is None else await persons.find(session, merger.personal_id)
     if merger is None or person is None or not persons.covers(grant, person):
         raise MergerNotFound
+    found(session, caller, grant=grant, subjects=_numbers(merger), field_groups=[FieldGroup.PERSONAL_ID])
     return merger
+
+
+def _numbers(merger: Merger) -> list[str]:
+    return [n for n in (merger.personal_id, merger.other_personal_id) if n is not None]
 
 
 def _officer(caller: Caller) -> str:
@@ -237,12 +237,11 @@ async def _answer(
 
 
 async def _record(session: AsyncSession, caller: Caller, grant: Grant, merger: Merger) -> None:
-    subjects = [n for n in (merger.personal_id, merger.other_personal_id) if n is not None]
     await disclose(
         session,
         caller,
         grant=grant,
-        subjects=subjects,
+        subjects=_numbers(merger),
         field_groups=[FieldGroup.PERSONAL_ID],
         outcome=Outcome.DISCLOSED,
     )

@@ -86,6 +86,11 @@ _SCOPE = """coalesce(
     OR coalesce(p.permanent_commune_code, CASE WHEN p.birth_date >= DATE '2025-07-01'
         THEN p.birth_registration_commune_code END) = ANY (string_to_array(q.asked_communes, ',')), false)"""
 
+# Relatives and members of the household whom the answer names: it is their data as well.
+_OTHERS = """ARRAY(SELECT DISTINCT other ->> 'personal_id' FROM unnest(ARRAY[family, household])
+            AS told (people), json_array_elements(told.people::json) AS other
+            WHERE other ->> 'personal_id' <> found.personal_id)"""
+
 STATEMENT = f"""
 WITH found AS (
     SELECT q.*, p.*, family.family, household.household, cards.cards,
@@ -125,7 +130,8 @@ WITH found AS (
         operation, subjects, field_groups, outcome, request_id, trace_id)
     SELECT asked_id, asked_agency, asked_system, asked_officer, asked_case_id, asked_purpose,
         asked_agreement, asked_agreement_version, asked_operation,
-        ARRAY[coalesce(personal_id, asked_personal_id)], string_to_array(asked_field_groups, ','),
+        coalesce(personal_id, asked_personal_id) || CASE WHEN shown THEN {_OTHERS} ELSE '{{}}' END,
+        string_to_array(asked_field_groups, ','),
         CASE WHEN shown THEN 'DISCLOSED' ELSE 'NOT_FOUND' END, asked_request_id, asked_trace_id
     FROM found
 )

@@ -46,6 +46,16 @@ async def former_numbers(session: AsyncSession, personal_ids: list[str]) -> list
     return [(former, current) for former, current in rows]
 
 
+async def successors(session: AsyncSession, personal_ids: list[str]) -> list[tuple[str, str]]:
+    """Return (former, current) pairs of those of the given numbers that were replaced."""
+    rows = await session.execute(
+        select(FormerPersonalId.personal_id, FormerPersonalId.superseded_by).where(
+            FormerPersonalId.personal_id.in_(personal_ids)
+        )
+    )
+    return [(former, current) for former, current in rows]
+
+
 async def is_former(session: AsyncSession, personal_id: str) -> bool:
     return bool(await session.scalar(_IS_FORMER, {"number": personal_id}))
 

@@ -1,7 +1,6 @@
 """Use cases of persons: open a record, find, change with history, die, take another number."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -11,8 +10,7 @@ from ndx_chassis.agreements import Grant
 from ndx_chassis.app import Runtime
 from ndx_chassis.audit import Actor, record_audit
 from ndx_chassis.caller import Caller
-from ndx_chassis.disclosure import disclose
-from ndx_chassis.errors import DomainError
+from ndx_chassis.disclosure import disclose, found
 from ndx_chassis.ids import new_id
 from ndx_chassis.outbox import publish
 from ndx_chassis.telemetry import log
@@ -71,18 +69,23 @@ def covers(grant: Grant, person: Person) -> bool:
 
 async def find(session: AsyncSession, personal_id: str, *, lock: bool = False) -> Person | None:
     """Return the person of a number; a former number leads to its holder."""
-    found = await repository.person(session, personal_id, lock=lock)
-    if found is not None:
-        return found
+    person = await repository.person(session, personal_id, lock=lock)
+    if person is not None:
+        return person
     successor = await repository.current_number(session, personal_id)
     return None if successor == personal_id else await repository.person(session, successor, lock=lock)
 
 
 async def numbers_of(session: AsyncSession, personal_ids: list[str]) -> dict[str, str]:
     """Return every number, of today and former, that leads to the given current numbers."""
-    found = {number: number for number in personal_ids}
-    found.update(dict(await repository.former_numbers(session, personal_ids)))
-    return found
+    numbers = {number: number for number in personal_ids}
+    numbers.update(dict(await repository.former_numbers(session, personal_ids)))
+    return numbers
+
+
+async def current_numbers(session: AsyncSession, personal_ids: list[str]) -> dict[str, str]:
+    """Return the number of today of each number that was replaced."""
+    return dict(await repository.successors(session, personal_ids))
 
 
 async def current_number(session: AsyncSession, personal_id: str) -> str:
@@ -363,6 +366,8 @@ async def within(
 ) -> Person:
     """Return the person of a number within the agreement's scope, their row locked.
 
+    Whatever refuses the request from here on is recorded as an answer about the person.
+
     `anywhere`: the scope is checked by something else than where the person lives.
 
     Raises:
@@ -370,6 +375,7 @@ async def within(
     """
     person = await find(session, personal_id, lock=lock)
     if person is not None and (anywhere or covers(grant, person)):
+        found(session, caller, grant=grant, subjects=[person.personal_id], field_groups=field_groups)
         return person
     async with runtime.sessions() as own, own.begin():
         await disclose(
@@ -381,32 +387,3 @@ async def within(
             outcome=Outcome.NOT_FOUND,
         )
     raise PersonNotFound
-
-
-@asynccontextmanager
-async def refusals_recorded(
-    runtime: Runtime,
-    *,
-    caller: Caller,
-    grant: Grant,
-    subjects: Iterable[str],
-    field_groups: Iterable[FieldGroup],
-) -> AsyncIterator[None]:
-    """Record, in a transaction of its own, that a refusal told something about people who were found.
-
-    "Before the birth", "is in another household" or "is dead" are answers about a person as well, and the
-    refusal takes everything back that its own transaction wrote.
-    """
-    try:
-        yield
-    except DomainError:
-        async with runtime.sessions() as own, own.begin():
-            await disclose(
-                own,
-                caller,
-                grant=grant,
-                subjects=sorted(set(subjects)),
-                field_groups=field_groups,
-                outcome=Outcome.NOT_MATCHED,
-            )
-        raise

@@ -17,7 +17,7 @@ from ndx_contracts.names import composed, same_name
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.persons import repository, service
-from svc_population.persons.errors import PersonNotFound, TooManyWrongGuesses
+from svc_population.persons.errors import TooManyWrongGuesses
 from svc_population.persons.models import Person
 from svc_population.persons.schemas import (
     AliveClaim,
@@ -54,10 +54,15 @@ async def verify(
     """
     groups = claims.field_groups
     grant.require_field_groups(groups)
-    person = await service.find(session, personal_id)
-    if person is None or not service.covers(grant, person):
-        await record_not_found(runtime, caller, grant, personal_id=personal_id, claims=claims)
-        raise PersonNotFound
+    person = await service.within(
+        session,
+        runtime,
+        caller=caller,
+        grant=grant,
+        personal_id=personal_id,
+        field_groups=groups,
+        lock=False,
+    )
     guard = await guesses_left(
         session, agency=caller.agency, personal_id=person.personal_id, most=wrong_guesses
     )
@@ -109,21 +114,6 @@ async def count_answers(
     wrong = failed - in_order + max(in_order, further)
     if wrong or bounds != guard.bounds:
         await repository.add_guesses(session, guard, wrong, sorted(bounds))
-
-
-async def record_not_found(
-    runtime: Runtime, caller: Caller, grant: Grant, *, personal_id: str, claims: VerifyIn
-) -> None:
-    """Record, in a transaction of its own, that the caller learnt that nobody was found."""
-    async with runtime.sessions() as own, own.begin():
-        await disclose(
-            own,
-            caller,
-            grant=grant,
-            subjects=[personal_id],
-            field_groups=claims.field_groups,
-            outcome=Outcome.NOT_FOUND,
-        )
 
 
 def _field(claim: Claim) -> str | None:

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, Table, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import set_committed_value
 
 from svc_population.reconciliation.models import ReconciliationCase
 from svc_population.reconciliation.vocabulary import WAITING
@@ -21,6 +22,14 @@ _PERSONS = text(
     " LEFT JOIN former_personal_ids f ON f.personal_id = asked.number"
     " JOIN LATERAL (SELECT * FROM persons x"
     ' WHERE x.personal_id = coalesce(f.superseded_by, asked.number) COLLATE "C") p ON true'
+)
+_FORMER = text(
+    "SELECT personal_id, superseded_by FROM former_personal_ids"
+    " WHERE superseded_by = ANY(CAST(:numbers AS text[]))"
+)
+_SEEN_WHOLE = text(
+    "NOT EXISTS (SELECT FROM jsonb_array_elements(disputed) AS d"
+    " WHERE d->>'field' <> ALL(CAST(:seen AS text[])))"
 )
 _cases = cast("Table", ReconciliationCase.__table__)
 
@@ -43,14 +52,26 @@ async def add(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> set[UUID
 async def known(
     session: AsyncSession, agency: str, keys: Sequence[tuple[str, str, str]]
 ) -> Sequence[ReconciliationCase]:
-    """Return an agency's cases by (reference, number, kind): of that reference, or waiting for the others."""
+    """Return an agency's cases by (reference, number, kind): of that reference, or waiting for the others.
+
+    A number stands for those that it replaced as well.
+    """
     case = ReconciliationCase
+    numbers = sorted({k[1] for k in keys})
+    former = (await session.execute(_FORMER, {"numbers": numbers})).all()
+    kinds = {(k[1], k[2]) for k in keys}
+    about = kinds | {(was, kind) for was, now in former for number, kind in kinds if number == now}
     statement = select(case).where(
         case.agency == agency,
         case.reference.in_([k[0] for k in keys])
-        | (tuple_(case.personal_id, case.kind).in_([k[1:] for k in keys]) & case.state.in_(WAITING)),
+        | (tuple_(case.personal_id, case.kind).in_(about) & case.state.in_(WAITING)),
     )
     return (await session.scalars(statement)).all()
+
+
+def show_as(case: ReconciliationCase, number: str) -> None:
+    """Let a case that was read carry a number of today; the row keeps its own, which may come back."""
+    set_committed_value(case, "personal_id", number)
 
 
 async def one_at_a_time(session: AsyncSession, agency: str) -> None:
@@ -78,12 +99,16 @@ async def waiting(
     *,
     provinces: Sequence[str],
     communes: Sequence[str],
+    seen: Sequence[str],
     after: tuple[date, UUID] | None,
     limit: int,
 ) -> Sequence[ReconciliationCase]:
-    """Return the waiting cases of a scope (both empty: everywhere), those due first first."""
+    """Return the waiting cases of a scope (both empty: everywhere), those due first first.
+
+    Cases with a disputed field that is not among those `seen` are left out.
+    """
     case = ReconciliationCase
-    statement = select(case).where(case.state.in_(WAITING))
+    statement = select(case).where(case.state.in_(WAITING), _SEEN_WHOLE.bindparams(seen=list(seen)))
     if provinces or communes:
         statement = statement.where(case.province_code.in_(provinces) | case.commune_code.in_(communes))
     if after is not None:

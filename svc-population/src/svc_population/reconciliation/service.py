@@ -9,7 +9,7 @@ from uuid import UUID
 from ndx_chassis.agreements import VIETNAM, Grant
 from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Caller
-from ndx_chassis.disclosure import disclose
+from ndx_chassis.disclosure import disclose, found
 from ndx_chassis.errors import FieldError, InvalidInput
 from ndx_chassis.ids import new_id
 from ndx_chassis.outbox import publish
@@ -20,7 +20,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.admin_units.service import today
-from svc_population.persons.service import PROVINCES_OF_TODAY_FROM
+from svc_population.persons import service as persons
 from svc_population.reconciliation import events, repository, rules
 from svc_population.reconciliation.errors import CaseNotFound, CaseStepRefused
 from svc_population.reconciliation.models import ReconciliationCase
@@ -62,23 +62,23 @@ async def open_cases(session: AsyncSession, *, caller: Caller, grant: Grant, bod
         FieldGroupNotCovered: the agreement does not hold the group of a disputed field.
     """
     grant.require_field_groups({GROUP_OF[d.field] for item in body.items for d in item.disputed})
-    persons = await repository.persons(session, sorted({i.personal_id for i in body.items}))
-    rows = [_row(caller, grant, item, persons.get(item.personal_id)) for item in body.items]
+    people = await repository.persons(session, sorted({i.personal_id for i in body.items}))
+    rows = [_row(caller, grant, item, people.get(item.personal_id)) for item in body.items]
     keys = [(r["reference"], r["personal_id"], r["kind"]) for r in rows]
     # One call of an agency after the other: two guesses at once would both be compared.
     await repository.one_at_a_time(session, caller.agency)
-    fresh = _fresh(rows, await repository.known(session, caller.agency, keys))
+    fresh = _fresh(rows, await _today(session, await repository.known(session, caller.agency, keys)))
     new = await repository.add(session, fresh)
-    found = await repository.known(session, caller.agency, keys)
-    by_reference = {c.reference: c for c in found}
-    waiting = {(c.personal_id, c.kind): c for c in found if c.state in WAITING}
+    held = await _today(session, await repository.known(session, caller.agency, keys))
+    by_reference = {c.reference: c for c in held}
+    waiting = {(c.personal_id, c.kind): c for c in held if c.state in WAITING}
     items = []
     learnt: dict[tuple[Outcome, frozenset[FieldGroup]], set[str]] = defaultdict(set)
     for reference, number, kind in keys:
         case = by_reference.get(reference) or waiting[number, kind]
         items.append(_opened(case, reference, is_new=case.id in new and case.reference == reference))
         learnt[_learnt(case)].add(case.personal_id)
-    for case in found:
+    for case in held:
         if case.id in new:
             await publish(session, events.case_changed(case))
     await record_audit(
@@ -100,6 +100,18 @@ async def open_cases(session: AsyncSession, *, caller: Caller, grant: Grant, bod
         )
     log.info("reconciliation_cases_opened", cases=len(new))
     return OpenedCasesOut(items=tuple(items))
+
+
+async def _today(session: AsyncSession, cases: Sequence[ReconciliationCase]) -> Sequence[ReconciliationCase]:
+    """Let cases about people of this register name them by their numbers of today.
+
+    A case about a number that nobody within the agreement has keeps it as it was stated.
+    """
+    known = [c for c in cases if c.person_id is not None]
+    now = await persons.current_numbers(session, sorted({c.personal_id for c in known}))
+    for case in known:
+        repository.show_as(case, now.get(case.personal_id, case.personal_id))
+    return cases
 
 
 def _fresh(rows: Sequence[dict[str, Any]], known: Sequence[ReconciliationCase]) -> list[dict[str, Any]]:
@@ -158,7 +170,7 @@ def _row(caller: Caller, grant: Grant, item: CaseIn, person: RowMapping | None) 
 
 def _place(person: RowMapping) -> tuple[str | None, str | None]:
     """Return where a person's cases are settled: as `persons.place_of` does for a whole record."""
-    lately = person["birth_date"] >= PROVINCES_OF_TODAY_FROM
+    lately = person["birth_date"] >= persons.PROVINCES_OF_TODAY_FROM
     return (
         person["permanent_province_code"] or (person["birth_registration_province_code"] if lately else None),
         person["permanent_commune_code"] or (person["birth_registration_commune_code"] if lately else None),
@@ -202,12 +214,12 @@ async def list_own_cases(
     session: AsyncSession, *, caller: Caller, grant: Grant, cursor: UUID | None, limit: int
 ) -> OwnCasesOut:
     """Return the cases that the calling agency opened: what came out, never this register's values."""
-    found = await repository.own(session, caller.agency, after=cursor, limit=limit + 1)
-    shown = found[:limit]
+    rows = await _today(session, await repository.own(session, caller.agency, after=cursor, limit=limit + 1))
+    shown = rows[:limit]
     await _record(session, caller, grant, shown, Outcome.NOT_MATCHED)
     return OwnCasesOut(
         items=tuple(OwnCaseOut(**_own(c)) for c in shown),
-        next_cursor=shown[-1].id if len(found) > limit else None,
+        next_cursor=shown[-1].id if len(rows) > limit else None,
     )
 
 
@@ -267,21 +279,20 @@ async def list_cases(
 ) -> CasesOut:
     """Return the waiting cases of the agreement's area with both sides' values of the disputed fields.
 
-    Raises:
-        FieldGroupNotCovered: the agreement does not hold the group of a field in dispute.
+    Cases about a field whose group the agreement does not hold are passed over.
     """
     scope = grant.agreement.admin_scope
-    found = await repository.waiting(
+    rows = await repository.waiting(
         session,
         provinces=scope.provinces,
         communes=scope.communes,
+        seen=[field.value for field, group in GROUP_OF.items() if group in grant.field_groups],
         after=None if cursor is None else _position(cursor),
         limit=limit + 1,
     )
-    shown = found[:limit]
-    grant.require_field_groups({GROUP_OF[DisputedField(d["field"])] for c in shown for d in c.disputed})
+    shown = await _today(session, rows[:limit])
     await _record(session, caller, grant, shown, Outcome.DISCLOSED)
-    last = f"{shown[-1].deadline}_{shown[-1].id}" if len(found) > limit else None
+    last = f"{shown[-1].deadline}_{shown[-1].id}" if len(rows) > limit else None
     return CasesOut(items=tuple(_whole(c) for c in shown), next_cursor=last)
 
 
@@ -303,7 +314,7 @@ async def decide_case(
         CaseNotFound: there is none, or it is settled elsewhere.
         CaseStepRefused: the state does not lead to this outcome.
     """
-    case = await _mine(session, grant, case_id)
+    case = await _mine(session, caller, grant, case_id)
     target = CaseState(body.state)
     if target not in NEXT.get(CaseState(case.state), frozenset()):
         raise CaseStepRefused(f"{case.state} does not lead to {target}.")
@@ -322,6 +333,7 @@ async def reopen_case(
     case = await repository.case(session, case_id)
     if case is None or case.agency != caller.agency:
         raise CaseNotFound
+    await _in_hand(session, caller, grant, case)
     if CaseState(case.state) not in REOPENED_FROM:
         raise CaseStepRefused(f"{case.state} is under review.")
     keys = [("", case.personal_id, case.kind)]
@@ -336,11 +348,20 @@ async def reopen_case(
     return OwnCaseOut(**_own(case))
 
 
-async def _mine(session: AsyncSession, grant: Grant, case_id: UUID) -> ReconciliationCase:
+async def _mine(session: AsyncSession, caller: Caller, grant: Grant, case_id: UUID) -> ReconciliationCase:
     case = await repository.case(session, case_id)
     if case is None or not grant.covers(case.province_code, case.commune_code):
         raise CaseNotFound
     grant.require_field_groups({GROUP_OF[DisputedField(d["field"])] for d in case.disputed})
+    return await _in_hand(session, caller, grant, case)
+
+
+async def _in_hand(
+    session: AsyncSession, caller: Caller, grant: Grant, case: ReconciliationCase
+) -> ReconciliationCase:
+    """Return the case under the number of today; a refusal from here on tells of the person."""
+    await _today(session, [case])
+    found(session, caller, grant=grant, subjects=[case.personal_id], field_groups=_learnt(case)[1])
     return case
 
 

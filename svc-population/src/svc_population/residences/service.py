@@ -108,19 +108,12 @@ async def _register(  # noqa: PLR0917 - the facts of one call
         anywhere=body.commune_code is not None,
     )
     today = admin_units.today()
-    async with persons.refusals_recorded(
-        runtime,
-        caller=caller,
-        grant=grant,
-        subjects=[person.personal_id],
-        field_groups=[GROUP_OF[body.kind]],
-    ):
-        _require(person, version)
-        await _check(session, person, body, today)
-        now = await register.running(session, person, body.kind)
-        if now is not None and _repeats(now.row, body):
-            return await answers.answer(session, caller, grant, person, now.row, stored=now.stored)
-        await _follow(session, person, body, now, actor=caller.actor)
+    _require(person, version)
+    await _check(session, person, body, today)
+    now = await register.running(session, person, body.kind)
+    if now is not None and _repeats(now.row, body):
+        return await answers.answer(session, caller, grant, person, now.row, stored=now.stored)
+    await _follow(session, person, body, now, actor=caller.actor)
     row = _row(person, body, caller, today)
     if body.kind is ResidenceKind.PERMANENT and row.residence_file_number is None and body.commune_code:
         serial = await repository.next_file(session, body.commune_code, today.year)
@@ -309,8 +302,9 @@ async def _touched(  # noqa: PLR0917 - the facts of one call
     Raises:
         PersonNotFound, PersonLocked, VersionConflict, ResidenceNotFound, ResidenceEnded.
     """
+    groups = grant.field_groups & set(GROUP_OF.values())
     person = await persons.within(
-        session, runtime, caller=caller, grant=grant, personal_id=personal_id, field_groups=grant.field_groups
+        session, runtime, caller=caller, grant=grant, personal_id=personal_id, field_groups=groups
     )
     _require(person, version)
     for kind in ResidenceKind:
