@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
+from ndx_chassis.errors import Refused
 from ndx_chassis.settings import ServiceSettings
 from ndx_chassis.telemetry import log
 
@@ -79,7 +80,7 @@ async def _request_session(request: Request) -> AsyncIterator[AsyncSession]:
         try:
             async with session.begin():
                 yield session
-        except Exception:
+        except Refused:
             if told := session.info.get(TOLD_BY_REFUSAL):
                 async with runtime.sessions() as own, own.begin():
                     for record in told:

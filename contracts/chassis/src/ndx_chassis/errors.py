@@ -27,7 +27,11 @@ class Kind(Enum):
     TIMEOUT = "timeout"
 
 
-class DomainError(Exception):
+class Refused(Exception):
+    """An answer other than success that was meant; a crash tells nobody anything."""
+
+
+class DomainError(Refused):
     """Base of all errors that a service raises on purpose. Its words never hold personal data."""
 
     kind: ClassVar[Kind] = Kind.INVALID

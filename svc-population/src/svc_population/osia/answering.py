@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from ndx_chassis.app import operation
 from ndx_chassis.caller import KNOWN_CALLER
-from ndx_chassis.errors import DomainError, Kind, MalformedJson
+from ndx_chassis.errors import DomainError, Kind, MalformedJson, Refused
 from ndx_chassis.problems import is_connection_trouble, where
 from ndx_chassis.telemetry import log, mark_error
 from starlette.exceptions import HTTPException
@@ -37,6 +37,10 @@ class OsiaAnswer(Exception):
         self.status = status
         self.reason = reason
         self.content = content
+
+
+class OsiaRefusal(OsiaAnswer, Refused):
+    """A refusal in the standard's words: what it tells of a person is recorded like any other."""
 
 
 class OsiaRoute(APIRoute):
@@ -71,7 +75,7 @@ class OsiaRoute(APIRoute):
 
 
 def _bad_request(reason: str, number: OsiaCode, message: str) -> OsiaAnswer:
-    return OsiaAnswer(_BAD_REQUEST, reason, body(number, message))
+    return OsiaRefusal(_BAD_REQUEST, reason, body(number, message))
 
 
 def _invalid(error: RequestValidationError) -> OsiaAnswer:
@@ -89,7 +93,7 @@ def _told(error: DomainError) -> OsiaAnswer | None:
     if isinstance(error, OsiaRefused):
         return _bad_request(error.code, error.number, error.detail)
     if error.kind in _WITHOUT_BODY:
-        return OsiaAnswer(_WITHOUT_BODY[error.kind], error.code)
+        return OsiaRefusal(_WITHOUT_BODY[error.kind], error.code)
     if error.kind in _REFUSED:
         number = OsiaCode.TOO_MANY_FIT if isinstance(error, SearchTooBroad) else OsiaCode.INVALID
         return _bad_request(error.code, number, error.detail)
