@@ -216,7 +216,8 @@ class TestPartialUpdateIdentity:
         assert judge("pr", "partialUpdateIdentity", legacy)["code"] == "source-of-truth-elsewhere"
         nobody = await patch(as_registry(), {"firstName": "Hoa"}, person=NOBODY)
         assert nobody.status_code == 404
-        assert [r["outcome"] for r in await disclosed()] == ["NOT_FOUND"]
+        # Each refusal tells whether there is such a person.
+        assert [r["outcome"] for r in await disclosed()] == ["NOT_MATCHED", "NOT_MATCHED", "NOT_FOUND"]
 
     async def test_what_does_not_fit_has_the_error_body_and_no_value_in_it(
         self, as_registry, add_person, patch, judge, client

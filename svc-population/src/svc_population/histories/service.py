@@ -190,7 +190,7 @@ async def versions_of(
     rows = {row.version: row for row in await persons.history_of(session, person_id)}
     every = await _steps(session, person, merged)
     if record:
-        await question.record(session, person.personal_id, Outcome.DISCLOSED)
+        await question.record(session, person.personal_id)
     items = tuple(
         Version(
             number=step.version,
