@@ -47,10 +47,13 @@ class TestTable:
         # A member with a personal ID that the table does not list among the people would get no record.
         ids = {name for name in one.members if name.endswith("personal_id") or name == "superseded_by"}
         assert ids == set(one.people)
+        # It is about people, or it is one agency's own affair.
+        assert bool(one.people) is (one.addressee is None)
+        assert {one.addressee} - {None} <= known
 
     def test_secrets_and_internal_ids_are_in_no_feed(self):
-        # A case between registers is what both sides call it by.
-        given = {name for one in FED for name in one.members} - {"case_id"}
+        # A case between registers and a job are what both sides call them by.
+        given = {name for one in FED for name in one.members} - {"case_id", "job_id"}
         assert not {n for n in given if n.endswith("_hash") or (n.endswith("_id") and "personal" not in n)}
 
     def test_operations_are_told_apart(self):

@@ -14,6 +14,7 @@ from ndx_chassis.ids import new_id
 from ndx_chassis.inbox import Parcel
 from ndx_contracts.events import (
     EventData,
+    MatchJobEnded,
     PersonalIdCancelled,
     PersonChanged,
 )
@@ -89,6 +90,38 @@ class TestSubscribe:
         )
         await subscribe()
         assert (await subscribe(409))["code"] == "feed-limit-reached"
+
+
+class TestAddressed:
+    async def test_the_end_of_a_match_job_reaches_the_agency_that_sent_it_and_leaves_no_record(
+        self, subscribe: Do, enact: Do, ask: Do, deliver: Do, disclosed: Do
+    ):
+        # The agreement covers one province only: a job of one's own lies in none.
+        narrow = await enact(
+            {"population.follow_match_job_ended": ["personal_id"]}, admin_scope={"provinces": ["01"]}
+        )
+        feed = await subscribe(agreement=narrow, event_types=[MatchJobEnded.TYPE])
+        feed = feed["id"] if isinstance(feed, dict) else feed
+        for agency in ("B02", "B01"):
+            await deliver(
+                MatchJobEnded(
+                    job_id=new_id(),
+                    agency=agency,
+                    state="FINISHED",
+                    lines=7,
+                    result_parts=1,
+                    cases_opened=2,
+                    cases_known=0,
+                )
+            )
+        (one,) = (await ask("GET", f"/subscriptions/{feed}/events"))["items"]
+        assert (one["type"], one["data"]["state"], one["data"]["lines"]) == (
+            MatchJobEnded.TYPE,
+            "FINISHED",
+            7,
+        )
+        assert "agency" not in one["data"]
+        assert await disclosed() == []
 
 
 class TestPull:

@@ -33,6 +33,8 @@ class Settings(ServiceSettings):
     """Match jobs of one agency that have not ended."""
     match_job_upload_hours: int = Field(default=48, ge=1)
     """How long a file may take to arrive; then it is erased."""
+    match_job_stalled_days: int = Field(default=7, ge=1)
+    """Days after which a started job that does not go forward is given up and erased."""
     match_job_result_days: int = Field(default=7, ge=1)
     """How long a result can be fetched; then it is erased."""
 

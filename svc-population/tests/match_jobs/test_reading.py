@@ -1,6 +1,7 @@
 """A file is cut into lines whatever its blocks, goes on from any line's end, and is refused when broken."""
 
 import gzip
+import random
 import zlib
 
 import pytest
@@ -65,6 +66,12 @@ class TestExpanded:
         engine = zlib.compressobj(wbits=31)
         packed = b"".join(engine.compress(bytes(1 << 20)) for _ in range(64)) + engine.flush()
         assert self.fault(packed) is FileFault.BOMB
+
+    def test_very_many_empty_members_are_refused_and_many_real_ones_are_read(self):
+        assert self.fault(gzip.compress(b"") * 50_000) is FileFault.BOMB
+        content = random.Random(1).randbytes(1200)
+        packed = gzip.compress(content, 1) * 3000
+        assert sum(map(len, expanded(blocks(packed, 1 << 20), Compression.GZIP))) == 3000 * 1200
 
     def test_what_is_no_gzip_is_refused(self):
         assert self.fault(b"PK\x03\x04" + bytes(100)) is FileFault.UNREADABLE

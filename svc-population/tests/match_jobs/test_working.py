@@ -124,6 +124,30 @@ class TestMatchFile:
         assert await service.mismatches(session, job, after=1) == []
 
 
+class TestEnds:
+    async def test_the_agency_hears_how_each_of_its_jobs_ended_and_nobody_is_named(
+        self, agency, runtime, add_person, emitted
+    ):
+        await add_person(HOA)
+        line = csv_of(f"a,{HOA},Trần Thị Hòa,1990-05-17")
+        finished = await agency.upload(line)
+        failed = await agency.upload(b"name\n")
+        await work(runtime)
+        cancelled = await agency.upload(line)
+        for _ in range(2):
+            await agency.client.post(f"{PATH}/{cancelled}/cancel", headers=agency.headers)
+        told = [e for e in await emitted() if e["type"] == "population.match-job-ended.v1"]
+        found = {e["data"]["job_id"]: (e["data"]["state"], e["data"]["fault"]) for e in told}
+        assert len(told) == len(found)
+        assert found == {
+            finished: ("FINISHED", None),
+            failed: ("FAILED", "file-header-wrong"),
+            cancelled: ("CANCELLED", None),
+        }
+        assert {(e["data"]["lines"], e["data"]["result_parts"]) for e in told} == {(1, 1), (0, 0)}
+        assert HOA not in str(told)
+
+
 class TestFileRefused:
     async def fault_of(self, agency, runtime, content, **more):
         job = await agency.upload(content, **more)
@@ -148,6 +172,18 @@ class TestFileRefused:
         lines = [f"a,0791900{n:05d},An,1990" for n in range(5000)]
         packed = gzip.compress(csv_of(*lines))[:-9]
         assert await self.fault_of(agency, runtime, packed, compression="GZIP") == "file-truncated"
+
+    async def test_a_file_of_nothing_but_line_ends(self, agency, runtime):
+        packed = gzip.compress(HEADER.encode() + b"\n" * 200_000)
+        assert await self.fault_of(agency, runtime, packed, compression="GZIP") in {
+            "file-unreadable",
+            "file-expands-too-much",
+        }
+        assert await self.fault_of(agency, runtime, HEADER.encode() + b"\n" * 2000) == "file-unreadable"
+
+    async def test_more_lines_than_a_file_may_have(self, agency, runtime, monkeypatch):
+        monkeypatch.setattr(feeds, "MOST_LINES", 3)
+        assert await self.fault_of(agency, runtime, csv_of(*["x"] * 4)) == "file-too-large"
 
     async def test_a_bomb(self, agency, runtime):
         packed = gzip.compress(HEADER.encode() + bytes(64 << 20))
@@ -300,8 +336,29 @@ class TestEraseDue:
         assert reply.status_code == 404
         shown = await agency.show(done)
         assert (shown["state"], shown["counts"]["mismatch"], shown["result_parts"]) == ("FINISHED", 1, 0)
-        assert (await agency.show(left))["state"] == "CANCELLED"
+        assert (await agency.show(left))["state"] == "EXPIRED"
         assert await erase_due(runtime) == 0
+
+    async def test_a_job_that_stands_still_expires_and_one_that_goes_on_does_not(
+        self, client, insurance, runtime, add_person, session, emitted
+    ):
+        await add_person(HOA)
+        agency = Agency(client, insurance())
+        job = await agency.upload(csv_of(f"a,{HOA},Trần Thị Hòa,1990-05-17"))
+        started = await session.scalar(text("SELECT expires_at > now() + '6 days' FROM match_jobs"))
+        assert started is True
+        insurance(state=AgreementState.SUSPENDED)
+        await work(runtime)
+        await session.execute(text("UPDATE match_jobs SET expires_at = clock_timestamp() - interval '1 s'"))
+        await session.commit()
+        assert await erase_due(runtime) == 1
+        assert list(runtime.settings.match_job_folder.iterdir()) == []
+        insurance()
+        await work(runtime)
+        shown = await agency.show(job)
+        assert (shown["state"], shown["result_parts"], shown["waiting_for"]) == ("EXPIRED", 0, None)
+        (told,) = [e["data"] for e in await emitted()]
+        assert (told["job_id"], told["agency"], told["state"]) == (job, "G03", "EXPIRED")
 
     async def test_a_job_that_is_started_at_the_last_moment_is_not_erased(
         self, agency, runtime, add_person, monkeypatch

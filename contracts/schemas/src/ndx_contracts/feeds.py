@@ -17,6 +17,7 @@ from ndx_contracts.events import (
     EntitlementOpened,
     EventData,
     HouseholdChanged,
+    MatchJobEnded,
     PersonalIdCancelled,
     PersonChanged,
     PersonDeceased,
@@ -55,6 +56,8 @@ class FedEvent:
     """A member that lists names of field groups; only those of the agreement are given, at least one."""
     place: tuple[str, str] | None = None
     """Members with province and commune of the person; without them, no limited scope covers the event."""
+    addressee: str | None = None
+    """The member with the agency that alone hears of it; such an event is about nobody: no `people`."""
     title: tuple[str, str] = field(default=("", ""))
     """In Vietnamese and English."""
 
@@ -177,6 +180,16 @@ FED: tuple[FedEvent, ...] = (
         names="disputed",
         place=("province_code", "commune_code"),
         title=("Trường hợp đối soát dữ liệu thay đổi", "A reconciliation case changed"),
+    ),
+    FedEvent(
+        MatchJobEnded,
+        people=(),
+        members=dict.fromkeys(
+            ("job_id", "state", "fault", "lines", "result_parts", "cases_opened", "cases_known"),
+            G.PERSONAL_ID,
+        ),
+        addressee="agency",
+        title=("Tác vụ đối khớp theo tệp đã kết thúc", "A match job of the agency's ended"),
     ),
     FedEvent(
         HouseholdChanged,

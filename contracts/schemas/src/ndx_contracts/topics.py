@@ -46,6 +46,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("population.person.v1"),
     Topic("population.personal-id.v1"),
     Topic("population.reconciliation.v1"),
+    Topic("population.match-job.v1"),
     Topic("identity.account.v1"),
     Topic("identity.consent.v1", retention_ms=None, compacted=True),
     Topic("insurance.entitlement.v1"),

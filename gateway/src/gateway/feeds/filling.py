@@ -73,18 +73,20 @@ def _row(  # noqa: PLR0917 - all of them decide on one row
     if given is None or not lies_within(fed, data, agreement.admin_scope, scope):
         return None
     known = recognisable(fed, data, grant.field_groups)
-    if not known:
+    addressed = fed.addressee is not None
+    if not known and not (addressed and data[fed.addressee or ""] == subscription.agency):
         return None
-    box, main = desk.box, known[0]
+    # Events that are about nobody keep the order of what they are about.
+    box, main = desk.box, known[0] if known else event.data.key
     chosen = next((p for p in known if (subscription.id, box.person(p)) in interests), None)
-    if people is People.OF_INTEREST and chosen is None:
+    if people is People.OF_INTEREST and chosen is None and not addressed:
         return None
     content = {
         "source": event.source,
         "time": (event.time or datetime.now(UTC)).isoformat(),
         "data": given.data,
         "place": [data.get(name) for name in fed.place or ()],
-        "about": sorted({main, chosen or main}),
+        "about": [] if addressed else sorted({main, chosen or main}),
         "reference": None if chosen is None else _reference(desk, interests, subscription.id, chosen),
     }
     return {

@@ -98,14 +98,15 @@ async def hand_over(
         _withhold(row)
         return None
     if row.handed_over_at is None or not once:
-        await disclose(
-            session,
-            right.caller,
-            grant=right.grant,
-            subjects=subjects(fed, given.data, content["about"]),
-            field_groups=given.field_groups,
-            outcome=Outcome.DISCLOSED,
-        )
+        if fed.addressee is None:
+            await disclose(
+                session,
+                right.caller,
+                grant=right.grant,
+                subjects=subjects(fed, given.data, content["about"]),
+                field_groups=given.field_groups,
+                outcome=Outcome.DISCLOSED,
+            )
         row.handed_over_at = datetime.now(UTC)
     return FeedEventOut(
         id=row.event_id,

@@ -42,6 +42,8 @@ def recognisable(fed: FedEvent, data: Mapping[str, Any], granted: Collection[Fie
     A relative counts only if the agreement holds the group that names them: that an event came at all would
     tell of the relation otherwise.
     """
+    if not fed.people:
+        return []
     main, *others = fed.people
     found = [data.get(main), *(data.get(name) for name in others if fed.members[name] in granted)]
     return [person for person in found if person]
@@ -56,7 +58,8 @@ def subjects(fed: FedEvent, given: Mapping[str, Any], about: Collection[str]) ->
 def lies_within(fed: FedEvent, data: Mapping[str, Any], *scopes: AdminScope) -> bool:
     """Tell whether the person lives within all scopes; a place that is not known lies in no limited one."""
     limited = [scope for scope in scopes if scope.provinces or scope.communes]
-    if not limited:
+    # What is told to one agency about its own affairs lives nowhere.
+    if not limited or fed.addressee is not None:
         return True
     if fed.place is None:
         return False

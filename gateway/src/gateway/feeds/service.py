@@ -118,7 +118,11 @@ def _check(agreement: Agreement, wanted: SubscriptionIn) -> None:
     if wanted.purpose not in agreement.purposes:
         raise PurposeNotCovered
     if wanted.scope != AdminScope():
-        blind = sorted(name for name in wanted.event_types if BY_TYPE[name].place is None)
+        blind = sorted(
+            name
+            for name in wanted.event_types
+            if BY_TYPE[name].place is None and BY_TYPE[name].addressee is None
+        )
         if blind:
             raise FeedNotCovered(f"These carry no place to be narrowed by: {', '.join(blind)}.")
 

@@ -74,10 +74,10 @@ async def put_match_job_part(
 
 @router.post("/{job_id}/start", openapi_extra=_CHANGES)
 async def start_match_job(
-    job_id: UUID, session: SessionDep, caller: CallerDep, _grant: GrantDep
+    job_id: UUID, session: SessionDep, runtime: RuntimeDep, caller: CallerDep, _grant: GrantDep
 ) -> MatchJobOut:
     """Say that all parts are there; matching begins."""
-    return await service.start(session, caller=caller, job_id=job_id)
+    return await service.start(session, settings_of(runtime), caller=caller, job_id=job_id)
 
 
 @router.get("/{job_id}", openapi_extra=_READS)

@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 
 from svc_population.match_jobs.files import JobFiles
 from svc_population.match_jobs.lines import Record, check_header, read
-from svc_population.match_jobs.reading import Line, expanded, lines
-from svc_population.match_jobs.vocabulary import Compression, FileFormat, MatchColumn
+from svc_population.match_jobs.reading import FileRefused, Line, expanded, lines
+from svc_population.match_jobs.vocabulary import Compression, FileFault, FileFormat, MatchColumn
 
 SLICE = 5_000
+MOST_LINES = 20_000_000
+MOST_BLANK = 1000
+"""Lines with nothing in them that may follow each other: one costs a byte, its answer thirty."""
 SLICE_WITHOUT_NUMBERS = 200
 """Lines without a number cost a search each; so many make a slice that does not hold its locks for long."""
 
@@ -27,6 +30,7 @@ class Feed:
     """The number of the last line that is done."""
     rest: Iterator[Line] = field(init=False)
     header_due: bool = field(init=False)
+    blank: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         content = expanded(self.files.blocks(self.parts), self.compression)
@@ -43,6 +47,11 @@ class Feed:
         ends: list[int] = []
         costly = 0
         for line in self.rest:
+            self.blank = 0 if line.content is None or line.content.strip() else self.blank + 1
+            if self.blank > MOST_BLANK:
+                raise FileRefused(FileFault.UNREADABLE)
+            if self.number + len(found) >= MOST_LINES:
+                raise FileRefused(FileFault.TOO_LARGE)
             record = read(self.number + len(found) + 1, line, self.columns, self.form)
             found.append(record)
             ends.append(line.end)

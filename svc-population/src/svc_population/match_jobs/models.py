@@ -1,6 +1,7 @@
 """A file to be matched: the job, its parts, the rows that an agreement used on a day, and the mismatches.
 
-Lifecycle: UPLOADING → QUEUED → RUNNING → FINISHED | FAILED, and CANCELLED from each state before the end. A
+Lifecycle: UPLOADING → QUEUED → RUNNING → FINISHED | FAILED, and CANCELLED or EXPIRED from each state before
+the end: expired is what is not started, or does not go forward, for as long as the settings say. A
 job goes forward slice by slice; a slice's result, its records of disclosure and the job's position commit
 together, so a process that dies leaves nothing half done and nothing is done twice. Uploaded parts are erased
 when a job ends, the result and the mismatches when it expires; the row stays, with numbers only.
@@ -24,7 +25,8 @@ class MatchJob(Base):
     __tablename__ = "match_jobs"
     __table_args__ = (
         CheckConstraint(
-            "state IN ('UPLOADING', 'QUEUED', 'RUNNING', 'FINISHED', 'FAILED', 'CANCELLED')", name="state"
+            "state IN ('UPLOADING', 'QUEUED', 'RUNNING', 'FINISHED', 'FAILED', 'CANCELLED', 'EXPIRED')",
+            name="state",
         ),
         Index("ix_match_jobs_open", "created_at", postgresql_where=text("erased_at IS NULL")),
     )

@@ -11,6 +11,11 @@ MOST_EXPANDED = 16 * 1024**3
 _MOST_RATIO = 200
 """A text file of records shrinks five- to twentyfold; what expands more is made to fill disks."""
 _AT_ONCE = 1 << 20
+_BITE = 1 << 14
+"""Compressed bytes that are taken at a time: what follows a member's end is copied for the next one."""
+_SMALLEST_MEMBERS = 1000
+_MEMBER = 1024
+"""Members beyond the first thousand have so many compressed bytes on average; those of empty ones have 20."""
 _START = 1 << 20
 
 
@@ -39,15 +44,18 @@ def expanded(blocks: Iterable[bytes], compression: Compression) -> Iterator[byte
     if compression is Compression.NONE:
         yield from blocks
         return
-    taken = given = 0
+    taken = given = members = 0
     engine = zlib.decompressobj(wbits=31)
     try:
-        for block in blocks:
-            taken += len(block)
-            waiting = block
+        for bite in _bites(blocks):
+            taken += len(bite)
+            waiting = bite
             while waiting:
                 if engine.eof:  # a gzip file may consist of several members
                     engine = zlib.decompressobj(wbits=31)
+                    members += 1
+                    if members > _SMALLEST_MEMBERS + taken // _MEMBER:
+                        raise FileRefused(FileFault.BOMB)
                 content = engine.decompress(waiting, _AT_ONCE)
                 given += len(content)
                 if given > max(_START, taken * _MOST_RATIO) or given > MOST_EXPANDED:
@@ -58,6 +66,12 @@ def expanded(blocks: Iterable[bytes], compression: Compression) -> Iterator[byte
         raise FileRefused(FileFault.UNREADABLE) from None
     if not engine.eof:
         raise FileRefused(FileFault.TRUNCATED)
+
+
+def _bites(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    for block in blocks:
+        for start in range(0, len(block), _BITE):
+            yield block[start : start + _BITE]
 
 
 def lines(content: Iterable[bytes], *, start: int = 0) -> Iterator[Line]:

@@ -109,9 +109,7 @@ async def jobs_to_work(session: AsyncSession) -> list[UUID]:
 
 async def expired(session: AsyncSession) -> list[UUID]:
     due = (MatchJob.erased_at.is_(None)) & (MatchJob.expires_at <= func.clock_timestamp())
-    return list(
-        await session.scalars(select(MatchJob.id).where(due & MatchJob.state.not_in(("QUEUED", "RUNNING"))))
-    )
+    return list(await session.scalars(select(MatchJob.id).where(due)))
 
 
 async def parts(session: AsyncSession, job_id: UUID) -> Sequence[Row[Any]]:

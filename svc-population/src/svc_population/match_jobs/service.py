@@ -14,10 +14,11 @@ from ndx_chassis.audit import Actor, record_audit
 from ndx_chassis.caller import Caller
 from ndx_chassis.idempotency import once
 from ndx_chassis.ids import new_id
+from ndx_chassis.outbox import publish
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from svc_population.match_jobs import repository
+from svc_population.match_jobs import events, repository
 from svc_population.match_jobs.errors import (
     BatchNotCovered,
     FileIncomplete,
@@ -161,7 +162,7 @@ async def put_part(
     return shown
 
 
-async def start(session: AsyncSession, *, caller: Caller, job_id: UUID) -> MatchJobOut:
+async def start(session: AsyncSession, settings: Settings, *, caller: Caller, job_id: UUID) -> MatchJobOut:
     """Say that the file is whole; matching begins in the background. A repeat changes nothing.
 
     Raises:
@@ -172,7 +173,8 @@ async def start(session: AsyncSession, *, caller: Caller, job_id: UUID) -> Match
         number, size, last, missing = await repository.uploaded(session, job_id)
         if missing or number != last or size != job.bytes:
             raise FileIncomplete(f"{size} of {job.bytes} bytes have come; {len(missing)} parts are missing.")
-        await repository.change_job(session, job_id, state=JobState.QUEUED.value)
+        stalled = datetime.now(UTC) + timedelta(days=settings.match_job_stalled_days)
+        await repository.change_job(session, job_id, state=JobState.QUEUED.value, expires_at=stalled)
         await _audit(session, caller, "match_job_started", job_id)
     elif job.state not in {JobState.QUEUED, JobState.RUNNING, JobState.FINISHED}:
         raise MatchJobStateWrong(job.state)
@@ -198,6 +200,7 @@ async def cancel(session: AsyncSession, settings: Settings, *, caller: Caller, j
             session, job_id, state=JobState.CANCELLED.value, ended_at=now, expires_at=now, waiting_for=None
         )
         await repository.forget(session, job_id, now)
+        await announce_end(session, job_id)
         await _audit(session, caller, "match_job_cancelled", job_id)
     files_of(settings, job_id).erase()
     return await show(session, caller=caller, job_id=job_id)
@@ -228,6 +231,13 @@ async def mismatches(
 ) -> Sequence[Row[Any]]:
     """Return lines whose number is somebody's but which say something else: where reconciliation begins."""
     return await repository.mismatches(session, job_id, after=after, limit=limit)
+
+
+async def announce_end(session: AsyncSession, job_id: UUID) -> None:
+    """Tell the agency whose job has ended, in the transaction that ends it."""
+    job = await repository.job(session, job_id)
+    if job is not None:
+        await publish(session, events.match_job_ended(job))
 
 
 def files_of(settings: Settings, job_id: UUID) -> JobFiles:

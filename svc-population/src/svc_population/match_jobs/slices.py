@@ -22,7 +22,7 @@ from svc_population.match_jobs.feed import Feed
 from svc_population.match_jobs.lines import Answer, Record, result_header, result_line
 from svc_population.match_jobs.models import MatchJob
 from svc_population.match_jobs.schemas import MatchJobIn
-from svc_population.match_jobs.service import ENTITY, OPERATION, opener
+from svc_population.match_jobs.service import ENTITY, OPERATION, announce_end, opener
 from svc_population.match_jobs.vocabulary import (
     JobState,
     LineOutcome,
@@ -86,8 +86,9 @@ class Slice:
         values |= {"lines": job.lines + taken, "position": position, "slices": job.slices + 1}
         values |= {"cases_opened": job.cases_opened + opened, "cases_known": job.cases_known + known}
         values |= {"state": JobState.RUNNING.value, "checked": True, "waiting_for": None}
+        now = datetime.now(UTC)
+        values["expires_at"] = now + timedelta(days=self.settings.match_job_stalled_days)
         if last:
-            now = datetime.now(UTC)
             keep = timedelta(days=self.settings.match_job_result_days)
             values |= {"state": JobState.FINISHED.value, "ended_at": now, "expires_at": now + keep}
             await record_audit(
@@ -99,6 +100,8 @@ class Slice:
                 details={"lines": values["lines"]},
             )
         await repository.change_job(self.session, self.job_id, **values)
+        if last:
+            await announce_end(self.session, self.job_id)
         self.feed.position, self.feed.number = position, values["lines"]
         if taken < len(ends):
             self.feed.position = -1  # the feed has read on; it begins anew

@@ -10,10 +10,12 @@ class JobState(StrEnum):
     FINISHED = "FINISHED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+    """It was never started, or stood still for too long."""
 
     @property
     def ended(self) -> bool:
-        return self in {JobState.FINISHED, JobState.FAILED, JobState.CANCELLED}
+        return self in {JobState.FINISHED, JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED}
 
 
 class FileFormat(StrEnum):

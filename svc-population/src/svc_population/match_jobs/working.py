@@ -22,6 +22,7 @@ from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Caller
 from ndx_chassis.errors import DomainError
 from ndx_chassis.telemetry import log
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.match_jobs import repository
 from svc_population.match_jobs.errors import BatchRowsExceeded, FileStorageFull
@@ -30,7 +31,7 @@ from svc_population.match_jobs.files import JobFiles
 from svc_population.match_jobs.models import MatchJob
 from svc_population.match_jobs.reading import FileRefused
 from svc_population.match_jobs.schemas import MatchJobIn
-from svc_population.match_jobs.service import ENTITY, OPERATION, files_of, opening_grant
+from svc_population.match_jobs.service import ENTITY, OPERATION, announce_end, files_of, opening_grant
 from svc_population.match_jobs.slices import Slice, announced
 from svc_population.match_jobs.vocabulary import (
     Compression,
@@ -199,6 +200,7 @@ async def _fail(runtime: Runtime, failed: MatchJob, fault: str) -> bool:
             ended_at=now,
             expires_at=now + timedelta(days=settings.match_job_result_days),
         )
+        await announce_end(session, job_id)
         await record_audit(
             session,
             caller_of(failed),
@@ -213,18 +215,34 @@ async def _fail(runtime: Runtime, failed: MatchJob, fault: str) -> bool:
 
 
 async def erase_due(runtime: Runtime) -> int:
-    """Erase what expired jobs hold of people; return how many."""
+    """Erase what jobs hold of people whose time is over, ended or not; return how many.
+
+    A job that stands still, as under an agreement that stays suspended, expires as one that is never started.
+    """
     settings = settings_of(runtime)
     async with runtime.sessions() as session:
         due = await repository.expired(session)
     for job_id in due:
         async with runtime.sessions() as session, session.begin():
             job = await repository.job(session, job_id, lock=True)
-            if job is None or job.state in {JobState.QUEUED, JobState.RUNNING}:
-                continue  # it was started meanwhile
-            if job.state == JobState.UPLOADING:
-                await repository.change_job(session, job_id, state=JobState.CANCELLED.value)
-            await repository.forget(session, job_id, datetime.now(UTC))
+            now = datetime.now(UTC)
+            if job is None or job.erased_at is not None or job.expires_at > now:
+                continue  # it was started or went on meanwhile
+            ended = JobState(job.state).ended
+            if not ended:
+                await repository.change_job(
+                    session, job_id, state=JobState.EXPIRED.value, ended_at=now, waiting_for=None
+                )
+            await repository.forget(session, job_id, now)
+            if not ended:
+                await _audit_expiry(session, job)
+                await announce_end(session, job_id)
             # Under the lock, so that no part is put there afterwards.
             files_of(settings, job_id).erase()
     return len(due)
+
+
+async def _audit_expiry(session: AsyncSession, job: MatchJob) -> None:
+    await record_audit(
+        session, caller_of(job), action="match_job_expired", entity_type=ENTITY, entity_id=job.id
+    )

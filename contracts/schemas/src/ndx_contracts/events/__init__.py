@@ -22,6 +22,7 @@ from ndx_contracts.events.identity import (
 from ndx_contracts.events.insurance import EntitlementEnded, EntitlementOpened
 from ndx_contracts.events.population import (
     HouseholdChanged,
+    MatchJobEnded,
     PersonalIdCancelled,
     PersonalIdPrefixFilling,
     PersonChanged,
@@ -47,6 +48,7 @@ EVENTS: tuple[type[EventData], ...] = (
     ResidenceChanged,
     HouseholdChanged,
     ReconciliationCaseChanged,
+    MatchJobEnded,
     AccountActivated,
     AccountLocked,
     AccountUnlocked,
@@ -88,6 +90,7 @@ __all__ = [
     "EntitlementOpened",
     "EventData",
     "HouseholdChanged",
+    "MatchJobEnded",
     "PersonChanged",
     "PersonDeceased",
     "PersonRegistered",

@@ -153,3 +153,28 @@ class ReconciliationCaseChanged(EventData):
     @property
     def key(self) -> str:
         return str(self.case_id)
+
+
+class MatchJobEnded(EventData):
+    """A file that an agency sent to be matched is done with; numbers only, nobody is named."""
+
+    TYPE: ClassVar[str] = "population.match-job-ended.v1"
+    TOPIC: ClassVar[str] = "population.match-job.v1"
+    ENTITY: ClassVar[str] = "match-job"
+
+    job_id: UUID
+    agency: AgencyCode
+    """Who sent it, and alone hears of it."""
+    state: str
+    """FINISHED, FAILED, CANCELLED or EXPIRED."""
+    fault: str | None = None
+    """Why it FAILED."""
+    lines: int
+    result_parts: int
+    """How many can be fetched: none of one that was cancelled or expired."""
+    cases_opened: int
+    cases_known: int
+
+    @property
+    def key(self) -> str:
+        return str(self.job_id)

@@ -1,0 +1,18 @@
+"""From a job that has ended to the event that tells the agency whose it is."""
+
+from ndx_contracts.events import MatchJobEnded
+
+from svc_population.match_jobs.models import MatchJob
+
+
+def match_job_ended(job: MatchJob) -> MatchJobEnded:
+    return MatchJobEnded(
+        job_id=job.id,
+        agency=job.agency,
+        state=job.state,
+        fault=job.fault,
+        lines=job.lines,
+        result_parts=0 if job.erased_at is not None else job.slices,
+        cases_opened=job.cases_opened,
+        cases_known=job.cases_known,
+    )
