@@ -102,7 +102,14 @@ class TestMetrics:
             }
             for name, metric in registry.metrics.items()
             if not name.startswith(
-                ("ndx.ledger.", "ndx.calls", "ndx.feed.", "ndx.configuration.", "ndx.personal_ids.")
+                (
+                    "ndx.ledger.",
+                    "ndx.calls",
+                    "ndx.feed.",
+                    "ndx.configuration.",
+                    "ndx.personal_ids.",
+                    "ndx.revocation_list.",
+                )
             )
         }
         assert found == mine

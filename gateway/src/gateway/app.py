@@ -7,6 +7,7 @@ from ndx_chassis.jobs import Job
 from gateway.agencies.endpoints import router as agencies
 from gateway.agreements import jobs as agreement_jobs
 from gateway.agreements.endpoints import router as agreements
+from gateway.authorities import service as authorities_service
 from gateway.calls import jobs as call_jobs
 from gateway.calls import service as calls_service
 from gateway.calls.endpoints import router as calls
@@ -46,6 +47,10 @@ async def _count_feeds(runtime: Runtime) -> None:
     runtime.metrics.sources.append(feed_reading.backlog)
 
 
+async def _watch_lists(runtime: Runtime) -> None:
+    runtime.metrics.sources.append(authorities_service.lists_end_in)
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Return the control plane's API; the configuration server starts with it."""
     app = build_app(
@@ -77,6 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 Job("certificate_warnings", 3600.0, certificate_jobs.warn_of_expiry),
                 Job("revocation_lists", 60.0, rotation_jobs.refresh_lists),
                 Job("revocation_list_alarms", 60.0, rotation_jobs.watch_lists),
+                Job("revocation_list_fetches", 30.0, rotation_jobs.fetch_lists),
                 Job("internal_authority", 20.0, rotation_jobs.follow_internal),
                 Job("platform_certificates", 21_600.0, rotation_jobs.renew_files),
                 Job("feed_webhooks", 1.0, feed_workers.push_for_ever),
@@ -94,6 +100,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 ledger_service.open_keys,
                 open_desk,
                 _count_feeds,
+                _watch_lists,
                 certificate_usage.start,
                 xds.start,
             ],

@@ -66,6 +66,13 @@ class Settings(ServiceSettings):
     internal_ca_settle_seconds: float = Field(default=600.0, ge=0)
     """How long a new internal authority is trusted by all parts before it signs, and signs before the old one
     may go: longer than the files take to reach every machine, and a minute for the parts to look at them."""
+    revocation_fetch_seconds: float = Field(default=3600.0, ge=10)
+    """How often the lists of outside authorities are fetched that name a place for it."""
+    revocation_fetch_limit_seconds: float = Field(default=30.0, gt=0, le=300)
+    revocation_fetch_most_bytes: int = Field(default=5_000_000, ge=1)
+    """Limits of one fetching."""
+    revocation_fetch_networks: tuple[str, ...] = ()
+    """Networks beside the open internet that lists may lie in (CIDR): inner ones are refused else."""
     certificate_days: int = 365
     certificate_overlap_days: int = 30
     """How long a renewed certificate goes on working beside its successor, if it does not end before."""

@@ -23,13 +23,18 @@ def _show(context: typer.Context, items: list[dict[str, Any]]) -> None:
         found = item.get("revocation_list") or {}
         ends = found.get("next_update")
         warning = " ENDS SOON" if found.get("ends_soon") else ""
-        rows.append({**item, "list_until": None if ends is None else f"{ends[:10]}{warning}"})
+        source = item.get("revocation_source") or {}
+        row = {**item, "list_until": None if ends is None else f"{ends[:10]}{warning}"}
+        rows.append(
+            row | {"list_fetched": source.get("error") or (source.get("fetched_at") or "")[:16] or None}
+        )
     columns = (
         "name",
         "kind",
         "state",
         "not_after",
         "list_until",
+        "list_fetched",
         "good_certificates",
         "systems_waiting",
         "successors_unused",
@@ -141,6 +146,21 @@ def put_revocation_list(context: typer.Context, name: Name, pem: Pem) -> None:
         path={"name": name},
         json={"pem": pem.read_text(encoding="ascii")},
     )
+    _show(context, [reply.json()])
+
+
+@authorities.command("fetch-list")
+def set_revocation_source(
+    context: typer.Context,
+    name: Name,
+    url: Annotated[
+        str | None, typer.Argument(help="http:// or https://; without it, you hand lists in.")
+    ] = None,
+) -> None:
+    """Let the exchange fetch the list of an outside authority by itself, every hour."""
+    client = session_of(context).client()
+    path = {"name": name}
+    reply = client.call("PUT /v1/authorities/{name}/revocation-source", path=path, json={"url": url})
     _show(context, [reply.json()])
 
 

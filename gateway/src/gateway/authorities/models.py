@@ -54,6 +54,20 @@ class RevocationListRow(Base):
     """The list about whose coming end the operators were told."""
 
 
+class RevocationSource(Base):
+    """Where an outside authority publishes its list, and how the last try to fetch it went."""
+
+    __tablename__ = "revocation_sources"
+
+    authority: Mapped[str] = mapped_column(ForeignKey("authorities.name"), primary_key=True)
+    url: Mapped[str] = mapped_column(Text)
+    tried_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    fetched_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    """When the last good list was fetched, newer than the one before or the same."""
+    error: Mapped[str | None] = mapped_column(Text)
+    """Code of what went wrong at the last try; None when nothing did."""
+
+
 class LateRevocation(Base):
     """A serial that came with the newest lists of an outside authority: denied on open connections too.
 

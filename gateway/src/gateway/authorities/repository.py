@@ -7,7 +7,13 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.authorities.models import IN_FORCE, AuthorityRow, LateRevocation, RevocationListRow
+from gateway.authorities.models import (
+    IN_FORCE,
+    AuthorityRow,
+    LateRevocation,
+    RevocationListRow,
+    RevocationSource,
+)
 from gateway.authorities.vocabulary import AuthorityState
 
 
@@ -41,6 +47,30 @@ async def find_list(session: AsyncSession, authority: str) -> RevocationListRow 
 
 async def lists(session: AsyncSession) -> Sequence[RevocationListRow]:
     return (await session.scalars(select(RevocationListRow).order_by(RevocationListRow.authority))).all()
+
+
+async def find_source(session: AsyncSession, authority: str) -> RevocationSource | None:
+    return await session.get(RevocationSource, authority)
+
+
+async def sources(session: AsyncSession) -> Sequence[RevocationSource]:
+    statement = select(RevocationSource).order_by(RevocationSource.authority)
+    return (await session.scalars(statement)).all()
+
+
+async def sources_due(
+    session: AsyncSession, *, before: datetime, failed_before: datetime
+) -> Sequence[tuple[str, str]]:
+    """Return authority and URL of those tried last before a moment, or before a later one and in vain."""
+    tried = RevocationSource.tried_at
+    due = (
+        tried.is_(None) | (tried <= before) | (RevocationSource.error.is_not(None) & (tried <= failed_before))
+    )
+    wanted = select(RevocationSource.authority, RevocationSource.url)
+    wanted = wanted.join(AuthorityRow, AuthorityRow.name == RevocationSource.authority)
+    live = AuthorityRow.state != AuthorityState.RETIRED.value
+    rows = await session.execute(wanted.where(due & live).order_by(RevocationSource.authority))
+    return [(name, url) for name, url in rows]
 
 
 async def put_late(session: AsyncSession, authority: str, serials: Sequence[str], now: datetime) -> None:

@@ -20,6 +20,19 @@ class AnchorIn(Input):
     may_certify: Annotated[list[AgencyPattern], Field(min_length=1, max_length=1000)]
 
 
+class RevocationSourceIn(Input):
+    """Where the list is fetched from now on; without a URL it is handed in again."""
+
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[^/@\s]+/\S*$", max_length=500)] | None
+
+
+class RevocationSourceOut(Output):
+    url: str
+    tried_at: datetime | None
+    fetched_at: datetime | None
+    error: str | None
+
+
 class RevocationListIn(Input):
     pem: Annotated[str, StringConstraints(min_length=100, max_length=900_000)]
 
@@ -47,3 +60,4 @@ class AuthorityOut(Output):
     created_at: datetime
     retired_at: datetime | None
     revocation_list: RevocationListOut | None
+    revocation_source: RevocationSourceOut | None = None

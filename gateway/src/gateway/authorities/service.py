@@ -1,13 +1,17 @@
 """Use cases: who may vouch for callers, and which certificates have been revoked."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from ndx_chassis.audit import record_audit
+from ndx_chassis.app import Runtime
+from ndx_chassis.audit import Actor, record_audit
 from ndx_chassis.caller import Operator
+from ndx_chassis.metrics import gauge
 from ndx_chassis.telemetry import log
+from prometheus_client.core import Metric
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies import service as agencies
@@ -21,8 +25,15 @@ from gateway.authorities.errors import (
     RotationRefused,
 )
 from gateway.authorities.internal import INTERNAL_CA
-from gateway.authorities.models import AuthorityRow, RevocationListRow
-from gateway.authorities.schemas import AnchorIn, AuthorityOut, RevocationListOut, RevocationListPage
+from gateway.authorities.models import AuthorityRow, RevocationListRow, RevocationSource
+from gateway.authorities.schemas import (
+    AnchorIn,
+    AuthorityOut,
+    RevocationListOut,
+    RevocationListPage,
+    RevocationSourceIn,
+    RevocationSourceOut,
+)
 from gateway.authorities.vocabulary import AuthorityState, Kind
 from gateway.certificates import authority
 from gateway.notices import announce
@@ -31,6 +42,8 @@ from gateway.settings import Settings
 LONGEST_CONNECTION = timedelta(days=1)
 EMBEDDED_LIST_ALARM = timedelta(days=authority.CRL_DAYS / 2)
 OUTSIDE_LIST_ALARM = timedelta(days=2)
+FETCH_AGAIN = timedelta(minutes=5)
+"""After how long a list that could not be fetched is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,9 +278,20 @@ async def put_outside_list(session: AsyncSession, operator: Operator, *, name: s
         RevocationListRefused: not its list, not current, or older than the one that is here.
     """
     await agencies.require_role(session, operator, Role.OPERATOR)
+    row = await _outside(session, name)
+    return out(row, await _take(session, operator, row, pem))
+
+
+async def _outside(session: AsyncSession, name: str) -> AuthorityRow:
     row = await repository.find(session, name, lock=True)
     if row is None or row.kind != Kind.OUTSIDE.value or row.state == AuthorityState.RETIRED.value:
         raise AuthorityNotFound
+    return row
+
+
+async def _take(session: AsyncSession, actor: Actor, row: AuthorityRow, pem: str) -> RevocationListRow:
+    """Put a list in the place of the one that is here; the same list again changes nothing."""
+    name = row.name
     crl = anchors.read_list(pem, x509.load_pem_x509_certificate(row.pem.encode()))
     number, now = anchors.number_of(crl), datetime.now(UTC)
     kept = await repository.find_list(session, name)
@@ -275,6 +299,12 @@ async def put_outside_list(session: AsyncSession, operator: Operator, *, name: s
     if kept is not None:
         if crl.last_update_utc < kept.this_update or number < kept.number:
             raise RevocationListRefused("An older list cannot replace a newer one.")
+        if (number, crl.last_update_utc, authority.list_pem(crl)) == (
+            kept.number,
+            kept.this_update,
+            kept.pem,
+        ):
+            return kept
         known = {entry.serial_number for entry in x509.load_pem_x509_crl(kept.pem.encode())}
     fresh = [format(e.serial_number, "x") for e in crl if e.serial_number not in known]
     if kept is None:
@@ -287,14 +317,73 @@ async def put_outside_list(session: AsyncSession, operator: Operator, *, name: s
     await session.flush()
     await record_audit(
         session,
-        operator,
+        actor,
         action="revocation_list_taken",
         entity_type="authority",
         entity_id=name,
         details={"number": number, "entries": len(crl), "new": len(fresh)},
     )
     await announce(session, "certificate")
-    return out(row, kept)
+    return kept
+
+
+async def set_source(
+    session: AsyncSession, operator: Operator, *, name: str, wanted: RevocationSourceIn
+) -> AuthorityOut:
+    """Say where an outside authority's list is fetched, or that it is handed in.
+
+    Raises:
+        AuthorityNotFound: there is no such outside authority.
+    """
+    await agencies.require_role(session, operator, Role.OPERATOR)
+    row = await _outside(session, name)
+    source = await repository.find_source(session, name)
+    if wanted.url is None:
+        if source is not None:
+            await session.delete(source)
+        source = None
+    elif source is None:
+        source = RevocationSource(authority=name, url=wanted.url)
+        session.add(source)
+    else:
+        source.url, source.tried_at, source.error = wanted.url, None, None
+    await session.flush()
+    await record_audit(
+        session,
+        operator,
+        action="revocation_source_set",
+        entity_type="authority",
+        entity_id=name,
+        details={"url": wanted.url},
+    )
+    return out(row, await repository.find_list(session, name), source)
+
+
+async def sources_due(session: AsyncSession, settings: Settings) -> Sequence[tuple[str, str]]:
+    """Return name and URL of the authorities whose lists are to be fetched now; failures are tried sooner."""
+    now, every = datetime.now(UTC), timedelta(seconds=settings.revocation_fetch_seconds)
+    return await repository.sources_due(
+        session, before=now - every, failed_before=now - min(every, FETCH_AGAIN)
+    )
+
+
+async def take_fetched(session: AsyncSession, actor: Actor, *, name: str, pem: str) -> None:
+    """Take a list that was fetched.
+
+    Raises:
+        AuthorityNotFound, RevocationListRefused.
+    """
+    await _take(session, actor, await _outside(session, name), pem)
+
+
+async def note_fetch(session: AsyncSession, *, name: str, error: str | None) -> None:
+    """Note how a try to fetch a list went."""
+    source = await repository.find_source(session, name)
+    if source is not None:
+        source.tried_at, source.error = datetime.now(UTC), error
+        if error is None:
+            source.fetched_at = source.tried_at
+        await session.flush()
 
 
 def _ends_soon(row: RevocationListRow, kind: str, now: datetime) -> bool:
@@ -313,7 +402,15 @@ def list_out(row: RevocationListRow, kind: str) -> RevocationListOut:
     )
 
 
-def out(row: AuthorityRow, found: RevocationListRow | None) -> AuthorityOut:
+def _source_out(source: RevocationSource) -> RevocationSourceOut:
+    return RevocationSourceOut(
+        url=source.url, tried_at=source.tried_at, fetched_at=source.fetched_at, error=source.error
+    )
+
+
+def out(
+    row: AuthorityRow, found: RevocationListRow | None, source: RevocationSource | None = None
+) -> AuthorityOut:
     return AuthorityOut(
         name=row.name,
         kind=Kind(row.kind),
@@ -324,12 +421,29 @@ def out(row: AuthorityRow, found: RevocationListRow | None) -> AuthorityOut:
         created_at=row.created_at,
         retired_at=row.retired_at,
         revocation_list=None if found is None else list_out(found, row.kind),
+        revocation_source=None if source is None else _source_out(source),
     )
 
 
 async def all_authorities(session: AsyncSession) -> list[AuthorityOut]:
     lists = {row.authority: row for row in await repository.lists(session)}
-    return [out(row, lists.get(row.name)) for row in await repository.everyone(session)]
+    sources = {row.authority: row for row in await repository.sources(session)}
+    everyone = await repository.everyone(session)
+    return [out(row, lists.get(row.name), sources.get(row.name)) for row in everyone]
+
+
+async def lists_end_in(_: Runtime, session: AsyncSession) -> Iterable[Metric]:
+    """Return for the page of metrics how long a list in force is good for, below zero when it ended."""
+    names, now = {row.name for row in await repository.in_force(session)}, datetime.now(UTC)
+    rows = [row for row in await repository.lists(session) if row.authority in names]
+    return [
+        gauge(
+            "ndx_revocation_list_left_seconds",
+            "How long a revocation list in force is good for; without one nobody of its authority gets in.",
+            {(row.authority,): (row.next_update - now).total_seconds() for row in rows},
+            ("ndx_authority",),
+        )
+    ]
 
 
 async def published_lists(session: AsyncSession) -> RevocationListPage:

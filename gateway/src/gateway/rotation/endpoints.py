@@ -8,7 +8,13 @@ from ndx_chassis.db import SessionDep
 from pydantic import StringConstraints
 
 from gateway.authorities import service as authorities
-from gateway.authorities.schemas import AnchorIn, AuthorityOut, RevocationListIn, RevocationListPage
+from gateway.authorities.schemas import (
+    AnchorIn,
+    AuthorityOut,
+    RevocationListIn,
+    RevocationListPage,
+    RevocationSourceIn,
+)
 from gateway.doors import OperatorDep
 from gateway.rotation import service
 from gateway.rotation.schemas import (
@@ -75,6 +81,13 @@ async def put_revocation_list(
     authority: Name, body: RevocationListIn, session: SessionDep, operator: OperatorDep
 ) -> AuthorityOut:
     return await authorities.put_outside_list(session, operator, name=authority, pem=body.pem)
+
+
+@router.put("/authorities/{authority}/revocation-source", openapi_extra=operation(door="operator"))
+async def set_revocation_source(
+    authority: Name, body: RevocationSourceIn, session: SessionDep, operator: OperatorDep
+) -> AuthorityOut:
+    return await authorities.set_source(session, operator, name=authority, wanted=body)
 
 
 @router.get("/revocation-lists", openapi_extra=public())

@@ -1,14 +1,21 @@
 """The clock of trust: lists made anew long before they end, alarms when that fails, files renewed."""
 
+import asyncio
+
 from ndx_chassis.app import Runtime
+from ndx_chassis.errors import DomainError
 from ndx_chassis.outbox import publish
 from ndx_chassis.telemetry import log
 
+from gateway.agreements.steps import Clock
+from gateway.authorities import fetching
 from gateway.authorities import service as authorities
 from gateway.certificates import service as certificates
+from gateway.feeds.addresses import networks
 from gateway.notices import announce
 from gateway.rotation import service
 from gateway.rotation.events import ending
+from gateway.settings import Settings
 
 
 async def refresh_lists(runtime: Runtime) -> None:
@@ -35,6 +42,35 @@ async def watch_lists(runtime: Runtime) -> None:
             await publish(session, ending(found))
         await authorities.forget_late(session)
     runtime.nudge()
+
+
+async def fetch_lists(runtime: Runtime) -> None:
+    """Fetch the lists of outside authorities that are due; each on its own, so that none holds up another."""
+    settings = service.settings_of(runtime)
+    async with runtime.sessions() as session:
+        due = await authorities.sources_due(session, settings)
+    await asyncio.gather(*(_fetch(runtime, settings, name, url) for name, url in due))
+
+
+async def _fetch(runtime: Runtime, settings: Settings, name: str, url: str) -> None:
+    error = None
+    try:
+        found = await fetching.fetch(
+            url,
+            inner=networks(settings.revocation_fetch_networks),
+            seconds=settings.revocation_fetch_limit_seconds,
+            most_bytes=settings.revocation_fetch_most_bytes,
+        )
+        async with runtime.sessions() as session, session.begin():
+            await authorities.take_fetched(session, Clock(), name=name, pem=fetching.pem_of(found))
+    except fetching.ListNotFetched as failed:
+        error = str(failed)
+    except DomainError as refused:
+        error = refused.code
+    if error is not None:
+        log.warning("revocation_list_not_fetched", authority=name, error=error)
+    async with runtime.sessions() as session, session.begin():
+        await authorities.note_fetch(session, name=name, error=error)
 
 
 async def follow_internal(runtime: Runtime) -> None:

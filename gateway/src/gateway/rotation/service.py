@@ -39,8 +39,9 @@ async def overview(session: AsyncSession) -> AuthorityList:
         mine = counted.get(each.name, certificates.Dependants())
         found.append(
             AuthorityProgress(
-                **each.model_dump(exclude={"revocation_list"}),
+                **each.model_dump(exclude={"revocation_list", "revocation_source"}),
                 revocation_list=each.revocation_list,
+                revocation_source=each.revocation_source,
                 good_certificates=mine.good,
                 systems_waiting=mine.waiting,
                 successors_unused=mine.unused,
