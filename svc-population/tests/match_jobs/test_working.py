@@ -4,13 +4,14 @@ import gzip
 import hashlib
 from collections.abc import Iterator
 from datetime import date, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 from ndx_contracts.agreements import AgreementState
 from sqlalchemy import text
 from svc_population.match_jobs import feed as feeds
-from svc_population.match_jobs import service
+from svc_population.match_jobs import repository, service, verdicts
 from svc_population.match_jobs.errors import FileStorageFull
 from svc_population.match_jobs.files import JobFiles
 from svc_population.match_jobs.working import erase_due, work
@@ -114,6 +115,33 @@ class TestMatchFile:
         assert found == ["MISMATCH"] * 3 + ["INVALID"] * 7
         again = await matched(csv_of(f"a,{HOA},Trần Thị Hòa,1990-05-17"))
         assert again[1] == "1,a,INVALID,,,too-many-wrong-guesses"
+
+    async def test_what_another_process_lets_guess_meanwhile_counts_as_well(
+        self, matched, add_person, runtime, monkeypatch, session
+    ):
+        await add_person(HOA)
+        decide = verdicts.answers
+        looked: list[int] = []
+
+        def others_guess_first(*args: Any) -> Any:
+            looked.append(1)
+            return decide(*args)
+
+        real = repository.count_guesses
+
+        async def after_another(own: Any, agency: str, wrong: Any) -> Any:
+            if len(looked) == 1:
+                async with runtime.sessions() as other, other.begin():
+                    await real(other, agency, {HOA: 2})
+            return await real(own, agency, wrong)
+
+        monkeypatch.setattr(verdicts, "answers", others_guess_first)
+        monkeypatch.setattr(repository, "count_guesses", after_another)
+        days = [f"a,{HOA},Trần Thị Hòa,1990-05-{day:02d}" for day in range(10, 14)]
+        found = [line.split(",")[2] for line in (await matched(csv_of(*days)))[1:]]
+        assert found == ["MISMATCH"] + ["INVALID"] * 3
+        wrong = await session.execute(text("SELECT wrong FROM verification_guards"))
+        assert wrong.scalar_one() == 3
 
     async def test_mismatches_are_there_for_reconciliation(self, agency, runtime, add_person, session):
         await add_person(HOA)

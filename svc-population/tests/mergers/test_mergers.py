@@ -216,6 +216,31 @@ class TestFourEyes:
         assert (reply.status_code, reply.json()["code"]) == (409, "merger-step-refused")
         assert await everything(session, versions=True) == before
 
+    @pytest.mark.parametrize("same", ["ca-1", "CA 1", "ca_1", "CA1", "CA.-1"])
+    async def test_another_spelling_is_no_other_officer(self, same, client, officer, two_records):
+        proposed = (await client.post(URL, json=MERGE, headers=officer("CA-1"))).json()
+        url = f"{URL}/{proposed['id']}/decision"
+        reply = await client.post(url, json={"verdict": "APPROVE"}, headers=officer(same))
+        assert (reply.status_code, reply.json()["code"]) == (403, "second-officer-needed")
+
+    @pytest.mark.parametrize("odd", ["C\u0410-1", "-", "x", "CA-1;2"])
+    async def test_what_is_no_number_of_an_officer_is_refused(self, odd, client, officer, two_records):
+        headers = {**officer(), "NDX-Officer": odd.encode()}
+        reply = await client.post(URL, json=MERGE, headers=headers)
+        assert (reply.status_code, reply.json()["code"]) == (400, "header-invalid")
+
+    async def test_the_audit_names_both(self, client, officer, two_records, session):
+        proposed = (await client.post(URL, json=MERGE, headers=officer("CA-1"))).json()
+        url = f"{URL}/{proposed['id']}/decision"
+        assert (
+            await client.post(url, json={"verdict": "REJECT"}, headers=officer("CA-2"))
+        ).status_code == 200
+        entry = await session.execute(
+            text("SELECT details FROM audit_entries WHERE action = 'merger_decided'")
+        )
+        details = entry.scalar_one()
+        assert (details["proposed_by"], details["decided_by"]) == ("G01:CA-1", "G01:CA-2")
+
     async def test_officer_and_case_are_named(self, client, officer, two_records):
         for missing, code in (("NDX-Officer", "officer-missing"), ("NDX-Case-Id", "case-missing")):
             headers = {k: v for k, v in officer().items() if k != missing}

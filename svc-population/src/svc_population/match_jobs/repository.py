@@ -1,6 +1,6 @@
 """All SQL of match jobs: the jobs and their parts, the people of a slice, and what a slice leaves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, cast
 from uuid import UUID
@@ -53,13 +53,14 @@ INSERT INTO verification_guards (agency, personal_id, wrong, window_ends_at)
 SELECT :agency, given.n, given.wrong, clock_timestamp() + interval '24 hours'
 FROM unnest(CAST(:numbers AS text[]), CAST(:wrong AS int[])) AS given(n, wrong) ORDER BY given.n
 ON CONFLICT (agency, personal_id) DO UPDATE SET
-    wrong = CASE WHEN verification_guards.window_ends_at > clock_timestamp()
-        THEN verification_guards.wrong ELSE 0 END + excluded.wrong,
+    wrong = greatest(0, CASE WHEN verification_guards.window_ends_at > clock_timestamp()
+        THEN verification_guards.wrong ELSE 0 END + excluded.wrong),
     bounds = CASE WHEN verification_guards.window_ends_at > clock_timestamp()
         THEN verification_guards.bounds ELSE '{}' END,
     window_ends_at = greatest(verification_guards.window_ends_at,
         CASE WHEN verification_guards.window_ends_at > clock_timestamp()
         THEN verification_guards.window_ends_at ELSE excluded.window_ends_at END)
+RETURNING personal_id, wrong
 """)
 _ADD_ROWS = (
     insert(batch_rows)
@@ -172,12 +173,13 @@ async def guesses(session: AsyncSession, agency: str, numbers: list[str]) -> dic
     return {row.personal_id: row.wrong for row in found}
 
 
-async def count_guesses(session: AsyncSession, agency: str, wrong: dict[str, int]) -> None:
-    """Count wrong guesses about several people."""
-    if wrong:
-        numbers = sorted(wrong)
-        values = {"agency": agency, "numbers": numbers, "wrong": [wrong[n] for n in numbers]}
-        await session.execute(_COUNT_GUESSES, values)
+async def count_guesses(session: AsyncSession, agency: str, wrong: Mapping[str, int]) -> dict[str, int]:
+    """Count wrong guesses about several people; return how many there are now, held until the end."""
+    if not wrong:
+        return {}
+    numbers = sorted(wrong)
+    values = {"agency": agency, "numbers": numbers, "wrong": [wrong[n] for n in numbers]}
+    return {row.personal_id: row.wrong for row in await session.execute(_COUNT_GUESSES, values)}
 
 
 async def rows_used(session: AsyncSession, agreement: str, agency: str, day: date) -> int:

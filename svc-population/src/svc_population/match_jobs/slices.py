@@ -1,6 +1,7 @@
 """One transaction of a match job: answers some lines, records them, and moves the job forward."""
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -140,11 +141,23 @@ class Slice:
             self.session, self.caller.agency, [v.about[0] for v in judged.values() if v.about]
         )
         before |= {row.personal_id: row.wrong for row in rows}
-        guesses = verdicts.Guesses(self.settings.verify_wrong_guesses, before)
         by_line = {numbered[row.n - 1][0].number: row for row in rows}
-        # In a thread: calls that wait for an answer are not held up by thousands of lines.
-        answers = await asyncio.to_thread(verdicts.answers, batch, by_line, judged, guesses)
-        await repository.count_guesses(self.session, self.caller.agency, guesses.added)
+
+        async def decide() -> tuple[list[Answer], Counter[str]]:
+            guesses = verdicts.Guesses(self.settings.verify_wrong_guesses, before)
+            # In a thread: calls that wait for an answer are not held up by thousands of lines.
+            found = await asyncio.to_thread(verdicts.answers, batch, by_line, judged, guesses)
+            return found, guesses.added
+
+        answers, added = await decide()
+        counted = await repository.count_guesses(self.session, self.caller.agency, added)
+        meanwhile = {n: w - added[n] for n, w in counted.items() if w - added[n] != (before.get(n) or 0)}
+        if meanwhile:
+            # Others guessed between the look and the count. Now those rows are held: what is left decides.
+            before |= meanwhile
+            answers, fewer = await decide()
+            less = {n: fewer[n] - added[n] for n in meanwhile if fewer[n] != added[n]}
+            await repository.count_guesses(self.session, self.caller.agency, less)
         return answers
 
     async def _open_cases(self, batch: list[Record], answers: list[Answer]) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from uuid import UUID
 from ndx_chassis.agreements import CaseMissing, Grant, OfficerMissing
 from ndx_chassis.app import Runtime
 from ndx_chassis.audit import record_audit
-from ndx_chassis.caller import Caller
+from ndx_chassis.caller import Caller, HeaderInvalid
 from ndx_chassis.disclosure import disclose, found
 from ndx_chassis.idempotency import once
 from ndx_chassis.ids import new_id
@@ -25,6 +25,7 @@ from svc_population.mergers.errors import (
     SecondOfficerNeeded,
 )
 from svc_population.mergers.models import Merger
+from svc_population.mergers.officers import is_officer, one_officer
 from svc_population.mergers.schemas import DecisionIn, MergeIn, MergerIn, MergerOut, SplitIn, UndoIn
 from svc_population.mergers.vocabulary import MergerKind, MergerState, Verdict
 from svc_population.persons import service as persons
@@ -84,7 +85,7 @@ async def decide(
     """Approve, and do it, or reject what another officer proposed.
 
     Raises:
-        SecondOfficerNeeded: the officer proposed it.
+        SecondOfficerNeeded: the officer proposed it, however the number is written.
         MergerStepRefused: it was decided before.
         RecordsChangedSince, and as `propose`: it cannot be done any more.
     """
@@ -92,7 +93,7 @@ async def decide(
     merger = await _held(session, caller, grant, merger_id)
     if merger.state != MergerState.PROPOSED:
         raise MergerStepRefused(f"It is {merger.state}.")
-    if merger.proposing_officer == officer:
+    if one_officer(merger.proposing_officer, officer):
         raise SecondOfficerNeeded
     if body.verdict is Verdict.APPROVE:
         plan = _PLAN.validate_python(merger.plan)
@@ -212,6 +213,10 @@ def _numbers(merger: Merger) -> list[str]:
 def _officer(caller: Caller) -> str:
     if not caller.officer:
         raise OfficerMissing("Two officers decide on it: name yours in NDX-Officer.")
+    if not is_officer(caller.officer):
+        raise HeaderInvalid(
+            "NDX-Officer must hold the officer's own number: letters, digits and . _ / - only."
+        )
     return f"{caller.agency}:{caller.officer}"
 
 
@@ -230,7 +235,12 @@ async def _answer(
         action=action,
         entity_type=ENTITY,
         entity_id=merger.id,
-        details={"kind": merger.kind, "state": merger.state},
+        details={
+            "kind": merger.kind,
+            "state": merger.state,
+            "proposed_by": merger.proposing_officer,
+            "decided_by": merger.deciding_officer,
+        },
     )
     await _record(session, caller, grant, merger)
     return _out(merger)
