@@ -29,6 +29,8 @@ from gateway.feeds.endpoints import router as feeds
 from gateway.ledger import service as ledger_service
 from gateway.ledger.consumers import subscriptions as ledger_subscriptions
 from gateway.ledger.endpoints import router as ledger
+from gateway.notifications import answering as notification_answering
+from gateway.notifications.endpoints import router as notifications
 from gateway.quotas import jobs as quota_jobs
 from gateway.quotas.endpoints import router as quotas
 from gateway.rotation import jobs as rotation_jobs
@@ -74,6 +76,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 signing_keys,
                 feeds,
                 feed_operators,
+                notifications,
             ],
             subscriptions=[*ledger_subscriptions(), *feed_subscriptions()],
             jobs=[
@@ -108,6 +111,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             uses_agreements=False,
         )
     )
+    notification_answering.install(app)
     usage = certificate_usage.Usage()
     app.state.runtime.extras["usage"] = usage
     app.add_middleware(certificate_usage.SeesCertificates, usage=usage)

@@ -3,9 +3,7 @@
 import asyncio
 import contextlib
 import json
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,73 +12,21 @@ from uuid import UUID
 import pytest
 from aiohttp import web
 from gateway.authorities import files
-from gateway.certificates import authority
 from gateway.feeds import pushing, workers
 from gateway.feeds.addresses import networks
 from gateway.feeds.calling import TAG, Line
 from gateway.feeds.desk import desk_of
+from gateway.feeds.messages import Letter
 from ndx_chassis.app import Runtime
 from ndx_chassis.ids import new_id
-from ndx_contracts.signatures import Request, keys_of, verify
+from ndx_contracts.signatures import keys_of, verify
 from sqlalchemy import text
 
 from .conftest import DEAD, OTHER, death
+from .receivers import Receiver, receiving
 
 pytestmark = pytest.mark.integration
 Do = Callable[..., Any]
-
-
-@dataclass
-class Receiver:
-    """An agency's webhook: `behave` decides on each delivery."""
-
-    port: int = 0
-    got: list[dict[str, Any]] = field(default_factory=list)
-    requests: list[Request] = field(default_factory=list)
-    callers: list[Any] = field(default_factory=list)
-    looks: int = 0
-    behave: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
-    url: str = ""
-
-    async def serve(self, request: web.Request) -> web.StreamResponse:
-        if request.method == "OPTIONS":
-            self.looks += 1
-            return web.Response(status=204)
-        body = await request.read()
-        self.requests.append(Request(request.method, self.url, dict(request.headers), body))
-        self.got.append(json.loads(body))
-        self.callers.append(request.get_extra_info("peercert"))
-        if self.behave is not None:
-            return await self.behave(request)
-        return web.Response(status=204)
-
-    @property
-    def ids(self) -> list[str]:
-        return [one["id"] for one in self.got]
-
-
-@contextlib.asynccontextmanager
-async def receiving(folder: Path, state: Path, name: str) -> AsyncIterator[Receiver]:
-    """Run a webhook whose certificate comes from the exchange's CA; it asks for the exchange's."""
-    ca = files.open_generation(state, files.AGENCY_CA, None)
-    authority.issue_server(ca, folder, name, ["localhost"])
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / f"{name}.crt", folder / f"{name}.key")
-    context.load_verify_locations(state / "gateway-ca.crt")
-    context.verify_mode = ssl.CERT_REQUIRED
-    receiver = Receiver()
-    application = web.Application()
-    application.router.add_route("*", "/hook", receiver.serve)
-    runner = web.AppRunner(application, shutdown_timeout=0.2)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
-    await site.start()
-    receiver.port = runner.addresses[0][1]
-    receiver.url = f"https://localhost:{receiver.port}/hook"
-    try:
-        yield receiver
-    finally:
-        await runner.cleanup()
 
 
 @pytest.fixture
@@ -389,7 +335,9 @@ class TestInnerAddresses:
         assert identity is not None
         object.__setattr__(identity, "listed", networks([]))
         async with Line(f"https://127.0.0.1:{receiver.port}/hook", None, identity) as line:
-            assert (await line.post(b"{}")).error == "address-refused"
+            assert (
+                await line.post(Letter(b"{}", {"Content-Type": "application/json"}))
+            ).error == "address-refused"
 
 
 class TestFairness:

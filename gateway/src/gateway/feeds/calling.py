@@ -16,6 +16,7 @@ from ndx_contracts.signatures import Request, Signer
 from yarl import URL
 
 from gateway.feeds.addresses import Network, may_be_called
+from gateway.feeds.messages import Letter
 
 TAG = "ndx-feed"
 _MOST_BODY = 16_384
@@ -152,12 +153,12 @@ class Line:
             return answer
         return Answer(_OK, None, answer.duration_ms)
 
-    async def post(self, body: bytes) -> Answer:
+    async def post(self, letter: Letter) -> Answer:
         """Send one signed event."""
         url = str(URL(self._url))
-        request = Request("POST", url, {"Content-Type": "application/cloudevents+json"}, body)
+        request = Request("POST", url, dict(letter.headers), letter.body)
         self._identity.signer.sign(request, tag=TAG)
-        return await self._call("POST", request.headers, body)
+        return await self._call("POST", request.headers, letter.body)
 
     async def _call(self, method: str, headers: dict[str, str], body: bytes) -> Answer:
         start = time.monotonic()

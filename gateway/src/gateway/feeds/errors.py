@@ -45,6 +45,12 @@ class FeedEndpointRefused(DomainError):
     title_vi = "Địa chỉ này không thể nhận thông báo"
 
 
+class FeedTokenInvalid(DomainError):
+    code = "feed-token-invalid"
+    title = "The token confirms no subscription of the agency"
+    title_vi = "Mã xác nhận không thuộc đăng ký nào của cơ quan"
+
+
 class FeedCursorInvalid(DomainError):
     code = "feed-cursor-invalid"
     title = "The cursor is not one that this feed gave"

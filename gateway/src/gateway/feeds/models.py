@@ -74,6 +74,8 @@ class FeedSubscription(Base):
     communes: Mapped[list[str]] = mapped_column(ARRAY(Text))
     delivery: Mapped[str] = mapped_column(Text)
     endpoint: Mapped[str | None] = mapped_column(Text)
+    form: Mapped[str] = mapped_column(Text, server_default=text("'CLOUD_EVENT'"))
+    """How events are written for the endpoint."""
     endpoint_ca: Mapped[str | None] = mapped_column(Text)
     """PEM of the authority that the endpoint's certificate must come from; None: the exchange's own."""
     max_attempts: Mapped[int] = mapped_column(Integer)

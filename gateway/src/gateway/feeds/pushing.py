@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from uuid import UUID
 
-import orjson
 from ndx_chassis.app import Runtime
 from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Caller
@@ -20,9 +19,11 @@ from gateway.feeds.calling import Answer, Line
 from gateway.feeds.desk import desk_of
 from gateway.feeds.errors import FeedDeliveryMismatch, FeedStepRefused, FeedUnavailable
 from gateway.feeds.handing_over import ENTITY, hand_over, mine
+from gateway.feeds.messages import Letter, confirmation, letter
 from gateway.feeds.models import Delivery, EventState, FeedSubscription, SubscriptionState
 from gateway.feeds.rights import Receiver, rights_of
 from gateway.feeds.schemas import AttemptOut, FeedEventOut
+from gateway.feeds.vocabulary import Form
 
 PING = "ndx.feed-ping.v1"
 _LONGEST = 3600.0
@@ -38,7 +39,7 @@ class Parcel:
 
     position: int
     event_id: UUID
-    body: bytes
+    letter: Letter
 
 
 class Next(Enum):
@@ -53,23 +54,6 @@ def delay_after(attempts: int, first_seconds: float) -> timedelta:
     """Return the growing pause before the next attempt: doubling up to an hour, with jitter."""
     seconds = min(first_seconds * 2 ** min(attempts - 1, 20), _LONGEST)
     return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311 - jitter is no secret
-
-
-def cloud_event(event: FeedEventOut) -> bytes:
-    """Return an event in CloudEvents' structured JSON form."""
-    document = {
-        "specversion": "1.0",
-        "id": str(event.id),
-        "source": event.source or "/ndx",
-        "type": event.type,
-        "time": event.time.isoformat(),
-        "datacontenttype": "application/json",
-        "ndxcursor": event.cursor,
-        "data": event.data,
-    }
-    if event.reference is not None:
-        document["ndxreference"] = event.reference
-    return orjson.dumps(document)
 
 
 async def line_of(runtime: Runtime, subscription: UUID) -> Line | None:
@@ -94,7 +78,7 @@ async def push_next(runtime: Runtime, line: Line, identifier: UUID) -> bool:
         taken = await _take(runtime, identifier, looked=True)
     if not isinstance(taken, Parcel):
         return taken is Next.ANOTHER
-    answer = await line.post(taken.body)
+    answer = await line.post(taken.letter)
     await _keep(runtime, identifier, taken, answer)
     return answer.delivered or answer.is_refusal
 
@@ -122,7 +106,7 @@ async def _take(runtime: Runtime, identifier: UUID, *, looked: bool) -> Parcel |
         if event is None:
             return Next.ANOTHER
         row.next_attempt_at = now + timedelta(seconds=_LEASE_SECONDS)
-        parcel = Parcel(row.position, row.event_id, cloud_event(event))
+        parcel = Parcel(row.position, row.event_id, letter(Form(subscription.form), event, identifier))
     runtime.nudge()
     return parcel
 
@@ -203,7 +187,7 @@ async def ping(runtime: Runtime, caller: Caller, *, identifier: UUID) -> Attempt
         id=event_id, cursor="0", type=PING, source="/gateway", time=datetime.now(UTC), reference=None, data={}
     )
     async with desk.pings, Line(subscription.endpoint, subscription.endpoint_ca, desk.identity) as line:
-        answer = await line.post(cloud_event(test))
+        answer = await line.post(letter(Form(subscription.form), test, identifier))
     async with runtime.sessions() as session, session.begin():
         attempt = await _add_attempt(session, subscription, None, event_id, answer)
         await record_audit(
@@ -224,3 +208,27 @@ async def ping(runtime: Runtime, caller: Caller, *, identifier: UUID) -> Attempt
         error=answer.error,
         delivered=answer.delivered,
     )
+
+
+async def ask_to_confirm(runtime: Runtime, identifier: UUID) -> None:
+    """Send the message with the token to the address of a subscription that waits for its confirmation.
+
+    Raises:
+        FeedUnavailable: the exchange has no key to sign with.
+    """
+    desk = desk_of(runtime)
+    async with runtime.sessions() as session:
+        subscription = await repository.find(session, identifier)
+    if subscription is None or subscription.endpoint is None:
+        return
+    if desk.identity is None:
+        raise FeedUnavailable(retry_after=60)
+    token = desk.box.token(identifier, subscription.endpoint)
+    message = new_id()
+    asked = confirmation(
+        identifier, subscription.event_types[0], token, message_id=message, moment=datetime.now(UTC)
+    )
+    async with desk.pings, Line(subscription.endpoint, subscription.endpoint_ca, desk.identity) as line:
+        answer = await line.post(asked)
+    async with runtime.sessions() as session, session.begin():
+        await _add_attempt(session, subscription, None, message, answer)

@@ -30,6 +30,7 @@ from gateway.feeds.schemas import (
     SubscriptionOut,
     SubscriptionPage,
 )
+from gateway.feeds.vocabulary import Form
 
 _NO_ID = UUID(int=0)
 _LAST_ID = UUID(int=2**128 - 1)
@@ -86,6 +87,7 @@ async def shown(session: AsyncSession, rows: Sequence[FeedSubscription]) -> list
                 scope=AdminScope(provinces=tuple(one.provinces), communes=tuple(one.communes)),
                 delivery=Delivery(one.delivery),
                 endpoint=one.endpoint,
+                form=Form(one.form),
                 retry=Retry(max_attempts=one.max_attempts, first_delay_seconds=one.first_delay_seconds),
                 officer=one.officer,
                 case_id=one.case_id,

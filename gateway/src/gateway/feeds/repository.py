@@ -53,6 +53,17 @@ async def count_of(session: AsyncSession, agency: str) -> int:
     return int(await session.scalar(select(func.count()).select_from(FeedSubscription).where(mine)) or 0)
 
 
+async def webhook_of(
+    session: AsyncSession, *, agency: str, event_type: str, endpoint: str, form: str
+) -> FeedSubscription | None:
+    """Return the agency's open webhook for one event type; two who ask at once take turns until commit."""
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"feeds {agency}", 0))))
+    mine = (FeedSubscription.agency == agency) & _NOT_ENDED
+    same = (FeedSubscription.endpoint == endpoint) & (FeedSubscription.form == form)
+    of_type = FeedSubscription.event_types == cast([event_type], ARRAY(Text))
+    return (await session.scalars(select(FeedSubscription).where(mine & same & of_type).limit(1))).first()
+
+
 async def open_subscriptions(session: AsyncSession) -> Sequence[FeedSubscription]:
     return (await session.scalars(select(FeedSubscription).where(_NOT_ENDED))).all()
 

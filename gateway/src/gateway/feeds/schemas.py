@@ -13,6 +13,7 @@ from ndx_contracts.purposes import Purpose
 from pydantic import Field, StringConstraints, model_validator
 
 from gateway.feeds.models import Delivery, EventState, SubscriptionState
+from gateway.feeds.vocabulary import Form
 
 EventType = Annotated[str, StringConstraints(max_length=80, pattern=r"^[a-z-]+\.[a-z-]+\.v[0-9]+$")]
 Reference = Annotated[str, StringConstraints(min_length=1, max_length=64)]
@@ -65,6 +66,7 @@ class SubscriptionOut(Output):
     scope: AdminScope
     delivery: Delivery
     endpoint: str | None
+    form: Form
     retry: Retry
     officer: str | None
     case_id: str | None

@@ -1,5 +1,6 @@
 """Use cases: subscribe under an agreement, say in whom one is interested, pause, resume, end, replay."""
 
+import hmac
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
@@ -27,6 +28,7 @@ from gateway.feeds.errors import (
     FeedLimitReached,
     FeedNotCovered,
     FeedStepRefused,
+    FeedTokenInvalid,
 )
 from gateway.feeds.handing_over import ENTITY, give_again, mine
 from gateway.feeds.models import (
@@ -46,12 +48,23 @@ from gateway.feeds.schemas import (
     SubscriptionIn,
     SubscriptionOut,
 )
+from gateway.feeds.sealing import subscription_of
+from gateway.feeds.vocabulary import Form
+
+NOT_CONFIRMED = "not-confirmed"
+"""Why a subscription is paused whose address has not confirmed it."""
 
 
 async def subscribe(
-    session: AsyncSession, runtime: Runtime, caller: Caller, *, wanted: SubscriptionIn
+    session: AsyncSession,
+    runtime: Runtime,
+    caller: Caller,
+    *,
+    wanted: SubscriptionIn,
+    form: Form = Form.CLOUD_EVENT,
+    confirmed: bool = True,
 ) -> SubscriptionOut:
-    """Begin to follow event types under one agreement.
+    """Begin to follow event types under one agreement; one that is not confirmed hands nothing over yet.
 
     Raises:
         FeedEventTypeUnknown, FeedNotCovered, PurposeNotCovered, FeedLimitReached, and what holds the
@@ -86,10 +99,12 @@ async def subscribe(
         communes=list(wanted.scope.communes),
         delivery=wanted.delivery.value,
         endpoint=None if endpoint is None else endpoint.url,
+        form=form.value,
         endpoint_ca=None if endpoint is None else endpoint.ca_pem,
         max_attempts=retry.max_attempts,
         first_delay_seconds=retry.first_delay_seconds,
-        state=SubscriptionState.ACTIVE.value,
+        state=(SubscriptionState.ACTIVE if confirmed else SubscriptionState.PAUSED).value,
+        state_reason=None if confirmed else NOT_CONFIRMED,
         last_position=0,
         acknowledged=0,
         failures=0,
@@ -108,6 +123,35 @@ async def subscribe(
         details={"agreement": made.agreement_id, "types": made.event_types, "people": made.people},
     )
     return (await shown(session, [made]))[0]
+
+
+async def webhook_of(
+    session: AsyncSession, *, agency: str, event_type: str, endpoint: str, form: Form
+) -> SubscriptionOut | None:
+    """Return the agency's open webhook for one event type, so that it gets no second one."""
+    found = await repository.webhook_of(
+        session, agency=agency, event_type=event_type, endpoint=endpoint, form=form.value
+    )
+    return None if found is None else (await shown(session, [found]))[0]
+
+
+async def confirm(session: AsyncSession, runtime: Runtime, caller: Caller, *, token: str) -> None:
+    """Let events go to an address that has proven to read there; a second time changes nothing.
+
+    Raises:
+        FeedTokenInvalid: it is no token of a subscription of the agency.
+        FeedStepRefused: the subscription is suspended or has ended.
+    """
+    identifier = subscription_of(token)
+    if identifier is None:
+        raise FeedTokenInvalid
+    found = await repository.find(session, identifier, lock=True)
+    if found is None or found.agency != caller.agency or found.endpoint is None:
+        raise FeedTokenInvalid
+    if not hmac.compare_digest(token, desk_of(runtime).box.token(identifier, found.endpoint)):
+        raise FeedTokenInvalid
+    if found.state != SubscriptionState.ACTIVE.value:
+        await _step(session, caller, found, "resume")
 
 
 def _check(agreement: Agreement, wanted: SubscriptionIn) -> None:
