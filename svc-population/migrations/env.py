@@ -3,6 +3,7 @@
 from ndx_chassis.migrations import run_env
 from svc_population.admin_units import models as admin_units  # noqa: F401 - registers its tables
 from svc_population.citizen_accounts import models as citizen_accounts  # noqa: F401 - the same
+from svc_population.dedupe import models as dedupe  # noqa: F401 - the same
 from svc_population.disclosures import models as disclosures  # noqa: F401 - the same
 from svc_population.households import models as households  # noqa: F401 - the same
 from svc_population.imports import models as imports  # noqa: F401 - the same

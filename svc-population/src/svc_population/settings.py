@@ -35,6 +35,8 @@ class Settings(ServiceSettings):
     """How long a file may take to arrive; then it is erased."""
     match_job_stalled_days: int = Field(default=7, ge=1)
     """Days after which a started job that does not go forward is given up and erased."""
+    dedupe_folder: Path = Path("dedupe")
+    """Where the search for duplicates works; erased at its end. It holds what is compared of everybody."""
     match_job_result_days: int = Field(default=7, ge=1)
     """How long a result can be fetched; then it is erased."""
 

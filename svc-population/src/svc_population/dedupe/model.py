@@ -32,18 +32,16 @@ class Model(Input):
     @model_validator(mode="after")
     def _names_known_levels(self) -> "Model":
         known = {name: set(labels) | {UNKNOWN} for name, labels in self.labels().items()}
-        sure, review = self.zones.sure, self.zones.review
-        named = [
-            *sure.levels.items(),
-            *sure.contradictions.items(),
-            *review.levels.items(),
-            *review.unless.items(),
-            *((c.comparison, c.levels) for c in sure.corroborations),
-        ]
+        review = self.zones.review
+        named = [*review.levels.items(), *review.unless.items()]
+        corroborations = [c for rule in self.zones.sure for c in rule.corroborations]
+        for rule in self.zones.sure:
+            named += [*rule.levels.items(), *rule.contradictions.items()]
+        named += [(c.comparison, c.levels) for c in corroborations]
         for comparison, levels in named:
             if not set(levels) <= known.get(comparison, set()):
                 raise ValueError(f"a zone names a level that {comparison} does not have")
-        if {c.comparison for c in sure.corroborations} & {"name", "birth_date"}:
+        if {c.comparison for c in corroborations} & {"name", "birth_date"}:
             raise ValueError("name and birth date corroborate nothing")
         return self
 

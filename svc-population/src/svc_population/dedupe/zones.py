@@ -3,8 +3,9 @@
 A pair is SURE only when the model finds it likely, its name and birth date stand on allowed levels, nothing
 on the list of contradictions speaks against it, and enough else agrees. Points of one group count once: who
 lives where they were born has one place, not two. Name and birth date give no points, so they alone are never
-enough. REVIEW asks for less, but also for a name on an allowed level, or for a level that makes up for it:
-twins differ in the given name and agree in all else, which no independent evidence can see.
+enough. REVIEW asks for less, but for a name on an allowed level, or for a level that makes up for it: twins
+differ in the given name and agree in all else, which the model takes for evidence. For the same reason a name
+that has a middle name more needs more than parents and places to be SURE: Bảo Hân and Thị Bảo Hân are twins.
 """
 
 from collections.abc import Mapping
@@ -46,7 +47,8 @@ class ReviewRule(Input):
 
 
 class ZoneRules(Input):
-    sure: SureRule
+    sure: tuple[SureRule, ...] = Field(min_length=1)
+    """One of them is enough."""
     review: ReviewRule
 
 
@@ -61,7 +63,7 @@ def points(rule: SureRule, levels: Levels) -> int:
 
 def zone_of(rules: ZoneRules, probability: float, levels: Levels) -> Zone:
     """Return the zone of a pair."""
-    if _is_sure(rules.sure, probability, levels):
+    if any(_is_sure(rule, probability, levels) for rule in rules.sure):
         return Zone.SURE
     review = rules.review
     if probability >= review.least_probability and (

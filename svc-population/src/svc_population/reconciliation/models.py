@@ -45,6 +45,9 @@ class ReconciliationCase(Base):
     version: Mapped[int] = mapped_column(server_default=text("1"))
     personal_id: Mapped[str] = mapped_column(Text(collation="C"))
     person_id: Mapped[UUID | None] = mapped_column(PG_UUID(as_uuid=True))
+    other_personal_id: Mapped[str | None] = mapped_column(Text(collation="C"))
+    """The second record of a suspected duplicate: `theirs` is then what it says."""
+    other_person_id: Mapped[UUID | None] = mapped_column(PG_UUID(as_uuid=True))
     province_code: Mapped[str | None]
     commune_code: Mapped[str | None]
     """Where the case is settled: the person's residence."""

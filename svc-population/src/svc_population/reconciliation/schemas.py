@@ -70,6 +70,8 @@ class OwnCaseOut(Output):
     case_id: UUID
     reference: str
     personal_id: PersonalId
+    other_personal_id: PersonalId | None
+    """The other record, where one person may have two."""
     kind: CaseKind
     state: CaseState
     deadline: date

@@ -131,10 +131,10 @@ def _fresh(rows: Sequence[dict[str, Any]], known: Sequence[ReconciliationCase]) 
 
 def _row(caller: Caller, grant: Grant, item: CaseIn, person: RowMapping | None) -> dict[str, Any]:
     place = (item.province_code, item.commune_code)
-    if person is not None and not grant.covers(*_place(person)):
+    if person is not None and not grant.covers(*place_of(person)):
         person = None
     if person is not None:
-        place = _place(person)
+        place = place_of(person)
     kind = item.kind if person is not None else CaseKind.ID_NOT_FOUND
     fields = tuple(d.field for d in item.disputed)
     ours: dict[DisputedField, str | None] = (
@@ -168,7 +168,7 @@ def _row(caller: Caller, grant: Grant, item: CaseIn, person: RowMapping | None) 
     }
 
 
-def _place(person: RowMapping) -> tuple[str | None, str | None]:
+def place_of(person: RowMapping) -> tuple[str | None, str | None]:
     """Return where a person's cases are settled: as `persons.place_of` does for a whole record."""
     lately = person["birth_date"] >= persons.PROVINCES_OF_TODAY_FROM
     return (
@@ -233,7 +233,7 @@ async def _record(
     """Record what was learnt: about each person, the groups that are in dispute about them."""
     told: dict[frozenset[FieldGroup], set[str]] = defaultdict(set)
     for case in cases:
-        told[_learnt(case)[1]].add(case.personal_id)
+        told[_learnt(case)[1]].update(n for n in (case.personal_id, case.other_personal_id) if n is not None)
     for groups, subjects in told.items():
         await disclose(
             session, caller, grant=grant, subjects=sorted(subjects), field_groups=groups, outcome=outcome
@@ -245,6 +245,7 @@ def _own(case: ReconciliationCase) -> dict[str, Any]:
         "case_id": case.id,
         "reference": case.reference,
         "personal_id": case.personal_id,
+        "other_personal_id": case.other_personal_id,
         "kind": CaseKind(case.kind),
         "state": CaseState(case.state),
         "deadline": case.deadline,

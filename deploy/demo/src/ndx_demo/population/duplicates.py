@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from ndx_contracts.names import same_name
 from svc_population.imports.layout import COLUMNS
 
 from ndx_demo.population.tables import places, rows
@@ -122,7 +123,7 @@ def _alike(chance: random.Random, person: Row, kind: Kind) -> Row | None:
             else chance.choice(rows("given_names"))["name"].split()[-1]
         )
         other["given_name"] = given
-        return other if given != person["given_name"] and person["mother_personal_id"] else None
+        return None if same_name(given, person["given_name"]) or not person["mother_personal_id"] else other
     table = places()
     other.update(
         mother_personal_id="",
@@ -163,7 +164,7 @@ def _typo(chance: random.Random, row: Row) -> bool:
 def _tone(chance: random.Random, row: Row) -> bool:
     changed = _other_tone(chance, row["given_name"])
     was, row["given_name"] = row["given_name"], changed
-    return changed != was
+    return not same_name(changed, was)
 
 
 def _other_tone(chance: random.Random, word: str) -> str:

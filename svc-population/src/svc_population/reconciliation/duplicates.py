@@ -1,0 +1,130 @@
+"""Use case: open cases about two records of this register that may be one person; a pair gets one for ever.
+
+Nothing is merged here: an officer who finds that they are one person proposes a merger, another one approves.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ndx_chassis.audit import record_audit
+from ndx_chassis.caller import Caller
+from ndx_chassis.ids import new_id
+from ndx_chassis.outbox import publish
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from svc_population.admin_units.service import today
+from svc_population.reconciliation import events, repository, rules
+from svc_population.reconciliation.service import ENTITY, place_of
+from svc_population.reconciliation.vocabulary import WAITING, CaseKind, CaseState, DisputedField
+
+KIND = CaseKind.DUP_IN_AGENCY
+_COMPARED = (
+    DisputedField.BIRTH_NAME,
+    DisputedField.BIRTH_DATE,
+    DisputedField.SEX,
+    DisputedField.LEGACY_ID_NUMBER,
+    DisputedField.LIFE_STATUS,
+    DisputedField.PERMANENT_COMMUNE_CODE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Suspected:
+    """Two numbers, and why they may be one person's: zone, weight and levels, never a value."""
+
+    one: str
+    other: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """How many pairs got a case, had one, or wait for another case about one of their records."""
+
+    new: int
+    known: int
+    deferred: int
+
+
+def reference_of(one: RowMapping, other: RowMapping) -> str:
+    """Return the pair's key; records keep it when their numbers change."""
+    pair = ":".join(sorted((str(one["person_id"]), str(other["person_id"]))))
+    return f"dedupe:{hashlib.sha256(pair.encode()).hexdigest()[:32]}"
+
+
+async def open_suspected(session: AsyncSession, caller: Caller, pairs: Sequence[Suspected]) -> Opened:
+    """Open a case for each pair that never had one; pairs whose records are one by now are left out."""
+    numbers = sorted({n for p in pairs for n in (p.one, p.other)})
+    persons = await repository.persons(session, numbers)
+    wanted: dict[str, tuple[RowMapping, RowMapping, Suspected]] = {}
+    for pair in pairs:
+        one, other = persons.get(pair.one), persons.get(pair.other)
+        if one is not None and other is not None and one["person_id"] != other["person_id"]:
+            wanted[reference_of(one, other)] = (one, other, pair)
+    await repository.one_at_a_time(session, caller.agency)
+    keys = [(r, p["personal_id"], KIND.value) for r, (a, b, _) in wanted.items() for p in (a, b)]
+    before = await repository.known(session, caller.agency, keys) if keys else []
+    known = {c.reference for c in before} & wanted.keys()
+    waiting = {c.personal_id for c in before if c.state in WAITING and c.kind == KIND}
+    rows = []
+    for reference, (one, other, pair) in wanted.items():
+        free = [p for p in (one, other) if p["personal_id"] not in waiting]
+        if reference not in known and free:
+            about = free[0]
+            waiting.add(about["personal_id"])
+            rows.append(_row(caller, reference, about, other if about is one else one, pair.reasons))
+    new = await repository.add(session, rows)
+    for case in await repository.known(session, caller.agency, keys) if new else []:
+        if case.id in new:
+            await publish(session, events.case_changed(case))
+    if new:
+        await record_audit(
+            session,
+            caller,
+            action="reconciliation_cases_opened",
+            entity_type=ENTITY,
+            entity_id=new_id(),
+            details={"asked": len(pairs), "new": len(new)},
+        )
+    return Opened(len(new), len(known), len(wanted) - len(known) - len(new))
+
+
+def _row(
+    caller: Caller, reference: str, about: RowMapping, other: RowMapping, reasons: tuple[str, ...]
+) -> dict[str, Any]:
+    ours, theirs = rules.ours_of(about, _COMPARED), rules.ours_of(other, _COMPARED)
+    disputed = [
+        {"field": f.value, "theirs": said, "ours": ours[f], "agrees": False}
+        for f, said in theirs.items()
+        if said is not None and not rules.agrees(f, said, ours[f])
+    ]
+    province, commune = place_of(about)
+    return {
+        "id": new_id(),
+        "agency": caller.agency,
+        "reference": reference,
+        "kind": KIND.value,
+        "state": CaseState.CLERICAL_REVIEW.value,
+        "personal_id": about["personal_id"],
+        "person_id": about["person_id"],
+        "other_personal_id": other["personal_id"],
+        "other_person_id": other["person_id"],
+        "province_code": province,
+        "commune_code": commune,
+        "disputed": disputed,
+        "steps": [
+            {
+                "state": CaseState.CLERICAL_REVIEW.value,
+                "at": datetime.now(UTC).isoformat(),
+                "agency": caller.agency,
+                "officer": caller.officer,
+                "note": None,
+                "evidence": list(reasons),
+            }
+        ],
+        "deadline": rules.deadline(KIND, today()),
+    }
