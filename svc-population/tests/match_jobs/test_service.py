@@ -44,7 +44,7 @@ class TestCreateMatchJob:
     @pytest.mark.parametrize(
         "wrong",
         [
-            {"format": "PARQUET"},
+            {"format": "XLSX"},
             {"compression": "ZIP"},
             {"columns": ["name"]},
             {"columns": ["name", "birth_date", "name"]},

@@ -266,7 +266,7 @@ class TestSlices:
         erased = JobFiles.erase_upload
 
         def noted(self: JobFiles) -> None:
-            ended.append(self._folder.name)
+            ended.append(self.folder.name)
             erased(self)
 
         monkeypatch.setattr(JobFiles, "erase_upload", noted)
@@ -411,7 +411,7 @@ class TestEraseDue:
         blocks = JobFiles.blocks
 
         def unreadable(self: JobFiles, parts: int) -> Iterator[bytes]:
-            if self._folder.name == broken:
+            if self.folder.name == broken:
                 raise PermissionError
             return blocks(self, parts)
 

@@ -43,6 +43,15 @@ class FileIncomplete(DomainError):
     title_vi = "Tệp còn thiếu phần hoặc kích thước không khớp"
 
 
+class FileFormatNotServed(DomainError):
+    """The library that reads it is an extra that is not installed here."""
+
+    kind = Kind.UNPROCESSABLE
+    code = "file-format-not-served"
+    title = "Files of this format are not read here"
+    title_vi = "Hệ thống này không đọc tệp định dạng này"
+
+
 class FileStorageFull(DomainError):
     kind = Kind.UNAVAILABLE
     code = "file-storage-full"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from svc_population.match_jobs import columnar
 from svc_population.match_jobs.files import JobFiles
 from svc_population.match_jobs.lines import Record, check_header, read
 from svc_population.match_jobs.reading import FileRefused, Line, expanded, lines
@@ -33,7 +34,10 @@ class Feed:
     blank: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
-        content = expanded(self.files.blocks(self.parts), self.compression)
+        if self.form is FileFormat.PARQUET:
+            content = columnar.rows(self.files, self.parts, self.columns)
+        else:
+            content = expanded(self.files.blocks(self.parts), self.compression)
         self.rest = lines(content, start=self.position)
         self.header_due = self.form is FileFormat.CSV and self.position == 0
 

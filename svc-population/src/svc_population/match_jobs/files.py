@@ -21,13 +21,13 @@ class JobFiles:
     """The folder of one job."""
 
     def __init__(self, folder: Path, job_id: UUID) -> None:
-        self._folder = folder / str(job_id)
+        self.folder = folder / str(job_id)
 
     def part(self, number: int) -> Path:
-        return self._folder / f"part-{number:06d}"
+        return self.folder / f"part-{number:06d}"
 
     def result(self, number: int) -> Path:
-        return self._folder / f"result-{number:06d}"
+        return self.folder / f"result-{number:06d}"
 
     def write(self, place: Path, content: bytes) -> None:
         """Put content at its place, durably.
@@ -37,7 +37,7 @@ class JobFiles:
         """
         beside = place.with_name(f"{place.name}.{uuid4().hex}")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with beside.open("wb") as file:
                 file.write(content)
                 file.flush()
@@ -58,8 +58,8 @@ class JobFiles:
                     yield block
 
     def erase_upload(self) -> None:
-        for file in self._folder.glob("part-*"):
+        for file in self.folder.glob("part-*"):
             file.unlink(missing_ok=True)
 
     def erase(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)

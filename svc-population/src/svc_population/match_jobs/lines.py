@@ -97,7 +97,7 @@ def _values(line: Line, columns: Sequence[MatchColumn], form: FileFormat) -> dic
         raise _Unclear("encoding-wrong") from None
     if "\0" in text:
         raise _Unclear("encoding-wrong")
-    if form is FileFormat.NDJSON:
+    if form is not FileFormat.CSV:
         return _object(text, columns)
     cells = text.split(",") if '"' not in text else _quoted(text)
     if len(cells) != len(columns):

@@ -8,7 +8,7 @@ from svc_population.match_jobs.vocabulary import Compression, FileFault
 
 LONGEST_LINE = 4096
 MOST_EXPANDED = 16 * 1024**3
-_MOST_RATIO = 200
+MOST_RATIO = 200
 """A text file of records shrinks five- to twentyfold; what expands more is made to fill disks."""
 _AT_ONCE = 1 << 20
 _BITE = 1 << 14
@@ -16,7 +16,7 @@ _BITE = 1 << 14
 _SMALLEST_MEMBERS = 1000
 _MEMBER = 1024
 """Members beyond the first thousand have so many compressed bytes on average; those of empty ones have 20."""
-_START = 1 << 20
+SMALL = 1 << 20
 
 
 class FileRefused(Exception):
@@ -58,7 +58,7 @@ def expanded(blocks: Iterable[bytes], compression: Compression) -> Iterator[byte
                         raise FileRefused(FileFault.BOMB)
                 content = engine.decompress(waiting, _AT_ONCE)
                 given += len(content)
-                if given > max(_START, taken * _MOST_RATIO) or given > MOST_EXPANDED:
+                if given > max(SMALL, taken * MOST_RATIO) or given > MOST_EXPANDED:
                     raise FileRefused(FileFault.BOMB)
                 waiting = engine.unconsumed_tail or engine.unused_data
                 yield content

@@ -43,6 +43,8 @@ class MatchJobIn(Input):
     def _usable_columns(self) -> "MatchJobIn":
         if len(set(self.columns)) != len(self.columns):
             raise ValueError("a column stands twice")
+        if self.format is FileFormat.PARQUET and self.compression is not Compression.NONE:
+            raise ValueError("a Parquet file is compressed in itself: NONE")
         if missing := {MatchColumn.NAME, MatchColumn.BIRTH_DATE} - set(self.columns):
             raise ValueError(f"missing: {', '.join(sorted(missing))}")
         return self

@@ -18,9 +18,10 @@ from ndx_chassis.outbox import publish
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from svc_population.match_jobs import events, repository
+from svc_population.match_jobs import columnar, events, repository
 from svc_population.match_jobs.errors import (
     BatchNotCovered,
+    FileFormatNotServed,
     FileIncomplete,
     MatchJobNotFound,
     MatchJobStateWrong,
@@ -31,7 +32,7 @@ from svc_population.match_jobs.errors import (
 from svc_population.match_jobs.files import JobFiles
 from svc_population.match_jobs.models import MatchJob
 from svc_population.match_jobs.schemas import CaseCountsOut, LineCountsOut, MatchJobIn, MatchJobOut, PartOut
-from svc_population.match_jobs.vocabulary import JobState
+from svc_population.match_jobs.vocabulary import FileFormat, JobState
 from svc_population.settings import Settings
 
 ENTITY = "match-job"
@@ -57,6 +58,7 @@ async def create(
         PurposeNotCovered: there is none; the disclosure records of the lines need one.
         BatchNotCovered: the agreement asks for consents.
         FieldGroupNotCovered: a column states something that the agreement does not cover.
+        FileFormatNotServed: this installation reads no Parquet.
         NoAgreement: the mismatches are to open cases, which the agreement does not cover.
         TooManyMatchJobs: the agency has enough unfinished ones.
     """
@@ -65,6 +67,8 @@ async def create(
     if grant.agreement.conditions.consent_required:
         raise BatchNotCovered
     grant.require_field_groups(body.field_groups)
+    if body.format is FileFormat.PARQUET and not columnar.is_served():
+        raise FileFormatNotServed
     if body.opens_cases:
         opening_grant(agreements, caller, body)
 

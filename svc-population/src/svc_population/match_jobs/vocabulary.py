@@ -22,6 +22,8 @@ class FileFormat(StrEnum):
     CSV = "CSV"
     """RFC 4180 in UTF-8 with a header row; a record is one line."""
     NDJSON = "NDJSON"
+    PARQUET = "PARQUET"
+    """Flat columns of text; the birth date may be a date. Its pages are compressed already."""
 
 
 class Compression(StrEnum):
