@@ -387,6 +387,21 @@ class TestEvents:
         assert (spent.agency, spent.agreement_id) == ("H79.001", NUMBER)
         assert spent.until == datetime(2026, 11, 30, 17, tzinfo=UTC).timestamp()
 
+    async def test_so_is_a_day_that_is_used_up_until_the_next_one(self, control: Service, agreed: Do) -> None:
+        await agreed(per_day=10)
+        envoy = Envoy(1)
+        envoy.call(1)
+        await control.count(envoy)
+        envoy.call(50)
+        await control.count(envoy)
+        calendar = control.desk.calendar
+        async with control.runtime.sessions() as session:
+            (spent,) = await service.spent(session, calendar, control.now)
+            midnight = calendar.end(Period.DAY, calendar.day(control.now))
+            assert await service.spent(session, calendar, midnight) == ()
+        assert (spent.agency, spent.agreement_id, spent.period) == ("H79.001", NUMBER, Period.DAY)
+        assert spent.until == midnight.timestamp()
+
 
 class TestUsage:
     async def test_an_agency_sees_its_own_use_against_quota(

@@ -151,6 +151,8 @@ class TestBootstrap:
         (cluster,) = made["static_resources"]["clusters"]
         tls = cluster["transport_socket"]["typed_config"]["common_tls_context"]
         assert tls["tls_certificate_sds_secret_configs"]
-        assert tls["validation_context"]["match_typed_subject_alt_names"]
+        known = tls["combined_validation_context"]
+        assert known["default_validation_context"]["match_typed_subject_alt_names"]
+        assert known["validation_context_sds_secret_config"]["name"] == "envoy-anchor"
         retry = made["dynamic_resources"]["ads_config"]["grpc_services"][0]["envoy_grpc"]["retry_policy"]
         assert retry["retry_back_off"] == {"base_interval": "0.2s", "max_interval": "1s"}

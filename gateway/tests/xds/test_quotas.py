@@ -165,6 +165,16 @@ class TestDailyQuota:
             assert await one(200)
             await until(lambda: one(429), what="the even pace")
 
+    async def test_the_first_call_of_a_new_bucket_is_refused_when_the_day_is_used_up(self, live: Bus) -> None:
+        """Nothing counts here, and nothing is assigned: Envoy knows by its configuration."""
+        spent = Spent("H79.001", "DSA-H79.001-10", int(datetime.now(UTC).timestamp()) + 9000, Period.DAY)
+        await live.apply(agreements=clinics("DSA-H79.001-10", per_day=24), spent=(spent,))
+        async with live.caller(CLINIC) as clinic:
+            answer = await clinic.get(UNITS)
+        assert (answer.status_code, answer.json()["code"]) == (429, "daily-quota-exceeded")
+        assert answer.json()["quota_of"] == "AGREEMENT"
+        assert live.provider.received == []
+
 
 class TestTwoEnvoys:
     async def test_together_they_keep_to_one_quota_and_what_one_had_not_reported_is_all_that_is_beyond(

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from fastapi import FastAPI
-from gateway.notices import CHANNEL
+from gateway.notices import CHANNEL, announce
 from gateway.rotation import jobs
 from gateway.xds import names, protos, service
 from gateway.xds.server import ConfigServer
@@ -266,3 +266,36 @@ class TestSnapshot:
         tomorrow = await service.load_snapshot(runtime)
         assert tomorrow.material.crl != first.material.crl
         assert replace(tomorrow, material=first.material) == first
+
+
+class TestMidnight:
+    async def test_a_quota_that_was_used_up_refuses_nothing_on_the_next_day(
+        self, runtime: Runtime, post: Post, enrolled: Any, monkeypatch: pytest.MonkeyPatch
+    ):
+        def quota() -> bytes:
+            return published(runtime, protos.ECDS, names.QUOTA_FILTER)
+
+        await post("NDX:an", "/v1/agreements", TERMS | {"quotas": {"per_day": 10}}, 201)
+        await post("NDX:an", f"/v1/agreements/{NUMBER}/submit")
+        await post("G03:giang", f"/v1/agreements/{NUMBER}/approve")
+        await until(lambda: NUMBER.encode() in quota(), what="the agreement")
+        # Where these quotas live the day ends in a few seconds, long before anything is looked at by itself.
+        now = datetime.now(UTC)
+        ahead = timedelta(days=1, seconds=-4) - (now - now.replace(hour=0, minute=0, second=0))
+        moved = {"quota_utc_offset_hours": ahead / timedelta(hours=1)}
+        monkeypatch.setattr(runtime, "settings", runtime.settings.model_copy(update=moved))
+        async with runtime.sessions() as session, session.begin():
+            await announce(session, "quota")
+        open_to_all = quota()
+        calendar = settings_of(runtime).quota_calendar
+        day = calendar.day(datetime.now(UTC))
+        async with runtime.sessions() as session, session.begin():
+            used = (
+                "INSERT INTO quota_uses VALUES ('H79.001', :agreement, 'DAY', :day, 10, 10, 0, 10, 100, true,"
+                " now())"
+            )
+            await session.execute(text(used), {"agreement": NUMBER, "day": day})
+            await announce(session, "quota")
+        await until(lambda: quota() != open_to_all, what="the refusal of first calls")
+        await until(lambda: quota() == open_to_all, seconds=20, what="its end")
+        assert calendar.begin(day + timedelta(days=1)) - datetime.now(UTC) < timedelta(seconds=1)

@@ -256,7 +256,7 @@ async def tell_of(
         return
     told = max(step, count.announced)
     await repository.mark(session, group, period, start, announced=told, spent=spent)
-    if spent != count.spent and (period is Period.MONTH or group[1] == WHOLE_AGENCY):
+    if spent != count.spent:
         await announce(session, "quota")
     if limit is not None and step > count.announced:
         event = reached(
@@ -318,7 +318,7 @@ async def _keep(session: AsyncSession, desk: Desk, outcome: Outcome, used: Mappi
 
 
 async def spent(session: AsyncSession, calendar: Calendar, now: datetime) -> tuple[Spent, ...]:
-    """Return the quotas of which nothing is left: of this month, and those of whole agencies of today."""
+    """Return the quotas of this day and month of which nothing is left."""
     found: list[Spent] = []
     for period in Period:
         start = calendar.start(period, now)
@@ -326,6 +326,5 @@ async def spent(session: AsyncSession, calendar: Calendar, now: datetime) -> tup
         found += [
             Spent(row.agency, row.agreement_id, until, period)
             for row in await repository.spent(session, period, start)
-            if period is Period.MONTH or row.agreement_id == WHOLE_AGENCY
         ]
     return tuple(found)

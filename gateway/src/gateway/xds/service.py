@@ -19,18 +19,25 @@ from prometheus_client.registry import Collector
 from gateway.certificates.service import sign_lists
 from gateway.notices import CHANNEL
 from gateway.quotas.desk import Desk
+from gateway.quotas.periods import Calendar, Period
 from gateway.xds.compile import Compiler
 from gateway.xds.quota_server import QuotaServer
 from gateway.xds.schemas import ConfigurationOut, EnvoyOut, RefusalOut
 from gateway.xds.server import ConfigServer, serve
 from gateway.xds.snapshot import Snapshot
-from gateway.xds.source import EVERYTHING, Source, settings_of
+from gateway.xds.source import EVERYTHING, QUOTA_LEAD, Source, settings_of
 
 _POLL_SECONDS = 30.0
 _LONGEST_GATHERING = 1.0
 """Seconds for which new certificates wait for more of them at most: thousands may come in a row."""
 _LONGEST_WAIT = 1.0
 """Seconds for which routes wait for an Envoy that is busy with former ones, or for more changes to come."""
+
+
+def _until_quotas_begin(calendar: Calendar) -> float:
+    """Return the seconds until Envoy is to be told that a day's quotas begin anew."""
+    told_of = datetime.now(UTC) + QUOTA_LEAD
+    return (calendar.end(Period.DAY, calendar.day(told_of)) - told_of).total_seconds() + 0.01
 
 
 async def load_snapshot(runtime: Runtime) -> Snapshot:
@@ -84,7 +91,8 @@ class Follower:
             self.notice(EVERYTHING)
             while not connection.is_closed():
                 try:
-                    async with asyncio.timeout(_POLL_SECONDS):
+                    calendar = settings_of(self.runtime).quota_calendar
+                    async with asyncio.timeout(min(_POLL_SECONDS, _until_quotas_begin(calendar))):
                         await self.noticed.wait()
                 except TimeoutError:
                     self.notice(EVERYTHING)

@@ -30,6 +30,10 @@ _TOLD_ENDED = timedelta(days=365)
 """For how long a refusal says that an agreement ended."""
 
 
+QUOTA_LEAD = timedelta(seconds=1)
+"""How long before quotas begin anew Envoy is told: rather a call too many than a refusal too late."""
+
+
 def settings_of(runtime: Runtime) -> Settings:
     if not isinstance(runtime.settings, Settings):
         raise TypeError("the compiler needs the gateway's settings")
@@ -132,7 +136,7 @@ class Source:
 
     async def _spent(self, session: AsyncSession) -> None:
         calendar = settings_of(self.runtime).quota_calendar
-        self.spent = await quotas.spent(session, calendar, datetime.now(UTC))
+        self.spent = await quotas.spent(session, calendar, datetime.now(UTC) + QUOTA_LEAD)
         self.agency_quotas = await whole_agencies.all_quotas(session)
 
     async def _certificates(self, session: AsyncSession) -> None:
