@@ -95,6 +95,15 @@ def annoy(system: Any, number: str, unknown: str) -> None:
                 "clerk_id": "B",
             }
             clinic.post("/insurance/v1/entitlement-checks", question, purpose="HEALTH_ENTITLEMENT")
+            osia, notification = "/population/osia", "/v1/osia/notification/v1"
+            clinic.get(
+                f"{osia}/dataaccess/v1/persons/{who}?attributeNames={who}", purpose="HEALTH_ENTITLEMENT"
+            )
+            clinic.get(f"{osia}/dataaccess/v1/persons/{who}?attributeNames=uin", purpose=who)
+            bank.get(f"{osia}/pr/v1/persons/{who}?transactionId={who}", purpose="CREDIT_INSTITUTION_KYC")
+            bank.request("DELETE", f"{osia}/pr/v1/persons/{who}/identities/{who}?transactionId={who}")
+            bank.post(f"{notification}/subscriptions?topic={who}&address=https://x.example/{who}", None)
+            bank.get(f"{notification}/subscriptions/confirm?token={who}")
             birth = system.declaration()
             birth["mother"] = {**birth["mother"], "personal_id": who}
             commune.post(births, birth, purpose=registration, key=uuid4().hex)

@@ -70,3 +70,28 @@ def test_what_has_no_lawful_meaning_is_answered_with_the_reason_by_every_path_of
             reply = anybody.request(one.method, f"/population/osia/{one.file}{path}?transactionId=T-1")
             answers[one.operation] = (reply.status_code, reply.json().get("code"))
     assert answers == {one.operation: (400, one.refusal) for one in offer() if one.refusal is not None}
+
+
+class TestNotification:
+    def test_a_bank_subscribes_under_its_agreement_and_nothing_goes_to_an_inner_address(self, system) -> None:
+        base = "/v1/osia/notification/v1"
+        topic, address = "population.person-deceased.v1", "https://localhost:9/hook"
+        with system.door("B01/core") as bank, system.door("H79.001/his") as clinic:
+            url = f"{base}/subscriptions?topic={topic}&address={address}"
+            refused = clinic.post(url, None)
+            assert (refused.status_code, refused.json()["code"]) == (403, "no-agreement")
+            made = bank.post(url, None, purpose="CREDIT_INSTITUTION_KYC")
+            assert made.status_code == 200, made.text
+            uuid = made.json()["uuid"]
+            assert made.json()["active"] is False
+            assert made.json()["topic"] in {one["uuid"] for one in bank.get(f"{base}/topics").json()}
+            assert uuid in {one["uuid"] for one in bank.get(f"{base}/subscriptions").json()}
+            attempt, *_ = bank.get(f"/v1/feeds/subscriptions/{uuid}/attempts").json()["items"]
+            assert (attempt["error"], attempt["delivered"]) == ("not-reachable", False)
+            inner = bank.post(url.replace("localhost:9", "10.0.0.1"), None, purpose="CREDIT_INSTITUTION_KYC")
+            assert (inner.status_code, inner.json()["code"]) == (400, 1033)
+            wrong = bank.get(f"{base}/subscriptions/confirm?token={'A' * 64}")
+            assert (wrong.status_code, wrong.json()["code"]) == (400, 1034)
+            assert bank.request("DELETE", f"{base}/subscriptions/{uuid}").status_code == 204
+            topics = bank.post(f"{base}/topics?name=mine", None)
+            assert (topics.status_code, topics.json()["code"]) == (400, 1020)

@@ -1,5 +1,6 @@
 """OSIA's notification file over feeds: the unmodified file judges answers and messages."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable
@@ -195,6 +196,19 @@ class TestSubscribe:
         assert await osia("listSubscription") == []
         assert (await osia("confirm", 400, token=first["token"]))["code"] == 1036
         assert (await osia("subscribe", topic=TOPIC, address=receiver.url))["uuid"] != one["uuid"]
+
+    async def test_two_calls_at_once_make_one_subscription(
+        self, receiver: Receiver, osia: Do, agreement: str
+    ):
+        made = await asyncio.gather(*(osia("subscribe", topic=TOPIC, address=receiver.url) for _ in range(4)))
+        assert len({one["uuid"] for one in made}) == 1
+        assert len(await osia("listSubscription")) == 1
+
+    async def test_nobody_skips_the_confirmation(self, receiver: Receiver, osia: Do, agreement: str, ask: Do):
+        made = await osia("subscribe", topic=TOPIC, address=receiver.url)
+        refused = await ask("POST", f"/subscriptions/{made['uuid']}/resume", None, 409)
+        assert refused["code"] == "feed-step-refused"
+        assert [one["active"] for one in await osia("listSubscription")] == [False]
 
     async def test_an_address_that_is_not_there_is_not_active_and_can_be_asked_again(
         self, tmp_path: Path, state_dir: Path, osia: Do, agreement: str, ask: Do

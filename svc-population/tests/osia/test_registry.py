@@ -160,6 +160,7 @@ class TestIdentities:
             found = judge("pr", "readIdentity", one)
             if status == 200:
                 assert found == shown[-1]
+        assert [r["outcome"] for r in await disclosed()][-3:] == ["DISCLOSED", "NOT_MATCHED", "NOT_MATCHED"]
 
     async def test_an_agreement_that_covers_nothing_of_it_is_refused(
         self, client, as_registry, add_person, judge, disclosed
@@ -195,7 +196,9 @@ class TestPartialUpdateIdentity:
         assert event["data"]["changed"] == ["birth_name"]
         assert [r["outcome"] for r in await disclosed()] == ["NOT_MATCHED", "MATCHED"]
 
-    async def test_it_is_decided_on_the_version_that_was_seen(self, as_registry, add_person, patch, judge):
+    async def test_it_is_decided_on_the_version_that_was_seen(
+        self, as_registry, add_person, patch, judge, disclosed
+    ):
         await add_person(MOTHER, ethnicity_code="01")
         assert (await patch(as_registry(), {"ethnicity": "02"})).status_code == 204
         late = await patch(as_registry(), {"ethnicity": "03"})
@@ -205,6 +208,8 @@ class TestPartialUpdateIdentity:
         assert (await patch(narrow, {"firstName": "Thị Hoa"})).status_code == 204
         unknown = await patch(as_registry(), {"ethnicity": "03"}, version=9)
         assert unknown.status_code == 404
+        # What a refusal tells of the person is recorded as well.
+        assert [r["outcome"] for r in await disclosed()] == ["NOT_MATCHED"] * 4
 
     async def test_another_source_is_named_and_no_group_goes_round_the_agreement(
         self, as_registry, add_person, patch, judge, agree, as_agency, disclosed
@@ -245,6 +250,10 @@ class TestPartialUpdateIdentity:
         body = {"biographicData": {"ethnicity": "02"}, "contextualData": CORRECTION, "galleries": ["G1"]}
         galleries = await client.patch(f"{BASE}/{MOTHER}/identities/2?{T}", json=body, headers=as_registry())
         assert judge("pr", "partialUpdateIdentity", galleries)["code"] == 1000
+        named = {"biographicData": {"ethnicity": "02"}, "contextualData": CORRECTION, OTHER: "x"}
+        strange = await client.patch(f"{BASE}/{MOTHER}/identities/2?{T}", json=named, headers=as_registry())
+        assert judge("pr", "partialUpdateIdentity", strange)["code"] == 1000
+        assert OTHER not in strange.text
         no_case = as_registry()
         del no_case["NDX-Case-Id"]
         assert "case" in (await patch(no_case, {"ethnicity": "02"}, version=2)).text.lower()

@@ -188,6 +188,8 @@ def _check_endpoint(desk: Desk, endpoint: EndpointIn) -> None:
 async def take_step(session: AsyncSession, caller: Caller, *, identifier: UUID, step: str) -> SubscriptionOut:
     """Pause, resume or end an own subscription."""
     subscription = await mine(session, caller.agency, identifier, lock=True)
+    if step == "resume" and subscription.state_reason == NOT_CONFIRMED:
+        raise FeedStepRefused("Its address has not confirmed it.")
     await _step(session, caller, subscription, step)
     return (await shown(session, [subscription]))[0]
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from ndx_chassis.agreements import NoAgreement
+from ndx_chassis.agreements import VIETNAM, NoAgreement
 from ndx_chassis.app import Runtime
 from ndx_chassis.caller import Caller
 from ndx_contracts.agreements import Agreement
@@ -101,7 +101,7 @@ async def _agreed(session: AsyncSession, caller: Caller, fed: FedEvent) -> tuple
         NoAgreement: none does, for the purpose that the call names.
     """
     known = await agencies.agency_named(session, caller.agency)
-    today = datetime.now(UTC).date()
+    today = datetime.now(UTC).astimezone(VIETNAM).date()
     mine = [
         one
         for one in await agreements.consumed_by(session, caller.agency)

@@ -83,10 +83,14 @@ def _invalid(error: RequestValidationError) -> OsiaAnswer:
     found = error.errors()
     if any(e["type"] == "json_invalid" for e in found):
         return _bad_request(MalformedJson.code, OsiaCode.INVALID, "The body is not valid JSON")
-    words = sorted(
-        {f"{'.'.join(str(p) for p in e['loc'][:2] if isinstance(p, str))}: {e['type']}" for e in found}
-    )
+    words = sorted({f"{_member(e)}: {e['type']}" for e in found})
     return _bad_request("invalid-input", OsiaCode.INVALID, "; ".join(words[:10]))
+
+
+def _member(error: dict[str, Any]) -> str:
+    # The name of a member that is not declared is the caller's word, too.
+    loc = error["loc"][:1] if error["type"] == "extra_forbidden" else error["loc"][:2]
+    return ".".join(part for part in loc if isinstance(part, str))
 
 
 def _told(error: DomainError) -> OsiaAnswer | None:
