@@ -37,7 +37,17 @@ GOALS = {
     "decisions": "no call is decided differently",
 }
 """What we want to reach."""
-_ORDER = ("gateway-proxy", "gateway-profile", "lookup", "lookup-chain", "relay", "import", "birth", "event")
+_ORDER = (
+    "gateway-proxy",
+    "gateway-profile",
+    "lookup",
+    "lookup-chain",
+    "verify",
+    "relay",
+    "import",
+    "birth",
+    "event",
+)
 _WIDTH, _BAR, _GAP, _LABEL = 760, 16, 4, 230
 
 

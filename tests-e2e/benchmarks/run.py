@@ -38,6 +38,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "match-batch": Benchmark("match_batch", on_stack=False),
     "lookup": Benchmark("lookup"),
     "lookup-chain": Benchmark("lookup_chain"),
+    "verify": Benchmark("verify"),
     "birth-chain": Benchmark("birth_chain"),
     "event-to-effect": Benchmark("event_to_effect"),
     "configuration": Benchmark("configuration", on_stack=False),
