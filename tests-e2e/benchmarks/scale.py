@@ -11,7 +11,8 @@ from uuid import UUID
 
 from harness import Result, Round, percentile, result, timed
 from ndx_chassis.ids import new_id
-from svc_population.persons.lookup import LookupDesk
+from svc_population.persons.desk import Desk
+from svc_population.persons.hot_read import LOOKUPS
 from svc_population.persons.lookup_sql import Lookup
 from svc_population.settings import Settings
 from system import sample
@@ -51,8 +52,9 @@ class _Side:
 
     def __init__(self, url: str, numbers: list[str]) -> None:
         settings = Settings(database_url=url)
-        self.desk = LookupDesk(
+        self.desk = Desk(
             settings.asyncpg_dsn,
+            LOOKUPS,
             lanes=settings.lookup_lanes,
             batch=settings.lookup_batch,
             queue=settings.lookup_queue,

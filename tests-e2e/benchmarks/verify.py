@@ -1,4 +1,4 @@
-"""`verify`: name, birth date and sex confirmed with a durable record, through the service; pgbench is the ceiling."""
+"""`verify`: name, birth date and sex confirmed with a durable record; pgbench is the ceiling."""
 
 import asyncio
 import json
@@ -11,8 +11,8 @@ from system import System
 CONNECTIONS = 64
 AGENCY, AGENCY_SYSTEM, PURPOSE = "B01", "core", "CREDIT_INSTITUTION_KYC"
 _PEOPLE = (
-    "SELECT personal_id, concat_ws(' ', surname, middle_name, given_name) AS name, birth_date::text AS born, sex"
-    " FROM persons WHERE personal_id = ANY ($1)"
+    "SELECT personal_id, concat_ws(' ', surname, middle_name, given_name) AS name,"
+    " birth_date::text AS born, sex FROM persons WHERE personal_id = ANY ($1)"
 )
 
 
@@ -55,9 +55,9 @@ def measure(system: System) -> list[Result]:
             "verify",
             "answers/s",
             rounds,
-            f"name, birth date and sex of one person of {system.people:,} at random, all three right, a durable"
-            f" record each; mutual TLS to the service, {CONNECTIONS} connections, 10 % traced; all parts share"
-            " the cores",
+            f"name, birth date and sex of one person of {system.people:,} at random, all three right, a"
+            f" durable record each; mutual TLS to the service, {CONNECTIONS} connections, 10 % traced; all"
+            " parts share the cores",
             ceiling="pgbench, one read and record, prepared",
         )
     ]

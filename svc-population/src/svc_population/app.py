@@ -1,5 +1,7 @@
 """Puts svc-population together: the slices' routes, subscriptions, jobs, and what they keep running."""
 
+from typing import Any
+
 from fastapi import FastAPI
 from ndx_chassis.app import Runtime, ServiceSpec, build_app
 from ndx_chassis.consumer import Event, Subscription
@@ -31,8 +33,8 @@ from svc_population.personal_ids.allocator import Allocator
 from svc_population.personal_ids.service import ALLOCATOR
 from svc_population.persons import consumers as person_consumers
 from svc_population.persons import endpoints as person_endpoints
-from svc_population.persons import hot_read
-from svc_population.persons.lookup import LookupDesk
+from svc_population.persons import hot_read, hot_verify
+from svc_population.persons.desk import Desk, Gathered
 from svc_population.persons.sealing import Keyring
 from svc_population.persons.service import KEYRING
 from svc_population.reconciliation import endpoints as reconciliation_endpoints
@@ -43,6 +45,12 @@ from svc_population.settings import Settings, settings_of
 from svc_population.statistics import endpoints as statistics_endpoints
 from svc_population.statistics import jobs as statistics_jobs
 
+_DESKS: dict[str, Gathered[Any]] = {
+    hot_read.DESK: hot_read.LOOKUPS,
+    hot_verify.CLAIMS_DESK: hot_verify.CLAIMS,
+    hot_verify.CONFIRM_DESK: hot_verify.CONFIRMATIONS,
+}
+
 
 async def _open(runtime: Runtime) -> None:
     settings = settings_of(runtime)
@@ -52,20 +60,23 @@ async def _open(runtime: Runtime) -> None:
     runtime.extras[ALLOCATOR] = Allocator(
         settings.asyncpg_dsn, key_file=settings.personal_id_key_file, lease=settings.personal_id_lease
     )
-    desk = LookupDesk(
-        settings.asyncpg_dsn,
-        lanes=settings.lookup_lanes,
-        batch=settings.lookup_batch,
-        queue=settings.lookup_queue,
-        committed=runtime.nudge,
-    )
-    runtime.extras[hot_read.DESK] = desk
     runtime.metrics.sources.append(watching.prefix_use)
-    await desk.start()
+    for name, gathered in _DESKS.items():
+        desk = Desk(
+            settings.asyncpg_dsn,
+            gathered,
+            lanes=settings.lookup_lanes,
+            batch=settings.lookup_batch,
+            queue=settings.lookup_queue,
+            committed=runtime.nudge,
+        )
+        runtime.extras[name] = desk
+        await desk.start()
 
 
 async def _close(runtime: Runtime) -> None:
-    await runtime.extras[hot_read.DESK].stop()
+    for name in _DESKS:
+        await runtime.extras[name].stop()
     await runtime.extras[ALLOCATOR].close()
 
 
@@ -108,7 +119,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 osia_endpoints.numbers,
                 osia_endpoints.population,
             ],
-            plain_routes=hot_read.PLAIN_ROUTES,
+            plain_routes=[*hot_read.PLAIN_ROUTES, *hot_verify.PLAIN_ROUTES],
             subscriptions=[
                 *person_consumers.SUBSCRIPTIONS,
                 *account_consumers.SUBSCRIPTIONS,

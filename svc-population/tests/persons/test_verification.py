@@ -1,9 +1,11 @@
 """Claims are answered with yes or no, recorded, and not open to guessing."""
 
+import asyncio
 from datetime import date
 
 import pytest
 from ndx_contracts.field_groups import FieldGroup
+from sqlalchemy import text
 from svc_population.persons.verification import has_reached
 
 MOTHER = "079190000011"
@@ -37,6 +39,62 @@ class TestVerifyPerson:
         (record,) = await disclosed()
         assert record["outcome"] == "NOT_MATCHED"
         assert record["field_groups"] == ["birth_date", "birth_name", "death_or_missing_date"]
+
+    async def test_many_at_once_get_their_own_answers_and_one_record_each(
+        self, client, insurer, add_person, disclosed, session
+    ):
+        numbers = [await add_person(f"0790880{n:05d}", given_name=f"An{n}") for n in range(20)]
+        # The name of the next one is wrong for every second of them.
+        asked = [(number, f"Lê An{n + n % 2}") for n, number in enumerate(numbers)]
+        replies = await asyncio.gather(
+            *(
+                client.post(
+                    f"/population/v1/persons/{number}/verify",
+                    json={"claims": [equals("birth_name", name)]},
+                    headers=insurer,
+                )
+                for number, name in asked
+            )
+        )
+        assert [r.json()["all_matched"] for r in replies] == [n % 2 == 0 for n in range(20)]
+        records = {r["subjects"][0]: r["outcome"] for r in await disclosed()}
+        assert [records[n] for n in numbers] == ["MATCHED", "NOT_MATCHED"] * 10
+        # A yes is no guess: it leaves nothing but its record.
+        counted = await session.scalars(text("SELECT personal_id FROM verification_guards"))
+        assert sorted(counted) == numbers[1::2]
+
+    async def test_a_former_number_is_answered_and_recorded_as_its_holders(
+        self, client, insurer, add_person, disclosed, runtime
+    ):
+        await add_person(MOTHER)
+        async with runtime.sessions() as own, own.begin():
+            await own.execute(
+                text(
+                    "INSERT INTO former_personal_ids (personal_id, person_id, superseded_by, cause, decision,"
+                    " cancelled_by) SELECT '079190000099', person_id, personal_id, 'ERROR', 'QD-1', 'test'"
+                    " FROM persons"
+                )
+            )
+        claims = {"claims": [equals("birth_date", "1990-05-17")]}
+        reply = await client.post("/population/v1/persons/079190000099/verify", json=claims, headers=insurer)
+        assert reply.json()["all_matched"] is True
+        (record,) = await disclosed()
+        assert record["subjects"] == [MOTHER]
+
+    @pytest.mark.parametrize(
+        ("body", "code"),
+        [
+            (b"", "malformed-json"),
+            (b"{", "malformed-json"),
+            (b'{"claims": []}', "invalid-input"),
+            (b'{"claims": [{"kind": "EQUALS", "field": "religion", "value": "x"}]}', "invalid-input"),
+            (b"\xff\xfe", "malformed-json"),
+        ],
+    )
+    async def test_what_is_no_question_is_refused(self, client, insurer, add_person, body, code):
+        await add_person(MOTHER)
+        reply = await client.post(URL, content=body, headers={**insurer, "Content-Type": "application/json"})
+        assert (reply.status_code, reply.json()["code"]) in ((400, code), (422, code))
 
     async def test_guessing_is_stopped_even_for_the_right_value(self, client, insurer, add_person, disclosed):
         await add_person(MOTHER)

@@ -20,16 +20,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from svc_population.persons.desk import Desk, Gathered
 from svc_population.persons.errors import PersonNotFound
 from svc_population.persons.field_groups import answer
-from svc_population.persons.lookup import LookupDesk
-from svc_population.persons.lookup_sql import Lookup
+from svc_population.persons.lookup_sql import STATEMENT, Lookup, arguments
 from svc_population.persons.openapi import get_person_operation
 from svc_population.persons.sealing import Keyring
 
 NAME = "population.get_person"
 DESK = "persons.lookup_desk"
 KEYRING = "persons.keyring"
+LOOKUPS: Gathered[Lookup] = Gathered(STATEMENT, arguments)
 GROUPS = [g for g in FieldGroup if g in POPULATION_GROUPS]
 _BY_NAME: dict[str, FieldGroup] = {g.value: g for g in GROUPS}
 _AT_ONCE = 250
@@ -74,9 +75,24 @@ def _wanted(query: bytes) -> _Wanted:
     )
 
 
-def _codes(codes: tuple[str, ...], grant: Grant) -> str | None:
+def codes(units: tuple[str, ...], grant: Grant) -> str | None:
+    """Return units of the agreement's scope for a gathered statement; None when it has no bounds."""
     scope = grant.agreement.admin_scope
-    return None if not scope.provinces and not scope.communes else ",".join(codes)
+    return None if not scope.provinces and not scope.communes else ",".join(units)
+
+
+def number_of(request: Request) -> str:
+    """Return the personal ID of the path.
+
+    Raises:
+        InvalidInput: it has no twelve digits.
+    """
+    personal_id: str = request.path_params["personal_id"]
+    if not _NUMBER.match(personal_id):
+        raise InvalidInput(
+            errors=[FieldError(field="path.personal_id", code="pattern", detail="twelve digits")]
+        )
+    return personal_id
 
 
 async def get_person(request: Request) -> Response:
@@ -87,15 +103,11 @@ async def get_person(request: Request) -> Response:
     grant = runtime.agreements.grant(caller)
     wanted = _wanted(request.scope["query_string"])
     grant.require_field_groups(wanted.groups)
-    personal_id = request.path_params["personal_id"]
-    if not _NUMBER.match(personal_id):
-        raise InvalidInput(
-            errors=[FieldError(field="path.personal_id", code="pattern", detail="twelve digits")]
-        )
+    personal_id = number_of(request)
     if grant.agreement.conditions.consent_required:
         async with runtime.sessions() as session:
             await require_consent(session, caller, grant, subjects=[personal_id], field_groups=wanted.groups)
-    desk: LookupDesk = runtime.extras[DESK]
+    desk: Desk[Lookup] = runtime.extras[DESK]
     row = await desk.ask(_lookup(caller, grant, wanted, personal_id))
     if not row["shown"]:
         raise PersonNotFound
@@ -110,8 +122,8 @@ def _lookup(caller: Caller, grant: Grant, wanted: _Wanted, personal_id: str) -> 
     scope = grant.agreement.admin_scope
     return Lookup(
         personal_id=personal_id,
-        provinces=_codes(scope.provinces, grant),
-        communes=_codes(scope.communes, grant),
+        provinces=codes(scope.provinces, grant),
+        communes=codes(scope.communes, grant),
         want_family=wanted.family,
         want_household=wanted.household,
         want_cards=wanted.cards,
@@ -140,7 +152,7 @@ async def get_persons(runtime: Runtime, caller: Caller, grant: Grant, asked: Per
     """
     wanted = _wanted(f"fields={','.join(asked.fields)}".encode())
     grant.require_field_groups(wanted.groups)
-    desk: LookupDesk = runtime.extras[DESK]
+    desk: Desk[Lookup] = runtime.extras[DESK]
     numbers = list(dict.fromkeys(asked.personal_ids))
     keys: Keyring = runtime.extras[KEYRING]
     if grant.agreement.conditions.consent_required:

@@ -79,7 +79,7 @@ _CHILDREN = _RELATIVE.format(
 
 # For a person without a registered residence who was born since the provinces of today exist, the place of
 # registration decides; older places of registration carry codes of another list.
-_SCOPE = """coalesce(
+SCOPE = """coalesce(
     (q.asked_provinces IS NULL AND q.asked_communes IS NULL)
     OR coalesce(p.permanent_province_code, CASE WHEN p.birth_date >= DATE '2025-07-01'
         THEN p.birth_registration_province_code END) = ANY (string_to_array(q.asked_provinces, ','))
@@ -94,7 +94,7 @@ _OTHERS = """ARRAY(SELECT DISTINCT other ->> 'personal_id' FROM unnest(ARRAY[fam
 STATEMENT = f"""
 WITH found AS (
     SELECT q.*, p.*, family.family, household.household, cards.cards,
-        p.personal_id IS NOT NULL AND {_SCOPE} AS shown
+        p.personal_id IS NOT NULL AND {SCOPE} AS shown
     FROM unnest({_ARRAYS}) WITH ORDINALITY AS q({_NAMES}, n)
     LEFT JOIN LATERAL (
         SELECT f.superseded_by FROM former_personal_ids f WHERE f.personal_id = q.asked_personal_id

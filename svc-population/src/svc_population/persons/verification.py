@@ -7,6 +7,7 @@ that an agency compares it with is free, each further one within the window is a
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from typing import Protocol
 
 from ndx_chassis.agreements import VIETNAM, Grant
 from ndx_chassis.app import Runtime
@@ -18,7 +19,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.persons import repository, service
 from svc_population.persons.errors import TooManyWrongGuesses
-from svc_population.persons.models import Person
 from svc_population.persons.schemas import (
     AliveClaim,
     AtLeastAgeClaim,
@@ -31,6 +31,18 @@ from svc_population.persons.schemas import (
     VerifyOut,
 )
 from svc_population.persons.vocabulary import LifeStatus
+
+
+class Claimable(Protocol):
+    """A person as far as claims go; the other fields are found by their names."""
+
+    @property
+    def birth_date(self) -> date: ...
+    @property
+    def life_status(self) -> str: ...
+    @property
+    def full_name(self) -> str: ...
+
 
 _COLUMN = {ClaimField.ETHNICITY: "ethnicity_code"}
 
@@ -67,11 +79,8 @@ async def verify(
         session, agency=caller.agency, personal_id=person.personal_id, most=wrong_guesses
     )
     day = datetime.now(UTC).astimezone(VIETNAM).date()
-    results = tuple(
-        ClaimOut(kind=c.kind, field=_field(c), matched=holds(person, c, day)) for c in claims.claims
-    )
-    failed = sum(not r.matched for r in results)
-    answers = [(r.matched, _bound(c, day)) for r, c in zip(results, claims.claims, strict=True)]
+    answer, _ = answered(person, claims, day)
+    answers = [(r.matched, _bound(c, day)) for r, c in zip(answer.results, claims.claims, strict=True)]
     await count_answers(session, guard, answers)
     await disclose(
         session,
@@ -79,9 +88,18 @@ async def verify(
         grant=grant,
         subjects=[person.personal_id],
         field_groups=groups,
-        outcome=Outcome.NOT_MATCHED if failed else Outcome.MATCHED,
+        outcome=Outcome.MATCHED if answer.all_matched else Outcome.NOT_MATCHED,
     )
-    return VerifyOut(all_matched=not failed, results=results)
+    return answer
+
+
+def answered(person: Claimable, claims: VerifyIn, day: date) -> tuple[VerifyOut, frozenset[date]]:
+    """Return the answers on a day, and the days that the birth date is compared with; nothing is written."""
+    results = tuple(
+        ClaimOut(kind=c.kind, field=_field(c), matched=holds(person, c, day)) for c in claims.claims
+    )
+    compared = frozenset(bound for c in claims.claims if (bound := _bound(c, day)) is not None)
+    return VerifyOut(all_matched=all(r.matched for r in results), results=results), compared
 
 
 async def guesses_left(
@@ -130,7 +148,7 @@ def _bound(claim: Claim, day: date) -> date | None:
     return None
 
 
-def holds(person: Person, claim: Claim, day: date) -> bool:
+def holds(person: Claimable, claim: Claim, day: date) -> bool:
     """Tell whether a claim is true on a day."""
     if isinstance(claim, AliveClaim):
         return person.life_status == LifeStatus.ALIVE

@@ -1,23 +1,22 @@
-"""Gathers concurrent lookups: while one batch is in the database, all that wait form the next.
+"""Gathers concurrent questions: while one batch is in the database, all that wait form the next.
 
-No timer and no delay: a lone lookup goes at once. A caller gets the answer after the commit of the statement
-that holds their disclosure record. A batch that the database refuses is halved and tried again, so one bad
-question harms nobody else; a lost connection fails the batch with 503 and the next one reconnects.
+No timer and no delay: a lone question goes at once. A caller gets the answer after the commit of what the
+statement writes, such as the disclosure record. A batch that the database refuses is halved and tried again, so
+one bad question harms nobody else; a lost connection fails the batch with 503 and the next one reconnects.
 """
 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import asyncpg
 from ndx_chassis.errors import DatabaseUnavailable
 from ndx_chassis.telemetry import log
 
 from svc_population.persons.errors import ServiceOverloaded
-from svc_population.persons.lookup_sql import STATEMENT, Lookup, arguments
 
 _SECONDS = 5.0
 _SESSION = {
@@ -32,25 +31,43 @@ _AWAY = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnecti
 _AWAY_CLASSES = frozenset({"08", "53", "57"})
 
 Found = Mapping[str, Any]
+AskedT = TypeVar("AskedT")
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered(Generic[AskedT]):
+    """A statement that answers many questions; each row says by `n` which one, from 1."""
+
+    statement: str
+    arguments: Callable[[Sequence[AskedT]], list[list[Any]]]
+    """One array for each parameter, one element for each question."""
 
 
 @dataclass(slots=True)
-class _Waiting:
-    lookup: Lookup
+class _Waiting(Generic[AskedT]):
+    asked: AskedT
     answer: "asyncio.Future[Found]"
 
 
-class LookupDesk:
-    """Takes lookups and answers them in batches over a few connections of its own."""
+class Desk(Generic[AskedT]):
+    """Takes questions and answers them in batches over a few connections of its own."""
 
     def __init__(
-        self, dsn: str, *, lanes: int, batch: int, queue: int, committed: Callable[[], None]
+        self,
+        dsn: str,
+        gathered: Gathered[AskedT],
+        *,
+        lanes: int,
+        batch: int,
+        queue: int,
+        committed: Callable[[], None],
     ) -> None:
         self._dsn = dsn
+        self.gathered = gathered
         self._batch = batch
         self._limit = queue
         self._committed = committed
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[_Waiting[AskedT]] = deque()
         self._idle: deque[asyncio.Event] = deque()
         self._lanes = [_Lane(self) for _ in range(lanes)]
         self._tasks: list[asyncio.Task[None]] = []
@@ -68,8 +85,8 @@ class LookupDesk:
             _fail(waiting, DatabaseUnavailable())
         self._queue.clear()
 
-    async def ask(self, lookup: Lookup) -> Found:
-        """Answer one lookup, with its record committed; `shown` says whether the caller may have it.
+    async def ask(self, asked: AskedT) -> Found:
+        """Answer one question; what its statement writes is committed.
 
         Raises:
             ServiceOverloaded: too many wait already.
@@ -77,16 +94,16 @@ class LookupDesk:
         """
         if len(self._queue) >= self._limit:
             raise ServiceOverloaded(retry_after=1)
-        waiting = _Waiting(lookup, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(asked, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         if self._idle:
             self._idle.popleft().set()
         return await waiting.answer
 
-    async def next_batch(self) -> list[_Waiting]:
+    async def next_batch(self) -> list[_Waiting[AskedT]]:
         """Wait for work and take as much as one statement may hold."""
         while True:
-            batch: list[_Waiting] = []
+            batch: list[_Waiting[AskedT]] = []
             while self._queue and len(batch) < self._batch:
                 waiting = self._queue.popleft()
                 if not waiting.answer.done():
@@ -108,10 +125,10 @@ class LookupDesk:
         self._committed()
 
 
-class _Lane:
+class _Lane(Generic[AskedT]):
     """One connection, one batch at a time."""
 
-    def __init__(self, desk: LookupDesk) -> None:
+    def __init__(self, desk: Desk[AskedT]) -> None:
         self._desk = desk
         self._connection: asyncpg.Connection | None = None
         self._statement: Any = None
@@ -129,9 +146,9 @@ class _Lane:
         finally:
             await self._drop()
 
-    async def _answer(self, batch: list[_Waiting]) -> None:
+    async def _answer(self, batch: list[_Waiting[AskedT]]) -> None:
         try:
-            rows = await self._fetch([w.lookup for w in batch])
+            rows = await self._fetch([w.asked for w in batch])
         except _AWAY as error:
             await self._lost(batch, error)
         except asyncpg.PostgresError as error:
@@ -151,14 +168,16 @@ class _Lane:
                 if not answer.done():
                     answer.set_result(row)
 
-    async def _fetch(self, lookups: list[Lookup]) -> list[asyncpg.Record]:
+    async def _fetch(self, asked: list[AskedT]) -> list[asyncpg.Record]:
         if self._connection is None or self._connection.is_closed():
             self._connection = await self._desk.connect()
-            self._statement = await self._connection.prepare(STATEMENT, timeout=_SECONDS)
-        rows: list[asyncpg.Record] = await self._statement.fetch(*arguments(lookups), timeout=_SECONDS)
+            self._statement = await self._connection.prepare(self._desk.gathered.statement, timeout=_SECONDS)
+        rows: list[asyncpg.Record] = await self._statement.fetch(
+            *self._desk.gathered.arguments(asked), timeout=_SECONDS
+        )
         return rows
 
-    async def _lost(self, batch: list[_Waiting], error: Exception) -> None:
+    async def _lost(self, batch: list[_Waiting[AskedT]], error: Exception) -> None:
         log.warning("lookup_lane_lost", error=type(error).__name__, waiting=len(batch))
         for waiting in batch:
             _fail(waiting, DatabaseUnavailable(retry_after=1))
@@ -171,6 +190,6 @@ class _Lane:
                 await connection.close(timeout=1)
 
 
-def _fail(waiting: _Waiting, error: Exception) -> None:
+def _fail(waiting: _Waiting[Any], error: Exception) -> None:
     if not waiting.answer.done():
         waiting.answer.set_exception(error)
