@@ -3,6 +3,7 @@
 import asyncio
 from datetime import date
 
+import asyncpg
 import pytest
 from ndx_contracts.field_groups import FieldGroup
 from sqlalchemy import text
@@ -62,6 +63,34 @@ class TestVerifyPerson:
         # A yes is no guess: it leaves nothing but its record.
         counted = await session.scalars(text("SELECT personal_id FROM verification_guards"))
         assert sorted(counted) == numbers[1::2]
+
+    async def test_the_right_guess_among_many_sent_at_once_waits_for_its_turn(
+        self, client, insurer, add_person, database_url
+    ):
+        await add_person(MOTHER)
+        guesses = [{"claims": [equals("birth_date", f"1990-05-{day}")]} for day in ("11", "12", "13", "17")]
+        other = await asyncpg.connect(database_url)
+        turn = other.transaction()
+        await turn.start()
+        await other.execute(
+            "INSERT INTO verification_guards (agency, personal_id, wrong, window_ends_at)"
+            " VALUES ($1, $2, 0, now() + interval '1 day')",
+            insurer["NDX-Agency"],
+            MOTHER,
+        )
+        first = asyncio.create_task(client.post(URL, json=guesses[0], headers=insurer))
+        await asyncio.sleep(0.3)
+        rest = [asyncio.create_task(client.post(URL, json=g, headers=insurer)) for g in guesses[1:]]
+        await asyncio.sleep(0.3)
+        assert not any(task.done() for task in (first, *rest))
+        await turn.rollback()
+        await other.close()
+        replies = await asyncio.gather(first, *rest)
+        wrong = [r for r in replies if r.status_code == 200 and not r.json()["all_matched"]]
+        assert len(wrong) == 3
+        # When nothing is under way any more, the limit holds for everybody.
+        reply = await client.post(URL, json=guesses[3], headers=insurer)
+        assert reply.status_code == 429
 
     async def test_a_former_number_is_answered_and_recorded_as_its_holders(
         self, client, insurer, add_person, disclosed, runtime

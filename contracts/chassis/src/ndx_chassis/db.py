@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Annotated, Any
 
 import asyncpg
 from fastapi import Depends, Request
@@ -14,6 +15,9 @@ from sqlalchemy.orm import DeclarativeBase
 from ndx_chassis.errors import Refused
 from ndx_chassis.settings import ServiceSettings
 from ndx_chassis.telemetry import log
+
+if TYPE_CHECKING:
+    from ndx_chassis.app import Runtime
 
 Session = AsyncSession
 """How doors name the session that they hand on: they never touch the database themselves."""
@@ -74,8 +78,9 @@ def make_sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
     return async_sessionmaker(engine, expire_on_commit=False)
 
 
-async def _request_session(request: Request) -> AsyncIterator[AsyncSession]:
-    runtime = request.app.state.runtime
+@asynccontextmanager
+async def transaction(runtime: "Runtime") -> AsyncIterator[AsyncSession]:
+    """Run one request's transaction; when it is refused, what the refusal tells is recorded before it is sent."""
     async with runtime.sessions() as session:
         try:
             async with session.begin():
@@ -88,6 +93,11 @@ async def _request_session(request: Request) -> AsyncIterator[AsyncSession]:
                 runtime.nudge()
             raise
     runtime.nudge()
+
+
+async def _request_session(request: Request) -> AsyncIterator[AsyncSession]:
+    async with transaction(request.app.state.runtime) as session:
+        yield session
 
 
 SessionDep = Annotated[AsyncSession, Depends(_request_session, scope="function")]

@@ -1,7 +1,11 @@
 """`verify_person` without FastAPI's machinery: answers that are all yes take two gathered statements.
 
 Whatever else comes of it (somebody unknown, a no, a further day that a birth date is compared with, an agency
-that has guessed too often) goes the way of `verification.verify`, which locks what it counts.
+that has guessed wrong before) goes the way of `verification.verify`, which locks what it counts.
+
+Guesses sent side by side must not find the right one among them sooner than one after the other would: an
+agency has one question about a person on the short way at a time, the others wait for the pair's lock. Each
+process lets one through: as many guesses as processes, or the limit if that is more, are the most.
 """
 
 from dataclasses import dataclass
@@ -12,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from ndx_chassis.agreements import VIETNAM, Grant
 from ndx_chassis.app import PlainRoute, Runtime, operation
 from ndx_chassis.caller import Caller, caller_of
+from ndx_chassis.db import transaction
 from ndx_chassis.ids import new_id
 from ndx_chassis.telemetry import current_trace_id
 from ndx_contracts.field_groups import FieldGroup
@@ -38,6 +43,8 @@ from svc_population.settings import settings_of
 NAME = "population.verify_person"
 CLAIMS_DESK = "persons.claims_desk"
 CONFIRM_DESK = "persons.confirm_desk"
+UNDER_WAY = "persons.verifying"
+"""Agencies and the people about whom they have a question on the short way in this process."""
 CLAIMS: Gathered[Claimed] = Gathered(CLAIMED, claimed_arguments)
 CONFIRMATIONS: Gathered[Confirmed] = Gathered(CONFIRM, confirm_arguments)
 _CLAIMED_GROUPS = sorted({*GROUP_OF_CLAIM.values(), FieldGroup.DEATH_OR_MISSING_DATE})
@@ -79,24 +86,37 @@ async def verify_person(request: Request) -> Response:
     claims = _claims(await request.body())
     groups = claims.field_groups
     grant.require_field_groups(groups)
-    answer = None
-    if not grant.agreement.conditions.consent_required:
-        answer = await _all_right(runtime, caller, grant, personal_id, claims)
-    if answer is None:
-        async with runtime.sessions() as session, session.begin():
-            answer = await verification.verify(
-                session,
-                runtime,
-                caller=caller,
-                grant=grant,
-                personal_id=personal_id,
-                claims=claims,
-                wrong_guesses=settings_of(runtime).verify_wrong_guesses,
-            )
-        runtime.nudge()
+    pair = (caller.agency, personal_id)
+    under_way: set[tuple[str, str]] = runtime.extras.setdefault(UNDER_WAY, set())
+    first = pair not in under_way
+    under_way.add(pair)
+    try:
+        answer = None
+        if first and not grant.agreement.conditions.consent_required:
+            answer = await _all_right(runtime, caller, grant, personal_id, claims)
+        if answer is None:
+            answer = await _counted(runtime, caller, grant, personal_id, claims)
+    finally:
+        if first:
+            under_way.discard(pair)
     return Response(
         answer.model_dump_json(), media_type="application/json", headers={"Cache-Control": "no-store"}
     )
+
+
+async def _counted(
+    runtime: Runtime, caller: Caller, grant: Grant, personal_id: str, claims: VerifyIn
+) -> VerifyOut:
+    async with transaction(runtime) as session:
+        return await verification.verify(
+            session,
+            runtime,
+            caller=caller,
+            grant=grant,
+            personal_id=personal_id,
+            claims=claims,
+            wrong_guesses=settings_of(runtime).verify_wrong_guesses,
+        )
 
 
 def _claims(body: bytes) -> VerifyIn:
@@ -117,7 +137,7 @@ async def _all_right(
     row = await claims_desk.ask(
         Claimed(personal_id, codes(scope.provinces, grant), codes(scope.communes, grant), caller.agency)
     )
-    if not row["shown"] or (row["wrong"] or 0) >= settings_of(runtime).verify_wrong_guesses:
+    if not row["shown"] or row["wrong"]:
         return None
     answer, compared = verification.answered(
         _person(row), claims, datetime.now(UTC).astimezone(VIETNAM).date()
