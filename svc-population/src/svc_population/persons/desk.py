@@ -1,8 +1,8 @@
 """Gathers concurrent questions: while one batch is in the database, all that wait form the next.
 
 No timer and no delay: a lone question goes at once. A caller gets the answer after the commit of what the
-statement writes, such as the disclosure record. A batch that the database refuses is halved and tried again, so
-one bad question harms nobody else; a lost connection fails the batch with 503 and the next one reconnects.
+statement writes, such as the disclosure record. A batch that the database refuses is halved and tried again,
+so one bad question harms nobody else; a lost connection fails the batch with 503 and the next one reconnects.
 """
 
 import asyncio
