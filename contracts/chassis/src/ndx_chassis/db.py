@@ -80,7 +80,7 @@ def make_sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
 
 @asynccontextmanager
 async def transaction(runtime: "Runtime") -> AsyncIterator[AsyncSession]:
-    """Run one request's transaction; what its refusal tells, if it is refused, is recorded before it is sent."""
+    """Run one request's transaction; if it is refused, what that tells is recorded before it is sent."""
     async with runtime.sessions() as session:
         try:
             async with session.begin():

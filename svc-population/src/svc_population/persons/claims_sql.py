@@ -1,7 +1,7 @@
 """The two gathered statements of a verification: what claims are about, and the record of a yes to all.
 
 The first writes nothing and tells nobody anything. What it found is answered only when all claims hold and
-the second has committed the record; all else goes the way of `verification.verify`, with the pair's guard locked.
+the second has committed the record; all else goes by `verification.verify`, with the pair's guard locked.
 """
 
 from collections.abc import Sequence
