@@ -11,6 +11,7 @@ from svc_population.match_jobs import models as match_jobs  # noqa: F401 - the s
 from svc_population.mergers import models as mergers  # noqa: F401 - the same
 from svc_population.personal_ids import models as personal_ids  # noqa: F401 - the same
 from svc_population.persons import models as persons  # noqa: F401 - the same
+from svc_population.quality import models as quality  # noqa: F401 - the same
 from svc_population.reconciliation import models as reconciliation  # noqa: F401 - the same
 from svc_population.relationships import models as relationships  # noqa: F401 - the same
 from svc_population.residences import models as residences  # noqa: F401 - the same

@@ -37,6 +37,8 @@ from svc_population.persons import hot_read, hot_verify
 from svc_population.persons.desk import Desk, Gathered
 from svc_population.persons.sealing import Keyring
 from svc_population.persons.service import KEYRING
+from svc_population.quality import endpoints as quality_endpoints
+from svc_population.quality import jobs as quality_jobs
 from svc_population.reconciliation import endpoints as reconciliation_endpoints
 from svc_population.residences import consumers as residence_consumers
 from svc_population.residences import endpoints as residence_endpoints
@@ -111,6 +113,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 family_endpoints.router,
                 reconciliation_endpoints.router,
                 statistics_endpoints.router,
+                quality_endpoints.router,
                 forecast_endpoints.router,
                 personal_id_endpoints.router,
                 admin_unit_endpoints.router,
@@ -131,6 +134,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 disclosure_jobs.INDEX_OWN,
                 residence_jobs.EXPIRE,
                 statistics_jobs.FOLD,
+                quality_jobs.RULES,
+                quality_jobs.FOLD,
                 match_job_jobs.WORK,
                 match_job_jobs.ERASE,
             ],
