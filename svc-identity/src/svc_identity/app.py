@@ -3,7 +3,6 @@
 from fastapi import FastAPI
 from ndx_chassis.app import ServiceSpec, build_app
 
-from svc_identity.accounts import consumers as account_consumers
 from svc_identity.accounts import endpoints as account_endpoints
 from svc_identity.consents import endpoints as consent_endpoints
 from svc_identity.dependants import consumers as dependant_consumers
@@ -19,7 +18,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             title="Identity cards and e-ID accounts",
             settings=settings or Settings(),
             routers=[account_endpoints.router, dependant_endpoints.router, consent_endpoints.router],
-            subscriptions=[*account_consumers.SUBSCRIPTIONS, *dependant_consumers.SUBSCRIPTIONS],
+            subscriptions=dependant_consumers.SUBSCRIPTIONS,
             jobs=[dependant_jobs.END_BY_AGE],
         )
     )

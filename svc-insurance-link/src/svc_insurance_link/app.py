@@ -3,7 +3,14 @@
 from fastapi import FastAPI
 from ndx_chassis.app import ServiceSpec, build_app
 from ndx_chassis.consumer import Subscription
-from ndx_contracts.events import BirthRegistered, PersonChanged, PersonDeceased
+from ndx_contracts.events import (
+    BirthRegistered,
+    PersonalIdCancelled,
+    PersonChanged,
+    PersonDeceased,
+    PersonsMerged,
+    PersonsSeparated,
+)
 
 from svc_insurance_link.checks import endpoints as checks
 from svc_insurance_link.entitlements import consumers
@@ -31,7 +38,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                     handlers={
                         PersonDeceased: consumers.on_person_deceased,
                         PersonChanged: consumers.on_person_changed,
+                        PersonsMerged: consumers.on_persons_merged,
+                        PersonsSeparated: consumers.on_persons_separated,
                     },
+                ),
+                Subscription(
+                    topic=PersonalIdCancelled.TOPIC,
+                    group="insurance",
+                    handlers={PersonalIdCancelled: consumers.on_personal_id_cancelled},
                 ),
             ],
         )

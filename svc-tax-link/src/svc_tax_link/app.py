@@ -3,7 +3,13 @@
 from fastapi import FastAPI
 from ndx_chassis.app import ServiceSpec, build_app
 from ndx_chassis.consumer import Subscription
-from ndx_contracts.events import BirthRegistered, PersonDeceased
+from ndx_contracts.events import (
+    BirthRegistered,
+    PersonalIdCancelled,
+    PersonDeceased,
+    PersonsMerged,
+    PersonsSeparated,
+)
 
 from svc_tax_link.dependants import consumers
 from svc_tax_link.dependants import endpoints as dependants
@@ -28,7 +34,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 Subscription(
                     topic=PersonDeceased.TOPIC,
                     group="tax",
-                    handlers={PersonDeceased: consumers.on_person_deceased},
+                    handlers={
+                        PersonDeceased: consumers.on_person_deceased,
+                        PersonsMerged: consumers.on_persons_merged,
+                        PersonsSeparated: consumers.on_persons_separated,
+                    },
+                ),
+                Subscription(
+                    topic=PersonalIdCancelled.TOPIC,
+                    group="tax",
+                    handlers={PersonalIdCancelled: consumers.on_personal_id_cancelled},
                 ),
             ],
         )

@@ -2,16 +2,18 @@
 
 Lifecycle: ACTIVE ⇄ LOCKED. An account is LOCKED while at least one lock is open; each lock has its cause,
 and ends only by the way that the law gives to this cause (Identity Law, article 34; Decree 59/2022,
-article 19). A lock for death or a cancelled number never ends. A citizen has at most one account; its
+article 19). A lock for death or a cancelled number
+never ends, one for a merger only when that is undone. A citizen has at most one account; its
 level rises from 1 to 2 and never falls. `version` grows with every change and travels in the events.
 """
 
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Enum, ForeignKey, Index, SmallInteger, text
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from svc_identity.tables import Base
@@ -32,10 +34,14 @@ class LockCause(StrEnum):
     COMPETENT_BODY_REQUEST = "COMPETENT_BODY_REQUEST"
     DEATH = "DEATH"
     PERSONAL_ID_CANCELLED = "PERSONAL_ID_CANCELLED"
+    PERSONS_MERGED = "PERSONS_MERGED"
+    """The number leads to another record of the person; ends when that is undone, and in no other way."""
 
 
-FOR_EVER: frozenset[LockCause] = frozenset({LockCause.DEATH, LockCause.PERSONAL_ID_CANCELLED})
-"""Causes that nobody can undo; they come by event, never from an office."""
+FOR_EVER: frozenset[LockCause] = frozenset(
+    {LockCause.DEATH, LockCause.PERSONAL_ID_CANCELLED, LockCause.PERSONS_MERGED}
+)
+"""Causes that no office can undo; they come by event, never from an office."""
 
 
 class Account(Base):
@@ -85,3 +91,21 @@ class AccountLock(Base):
     )
     ended_by: Mapped[str | None]
     ended_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+
+
+class FormerNumber(Base):
+    """A personal ID that leads to another one, because it was cancelled or its record was merged.
+
+    `kept` says what of ours followed it, so that a merger that is undone gives it back.
+    """
+
+    __tablename__ = "former_numbers"
+    __table_args__ = (Index("ix_former_numbers_superseded_by", "superseded_by"),)
+
+    personal_id: Mapped[str] = mapped_column(primary_key=True)
+    superseded_by: Mapped[str]
+    merged: Mapped[bool]
+    kept: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    recorded_at: Mapped[datetime] = mapped_column(
+        TIMESTAMP(timezone=True), server_default=text("clock_timestamp()")
+    )

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, date, datetime
+from typing import Any
 from uuid import UUID
 
 from ndx_chassis.agreements import Grant
@@ -30,7 +31,7 @@ from svc_identity.accounts.errors import (
     PersonTooYoung,
     PersonUnknown,
 )
-from svc_identity.accounts.models import FOR_EVER, Account, AccountLock, AccountState, LockCause
+from svc_identity.accounts.models import FOR_EVER, Account, AccountLock, AccountState, FormerNumber, LockCause
 from svc_identity.accounts.schemas import AccountIn, AccountOut, ActivationCodeOut, OpenedAccountOut
 from svc_identity.population import Applicant, find_person
 from svc_identity.rules.calendar import birthday, rules, today
@@ -256,12 +257,55 @@ async def lock_account(
 
 async def lock_for_death(session: AsyncSession, actor: Actor, *, personal_id: str) -> None:
     """Lock the account of a person who died, for ever and without a human step."""
-    await _lock_by_event(session, actor, personal_id, LockCause.DEATH)
+    for number in {personal_id, await repository.current_number(session, personal_id)}:
+        await _lock_by_event(session, actor, number, LockCause.DEATH)
 
 
-async def lock_for_cancelled_number(session: AsyncSession, actor: Actor, *, personal_id: str) -> None:
-    """Lock the account of a number that was cancelled, for ever and without a human step."""
-    await _lock_by_event(session, actor, personal_id, LockCause.PERSONAL_ID_CANCELLED)
+async def lead_on(
+    session: AsyncSession, actor: Actor, *, old: str, new: str | None, merged: bool
+) -> str | None:
+    """Lock the account of a number that is no more, and note to which one it leads; return that one.
+
+    An account stands for its number. Whoever has two because of two records keeps that of the number that
+    stands; who has none under it opens one at an office.
+    """
+    await repository.hold(session, [old] if new is None else [old, new])
+    cause = LockCause.PERSONS_MERGED if merged else LockCause.PERSONAL_ID_CANCELLED
+    await _lock_by_event(session, actor, old, cause)
+    if new is None or await repository.former(session, old) is not None:
+        return None
+    new = await repository.current_number(session, new)
+    if new == old:
+        return None
+    led = list(await repository.led_by(session, old))
+    await repository.add_former(
+        session, FormerNumber(personal_id=old, superseded_by=new, merged=merged, kept={"led": led})
+    )
+    return new
+
+
+async def keep(session: AsyncSession, old: str, more: dict[str, Any]) -> None:
+    """Note what else followed a number, to be given back if the merger is undone."""
+    former = await repository.former(session, old)
+    if former is not None:
+        former.kept = {**former.kept, **more}
+        await session.flush()
+
+
+async def stand_alone(session: AsyncSession, actor: Actor, *, number: str) -> dict[str, Any] | None:
+    """Unlock the account of a number whose merger is undone; return what was kept, None if there was none."""
+    await repository.hold(session, [number])
+    former = await repository.former(session, number)
+    if former is None or not former.merged:
+        return None
+    kept = former.kept
+    await repository.free_former(session, former, kept["led"])
+    account = await repository.account_of(session, number, lock=True)
+    locks = [] if account is None else await repository.open_locks(session, account.id)
+    ending = next((lock for lock in locks if lock.cause is LockCause.PERSONS_MERGED), None)
+    if account is not None and ending is not None:
+        await _end_lock(session, actor, account, ending, last=len(locks) == 1)
+    return kept
 
 
 async def _lock_by_event(session: AsyncSession, actor: Actor, personal_id: str, cause: LockCause) -> None:
@@ -307,23 +351,29 @@ async def unlock_account(
     ending = next((lock for lock in locks if lock.cause is cause), None)
     if ending is None:
         raise AccountNotLocked
+    await _end_lock(session, caller, account, ending, last=len(locks) == 1)
+    await _disclosed(session, caller, grant, account.personal_id, Outcome.DISCLOSED)
+    return await _shown(session, account)
+
+
+async def _end_lock(
+    session: AsyncSession, actor: Actor, account: Account, ending: AccountLock, *, last: bool
+) -> None:
     ending.ended_at = datetime.now(UTC)
-    ending.ended_by = caller.actor
+    ending.ended_by = actor.actor
     _touch(account)
-    if len(locks) == 1:
+    if last:
         account.state = AccountState.ACTIVE
         await publish(session, events.unlocked(account))
     await session.flush()
     await record_audit(
         session,
-        caller,
+        actor,
         action="account_lock_ended",
         entity_type="account",
         entity_id=account.id,
-        details={"cause": cause.value, "state": account.state.value},
+        details={"cause": ending.cause.value, "state": account.state.value},
     )
-    await _disclosed(session, caller, grant, account.personal_id, Outcome.DISCLOSED)
-    return await _shown(session, account)
 
 
 async def issue_activation_code(
@@ -349,7 +399,8 @@ async def issue_activation_code(
 
 async def usable_account_of(session: AsyncSession, personal_id: str, *, level: int) -> UUID | None:
     """Return the account of a person when it is active and of at least this level."""
-    account = await repository.account_of(session, personal_id)
+    number = await repository.current_number(session, personal_id)
+    account = await repository.account_of(session, number)
     if account is None or account.state is not AccountState.ACTIVE or account.level < level:
         return None
     return account.id

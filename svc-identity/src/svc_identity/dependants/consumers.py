@@ -1,12 +1,18 @@
-"""Kafka door of dependants: a birth attaches, a death ends (and locks the dead person's account)."""
+"""Kafka door: a birth attaches, a death ends and locks, a number that leads on takes all along."""
 
 from ndx_chassis.app import Runtime
 from ndx_chassis.consumer import Event, Subscription
 from ndx_chassis.db import Session
-from ndx_contracts.events import BirthRegistered, PersonDeceased
+from ndx_contracts.events import (
+    BirthRegistered,
+    PersonalIdCancelled,
+    PersonDeceased,
+    PersonsMerged,
+    PersonsSeparated,
+)
 
 from svc_identity.accounts.service import lock_for_death
-from svc_identity.dependants import service
+from svc_identity.dependants import service, successions
 from svc_identity.dependants.models import Relation
 
 
@@ -32,7 +38,34 @@ async def on_person_deceased(session: Session, event: Event[PersonDeceased], _ru
     await service.end_by_death(session, event, personal_id=event.data.personal_id)
 
 
+async def on_personal_id_cancelled(
+    session: Session, event: Event[PersonalIdCancelled], _runtime: Runtime
+) -> None:
+    old, new = event.data.old_personal_id, event.data.superseded_by
+    await successions.follow_number(session, event, old=old, new=new, merged=False)
+
+
+async def on_persons_merged(session: Session, event: Event[PersonsMerged], _runtime: Runtime) -> None:
+    old, new = event.data.merged_personal_id, event.data.personal_id
+    await successions.follow_number(session, event, old=old, new=new, merged=True)
+
+
+async def on_persons_separated(session: Session, event: Event[PersonsSeparated], _runtime: Runtime) -> None:
+    if event.data.undone:
+        remaining, separated = event.data.personal_id, event.data.separated_personal_id
+        await successions.part_numbers(session, event, remaining=remaining, separated=separated)
+
+
 SUBSCRIPTIONS = [
     Subscription("civil-registry.birth.v1", "identity", together={BirthRegistered: on_births_registered}),
-    Subscription("population.person.v1", "identity", {PersonDeceased: on_person_deceased}),
+    Subscription(
+        "population.person.v1",
+        "identity",
+        {
+            PersonDeceased: on_person_deceased,
+            PersonsMerged: on_persons_merged,
+            PersonsSeparated: on_persons_separated,
+        },
+    ),
+    Subscription("population.personal-id.v1", "identity", {PersonalIdCancelled: on_personal_id_cancelled}),
 ]

@@ -2,7 +2,7 @@
 
 from ndx_contracts.events import DependantAttached, DependantDetached
 
-from svc_identity.dependants.models import Dependant, EndCause
+from svc_identity.dependants.models import Dependant, EndCause, MoveCause
 
 
 def attached(dependant: Dependant) -> DependantAttached:
@@ -13,7 +13,7 @@ def attached(dependant: Dependant) -> DependantAttached:
     )
 
 
-def detached(dependant: Dependant, cause: EndCause) -> DependantDetached:
+def detached(dependant: Dependant, cause: EndCause | MoveCause) -> DependantDetached:
     return DependantDetached(
         account_id=dependant.account_id,
         dependant_personal_id=dependant.dependant_personal_id,

@@ -29,6 +29,13 @@ class EndCause(StrEnum):
     GUARDIAN_DECEASED = "GUARDIAN_DECEASED"
 
 
+class MoveCause(StrEnum):
+    """Why an attachment hangs on another account of the same guardian: told, and no end of it."""
+
+    PERSONS_MERGED = "PERSONS_MERGED"
+    PERSONS_SEPARATED = "PERSONS_SEPARATED"
+
+
 class Dependant(Base):
     __tablename__ = "dependants"
     __table_args__ = (

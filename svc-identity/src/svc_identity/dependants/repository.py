@@ -5,9 +5,10 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from svc_identity.dependants.models import Dependant, EndCause
 
@@ -51,3 +52,40 @@ async def end(
         .execution_options(synchronize_session=False)
     )
     return (await session.scalars(statement)).all()
+
+
+_OTHER = aliased(Dependant)
+
+
+async def rename(
+    session: AsyncSession, old: str, new: str, *, only: Sequence[UUID] | None = None
+) -> Sequence[UUID]:
+    """Let a dependant have another number, but not twice on one account; return which attachments."""
+    twice = exists().where(_OTHER.account_id == Dependant.account_id, _OTHER.dependant_personal_id == new)
+    statement = update(Dependant).where(Dependant.dependant_personal_id == old, ~twice)
+    if only is not None:
+        statement = statement.where(Dependant.id.in_(only))
+    done = await session.scalars(
+        statement.values(dependant_personal_id=new)
+        .returning(Dependant.id)
+        .execution_options(synchronize_session=False)
+    )
+    return done.all()
+
+
+async def of_guardian(
+    session: AsyncSession, guardian: str, *, only: Sequence[UUID] | None = None
+) -> Sequence[Dependant]:
+    """Return the open attachments of a guardian, held until the end of the transaction."""
+    statement = select(Dependant).where(
+        Dependant.guardian_personal_id == guardian, Dependant.ended_at.is_(None)
+    )
+    if only is not None:
+        statement = statement.where(Dependant.id.in_(only))
+    return (await session.scalars(statement.order_by(Dependant.id).with_for_update())).all()
+
+
+async def hangs_on(session: AsyncSession, account_id: UUID, child: str) -> bool:
+    """Tell whether the child hangs on the account, or did."""
+    found = exists().where(Dependant.account_id == account_id, Dependant.dependant_personal_id == child)
+    return bool(await session.scalar(select(found)))

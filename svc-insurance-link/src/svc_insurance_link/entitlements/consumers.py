@@ -3,7 +3,14 @@
 from ndx_chassis.app import Runtime
 from ndx_chassis.consumer import Event
 from ndx_chassis.db import Session
-from ndx_contracts.events import BirthRegistered, PersonChanged, PersonDeceased
+from ndx_contracts.events import (
+    BirthRegistered,
+    PersonalIdCancelled,
+    PersonChanged,
+    PersonDeceased,
+    PersonsMerged,
+    PersonsSeparated,
+)
 
 from svc_insurance_link.entitlements import service
 
@@ -29,3 +36,39 @@ async def on_person_changed(session: Session, event: Event[PersonChanged], runti
         personal_id=event.data.personal_id,
         changed=event.data.changed,
     )
+
+
+async def on_personal_id_cancelled(
+    session: Session, event: Event[PersonalIdCancelled], runtime: Runtime
+) -> None:
+    if event.data.superseded_by is not None:
+        await service.follow_number(
+            session,
+            event,
+            gateway=runtime.gateway,
+            old=event.data.old_personal_id,
+            new=event.data.superseded_by,
+            merged=False,
+        )
+
+
+async def on_persons_merged(session: Session, event: Event[PersonsMerged], runtime: Runtime) -> None:
+    await service.follow_number(
+        session,
+        event,
+        gateway=runtime.gateway,
+        old=event.data.merged_personal_id,
+        new=event.data.personal_id,
+        merged=True,
+    )
+
+
+async def on_persons_separated(session: Session, event: Event[PersonsSeparated], runtime: Runtime) -> None:
+    if event.data.undone:
+        await service.part_numbers(
+            session,
+            event,
+            gateway=runtime.gateway,
+            remaining=event.data.personal_id,
+            separated=event.data.separated_personal_id,
+        )

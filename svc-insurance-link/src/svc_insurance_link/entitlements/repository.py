@@ -6,8 +6,10 @@ from uuid import UUID
 
 from sqlalchemy import exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from svc_insurance_link.entitlements.models import Entitlement
+from svc_insurance_link.entitlements.rules import CHILD_UNDER_6
 
 
 def add(session: AsyncSession, entitlement: Entitlement) -> None:
@@ -65,3 +67,29 @@ async def move(
         .execution_options(synchronize_session=False, populate_existing=True)
     )
     return done.scalar_one_or_none()
+
+
+async def hand_over(session: AsyncSession, *, giver: UUID, taker: UUID) -> Sequence[UUID]:
+    """Give a participant another one's entitlements, but no second one as a child; return which."""
+    theirs = aliased(Entitlement)
+    twice = exists().where(
+        theirs.participant_id == taker, theirs.kind == Entitlement.kind, theirs.kind == CHILD_UNDER_6
+    )
+    done = await session.scalars(
+        update(Entitlement)
+        .where(Entitlement.participant_id == giver, ~twice)
+        .values(participant_id=taker)
+        .returning(Entitlement.id)
+        .execution_options(synchronize_session=False)
+    )
+    return done.all()
+
+
+async def give_back(session: AsyncSession, entitlements: Sequence[UUID], *, giver: UUID, taker: UUID) -> None:
+    """Give entitlements back as they are by now: what ended meanwhile has ended."""
+    await session.execute(
+        update(Entitlement)
+        .where(Entitlement.id.in_(entitlements), Entitlement.participant_id == giver)
+        .values(participant_id=taker)
+        .execution_options(synchronize_session=False)
+    )

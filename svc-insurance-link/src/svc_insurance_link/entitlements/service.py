@@ -23,6 +23,7 @@ from svc_insurance_link.entitlements.intervals import Cover
 from svc_insurance_link.entitlements.models import EndCause, Entitlement
 from svc_insurance_link.entitlements.schemas import EntitlementOut, EntitlementsOut, IdentityCopyOut
 from svc_insurance_link.participants import service as participants
+from svc_insurance_link.participants import successions
 from svc_insurance_link.participants.errors import ParticipantNotFound
 from svc_insurance_link.participants.service import KnownParticipant
 
@@ -159,6 +160,40 @@ async def follow_change(
             details={"rule": given.rule},
         )
         await publish(session, events.opened(moved, personal_id))
+
+
+async def follow_number(
+    session: AsyncSession, actor: Actor, *, gateway: GatewayClient, old: str, new: str, merged: bool
+) -> None:
+    """Let cards and entitlements follow a number that was cancelled or merged to the one that stands."""
+    await participants.hold(session, old, new)
+    followed = await successions.follow(session, actor, old=old, new=new, merged=merged)
+    if followed is None:
+        return
+    if followed.giver is not None:
+        moved = await repository.hand_over(session, giver=followed.giver, taker=followed.participant_id)
+        await successions.keep_entitlements(session, old, list(moved))
+    await follow_change(
+        session, actor, gateway=gateway, personal_id=followed.personal_id, changed=tuple(IDENTITY_GROUPS)
+    )
+
+
+async def part_numbers(
+    session: AsyncSession, actor: Actor, *, gateway: GatewayClient, remaining: str, separated: str
+) -> None:
+    """Give a number that is a person of its own again what followed the merger, as it is by now."""
+    await participants.hold(session, remaining, separated)
+    parted = await successions.part(session, actor, number=separated)
+    if parted is None:
+        return
+    if parted.giver is not None:
+        await repository.give_back(
+            session, parted.entitlements, giver=parted.giver, taker=parted.participant_id
+        )
+    for number in (remaining, separated):
+        await follow_change(
+            session, actor, gateway=gateway, personal_id=number, changed=tuple(IDENTITY_GROUPS)
+        )
 
 
 async def covers_of(session: AsyncSession, participant_id: UUID) -> tuple[Cover, ...]:

@@ -3,9 +3,15 @@
 from ndx_chassis.app import Runtime
 from ndx_chassis.consumer import Event
 from ndx_chassis.db import Session
-from ndx_contracts.events import BirthRegistered, PersonDeceased
+from ndx_contracts.events import (
+    BirthRegistered,
+    PersonalIdCancelled,
+    PersonDeceased,
+    PersonsMerged,
+    PersonsSeparated,
+)
 
-from svc_tax_link.dependants import service
+from svc_tax_link.dependants import service, successions
 
 
 async def on_births_registered(
@@ -19,3 +25,22 @@ async def on_person_deceased(session: Session, event: Event[PersonDeceased], run
     await service.close_for_death(
         session, event, personal_id=event.data.personal_id, died_on=event.data.died_on
     )
+
+
+async def on_personal_id_cancelled(
+    session: Session, event: Event[PersonalIdCancelled], _runtime: Runtime
+) -> None:
+    old, new = event.data.old_personal_id, event.data.superseded_by
+    if new is not None:
+        await successions.follow_number(session, event, old=old, new=new, merged=False)
+
+
+async def on_persons_merged(session: Session, event: Event[PersonsMerged], _runtime: Runtime) -> None:
+    old, new = event.data.merged_personal_id, event.data.personal_id
+    await successions.follow_number(session, event, old=old, new=new, merged=True)
+
+
+async def on_persons_separated(session: Session, event: Event[PersonsSeparated], _runtime: Runtime) -> None:
+    if event.data.undone:
+        remaining, separated = event.data.personal_id, event.data.separated_personal_id
+        await successions.part_numbers(session, event, remaining=remaining, separated=separated)

@@ -153,3 +153,57 @@ async def set_claimed(session: AsyncSession, number: int) -> None:
         .where(Dependant.number == number, Dependant.state == DependantState.UNCLAIMED.value)
         .values(state=DependantState.CLAIMED.value)
     )
+
+
+async def rename(session: AsyncSession, old: str, new: str) -> UUID | None:
+    """Give a dependant another number; None when there is none of the old one."""
+    done = await session.scalars(
+        update(Dependant)
+        .where(Dependant.personal_id == old)
+        .values(personal_id=new)
+        .returning(Dependant.id)
+        .execution_options(synchronize_session=False)
+    )
+    return done.one_or_none()
+
+
+async def rename_parents(
+    session: AsyncSession, column: str, old: str, new: str, *, only: Sequence[UUID] | None = None
+) -> Sequence[UUID]:
+    """Let children name a parent by another number; return which."""
+    parent = Dependant.__table__.c[column]
+    statement = update(Dependant).where(parent == old).values({column: new})
+    if only is not None:
+        statement = statement.where(Dependant.id.in_(only))
+    done = await session.scalars(
+        statement.returning(Dependant.id).execution_options(synchronize_session=False)
+    )
+    return done.all()
+
+
+async def hand_over_to_payer(
+    session: AsyncSession, *, giver: UUID, taker: UUID, only: Sequence[UUID] | None = None
+) -> Sequence[UUID]:
+    """Let claims of one taxpayer, all or only some, be another one's; return which."""
+    statement = update(Claim).where(Claim.taxpayer_id == giver).values(taxpayer_id=taker)
+    if only is not None:
+        statement = statement.where(Claim.id.in_(only))
+    done = await session.scalars(statement.returning(Claim.id).execution_options(synchronize_session=False))
+    return done.all()
+
+
+async def active_claims(session: AsyncSession, dependant_number: int) -> Sequence[Claim]:
+    statement = select(Claim).where(
+        Claim.dependant_number == dependant_number, Claim.state == ClaimState.ACTIVE.value
+    )
+    return (await session.scalars(statement.order_by(Claim.from_month))).all()
+
+
+async def move_claims(session: AsyncSession, claims: Sequence[UUID], *, giver: int, taker: int) -> None:
+    """Let claims count another dependant."""
+    await session.execute(
+        update(Claim)
+        .where(Claim.id.in_(claims), Claim.dependant_number == giver)
+        .values(dependant_number=taker)
+        .execution_options(synchronize_session=False)
+    )

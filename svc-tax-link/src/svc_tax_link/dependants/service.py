@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from types import MappingProxyType
 from uuid import UUID
 
 from ndx_chassis.agreements import VIETNAM, Grant
@@ -68,7 +69,9 @@ async def register_for_births(
     Passed over are children who were registered before, or were of age when the birth was registered. A death
     that was heard of before the birth closes the dependant at once.
     """
-    by_child = {birth.data.personal_id: birth for birth in births}
+    named = {n for b in births for n in (b.data.personal_id, *_parents(b.data).values())}
+    today = await taxpayers.today(session, sorted(named))
+    by_child = {today[birth.data.personal_id]: birth for birth in births}
     await taxpayers.hold(session, *by_child)
     for number in await repository.known(session, list(by_child)):
         del by_child[number]
@@ -77,23 +80,24 @@ async def register_for_births(
     asked_at = datetime.now(UTC)
     people = await taxpayers.fetch(gateway, list(by_child))
     deaths = await taxpayers.deaths_of(session, list(by_child))
-    parents = {number for birth in by_child.values() for number in _parents(birth.data).values()}
-    payers = await taxpayers.living_payers(session, sorted(parents))
+    parents = {child: _parents(birth.data, today) for child, birth in by_child.items()}
+    numbers = {number for both in parents.values() for number in both.values()}
+    payers = await taxpayers.living_payers(session, sorted(numbers))
     newborns = []
     for number, birth in by_child.items():
         person, registered_on = people[number], vietnamese_day(birth.data.registered_at)
         rule = child_rule(registered_on)
         if rule is None or rule.last_month(person.birth_date) < month_of(registered_on):
             continue
-        payer = _first_payer(rule, birth.data, payers)
+        payer = _first_payer(rule, parents[number], payers)
         dependant = Dependant(
             id=new_id(),
             personal_id=number,
             name=person.birth_name.full,
             birth_date=person.birth_date,
             fetched_at=asked_at,
-            mother_personal_id=birth.data.mother_personal_id,
-            father_personal_id=birth.data.father_personal_id,
+            mother_personal_id=parents[number].get("MOTHER"),
+            father_personal_id=parents[number].get("FATHER"),
             state=_first_state(deaths.get(number), payer).value,
             died_on=deaths.get(number),
         )
@@ -119,15 +123,14 @@ async def _count(session: AsyncSession, newborn: _Newborn) -> None:
         )
 
 
-def _parents(birth: BirthRegistered) -> dict[str, str]:
+def _parents(birth: BirthRegistered, today: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
     numbers = {"MOTHER": birth.mother_personal_id, "FATHER": birth.father_personal_id}
-    return {role: number for role, number in numbers.items() if number is not None}
+    return {role: today.get(number, number) for role, number in numbers.items() if number is not None}
 
 
 def _first_payer(
-    rule: ChildRule, birth: BirthRegistered, payers: Mapping[str, UUID]
+    rule: ChildRule, parents: Mapping[str, str], payers: Mapping[str, UUID]
 ) -> tuple[str, UUID] | None:
-    parents = _parents(birth)
     ordered = [parents[role] for role in rule.first_payer if role in parents]
     first = next((number for number in ordered if number in payers), None)
     return None if first is None else (first, payers[first])
@@ -187,7 +190,8 @@ async def close_for_death(session: AsyncSession, actor: Actor, *, personal_id: s
     await taxpayers.hold(session, personal_id)
     taxpayer_id = await taxpayers.close_for_death(session, personal_id=personal_id, died_on=died_on)
     last_month = month_of(died_on)
-    dependant = await repository.close_dependant(session, personal_id, died_on)
+    number = (await taxpayers.today(session, [personal_id]))[personal_id]
+    dependant = await repository.close_dependant(session, number, died_on)
     if dependant is not None:
         await repository.stop_claims(
             session,
@@ -238,10 +242,12 @@ async def claim_dependant(
         session, caller, grant, personal_id=personal_id, sessions=sessions
     )
     await taxpayers.hold(session, request.dependant_personal_id)
-    if not await taxpayers.living_payers(session, [personal_id]):
+    if not await taxpayers.living_payers(session, [payer.personal_id]):
         raise PayerCannotClaim
-    dependant = await repository.by_personal_id(session, request.dependant_personal_id)
-    if dependant is None or not dependant.parent(personal_id):
+    asked = request.dependant_personal_id
+    child = (await taxpayers.today(session, [asked]))[asked]
+    dependant = await repository.by_personal_id(session, child)
+    if dependant is None or not dependant.parent(payer.personal_id):
         raise DependantNotFound
     from_month = read_month(request.from_month)
     rule = child_rule(vietnamese_day(datetime.now(UTC)))

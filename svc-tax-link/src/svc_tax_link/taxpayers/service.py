@@ -56,6 +56,20 @@ async def living_payers(session: AsyncSession, personal_ids: Sequence[str]) -> d
     return await repository.living(session, personal_ids) if personal_ids else {}
 
 
+async def today(session: AsyncSession, personal_ids: Sequence[str]) -> dict[str, str]:
+    """Return for each number the one to which it leads, or itself."""
+    now = await repository.today(session, personal_ids)
+    return {number: now.get(number, number) for number in personal_ids}
+
+
+async def settle(session: AsyncSession, taxpayer: Taxpayer) -> None:
+    """Let a taxpayer's state follow the codes that lead to them now."""
+    codes = await repository.codes_of(session, taxpayer.id)
+    matched = taxpayer.fetched_at is not None
+    taxpayer.state = _state(died_on=taxpayer.died_on, matched=matched, codes=codes).value
+    await session.flush()
+
+
 async def close_for_death(session: AsyncSession, *, personal_id: str, died_on: date) -> UUID | None:
     """Remember a death; return the taxpayer who was closed by it, if there is one. Needs `hold`."""
     return await repository.record_death(session, personal_id, died_on)
@@ -82,12 +96,13 @@ async def register_taxpayer(
     asked_at = datetime.now(UTC)
     person = await find_person(gateway, request.personal_id)
     mismatches = _mismatches(request, person)
-    taxpayer = await repository.by_personal_id(session, request.personal_id)
+    number = (await today(session, [request.personal_id]))[request.personal_id]
+    taxpayer = await repository.by_personal_id(session, number)
     if mismatches and taxpayer is not None and taxpayer.fetched_at is not None:
         await _record_apart(sessions, caller, grant, request.personal_id, Outcome.NOT_MATCHED)
         raise TaxpayerMismatch("Does not fit: " + ", ".join(mismatches) + ".")
     if taxpayer is None:
-        taxpayer = Taxpayer(personal_id=request.personal_id, state=TaxpayerState.PENDING_ID_UPDATE.value)
+        taxpayer = Taxpayer(personal_id=number, state=TaxpayerState.PENDING_ID_UPDATE.value)
         await repository.add(session, taxpayer)
         await publish(session, taxpayer_registered(taxpayer))
     if request.legacy_tax_code is not None:

@@ -1,0 +1,80 @@
+"""Use cases of numbers that lead to another one: attachments of children follow, and come back."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from ndx_chassis.audit import Actor, record_audit
+from ndx_chassis.outbox import publish
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from svc_identity.accounts import service as accounts
+from svc_identity.dependants import events, repository
+from svc_identity.dependants.models import Dependant, MoveCause
+from svc_identity.dependants.service import GUARDIAN_LEVEL
+
+
+async def follow_number(
+    session: AsyncSession, actor: Actor, *, old: str, new: str | None, merged: bool
+) -> None:
+    """Lock a number's account, and let its attachments, as child and as guardian, be those of the new one.
+
+    Children hang on the account of the number that stands; where there is none of level 2, they stay on the
+    locked one, from which nobody acts.
+    """
+    current = await accounts.lead_on(session, actor, old=old, new=new, merged=merged)
+    if current is None:
+        return
+    kept: dict[str, Any] = {"renamed": [str(i) for i in await repository.rename(session, old, current)]}
+    account_id = await accounts.usable_account_of(session, current, level=GUARDIAN_LEVEL)
+    moved = {}
+    for dependant in await repository.of_guardian(session, old):
+        moved[str(dependant.id)] = str(dependant.account_id)
+        await _hang(session, actor, dependant, current, account_id, MoveCause.PERSONS_MERGED)
+    await accounts.keep(session, old, {**kept, "moved": moved})
+
+
+async def part_numbers(session: AsyncSession, actor: Actor, *, remaining: str, separated: str) -> None:
+    """Give a number that is a person of its own again its account and its attachments back."""
+    kept = await accounts.stand_alone(session, actor, number=separated)
+    if kept is None:
+        return
+    await repository.rename(session, remaining, separated, only=_ids(kept.get("renamed", ())))
+    moved = kept.get("moved", {})
+    for dependant in await repository.of_guardian(session, remaining, only=_ids(list(moved))):
+        account_id = UUID(moved[str(dependant.id)])
+        await _hang(session, actor, dependant, separated, account_id, MoveCause.PERSONS_SEPARATED)
+
+
+async def _hang(  # noqa: PLR0917 - the facts of one move
+    session: AsyncSession,
+    actor: Actor,
+    dependant: Dependant,
+    guardian: str,
+    account_id: UUID | None,
+    cause: MoveCause,
+) -> None:
+    """Let an attachment have its guardian's number of today, and hang on the account if it may."""
+    dependant.guardian_personal_id = guardian
+    elsewhere = account_id is not None and account_id != dependant.account_id
+    if account_id is None or not elsewhere:
+        await session.flush()
+        return
+    if await repository.hangs_on(session, account_id, dependant.dependant_personal_id):
+        return
+    await publish(session, events.detached(dependant, cause))
+    dependant.account_id = account_id
+    await session.flush()
+    await publish(session, events.attached(dependant))
+    await record_audit(
+        session,
+        actor,
+        action="dependant_moved",
+        entity_type="account",
+        entity_id=account_id,
+        details={"dependant_id": str(dependant.id), "cause": cause.value},
+    )
+
+
+def _ids(kept: Sequence[str]) -> list[UUID]:
+    return [UUID(i) for i in kept]

@@ -1,0 +1,119 @@
+"""A number leads to another one: its account is locked, children follow the guardian, and come back."""
+
+from datetime import UTC, datetime
+
+import pytest
+from ndx_chassis.ids import new_id
+from ndx_contracts.events import BirthRegistered, PersonalIdCancelled, PersonsMerged, PersonsSeparated
+from sqlalchemy import text
+
+pytestmark = pytest.mark.integration
+CHILD, OTHER_CHILD, MOTHER, NEW = "079226000017", "079226000025", "079190000017", "079190000555"
+
+
+def birth(child: str = CHILD, mother: str = MOTHER) -> BirthRegistered:
+    return BirthRegistered(
+        birth_id=new_id(),
+        person_id=new_id(),
+        personal_id=child,
+        mother_personal_id=mother,
+        registered_at=datetime(2026, 11, 24, 2, tzinfo=UTC),
+        office="X26740",
+    )
+
+
+def merged(survivor: str, duplicate: str) -> PersonsMerged:
+    ids = {"person_id": new_id(), "merged_person_id": new_id()}
+    return PersonsMerged(**ids, personal_id=survivor, version=2, merged_personal_id=duplicate)
+
+
+def separated(remaining: str, number: str, *, undone: bool = True) -> PersonsSeparated:
+    ids = {"person_id": new_id(), "separated_person_id": new_id()}
+    return PersonsSeparated(
+        **ids, personal_id=remaining, version=3, separated_personal_id=number, undone=undone
+    )
+
+
+async def children(client, headers) -> list[str]:
+    reply = await client.get("/identity/v1/me/dependants", headers=headers)
+    assert reply.status_code == 200, reply.text
+    return [d["personal_id"] for d in reply.json()["items"]]
+
+
+async def states(session) -> dict[str, str]:
+    found = await session.execute(text("SELECT personal_id, state FROM accounts"))
+    answer = {row.personal_id: row.state for row in found}
+    await session.rollback()
+    return answer
+
+
+@pytest.fixture
+async def both(open_account, people) -> tuple[str, str]:
+    """The accounts of one woman under two numbers."""
+    people[NEW] = people[MOTHER]
+    old = (await open_account()).json()["account_id"]
+    new = (await open_account(personal_id=NEW)).json()["account_id"]
+    return old, new
+
+
+class TestMergedRecords:
+    async def test_one_account_stays_and_the_children_hang_on_it_until_that_is_undone(
+        self, both, deliver, client, as_citizen, session, emitted
+    ):
+        old, new = both
+        await deliver(birth())
+        await deliver(merged(NEW, MOTHER))
+        assert await states(session) == {MOTHER: "LOCKED", NEW: "ACTIVE"}
+        assert await children(client, as_citizen(new)) == [CHILD]
+        types = [e["type"].split(".")[1] for e in await emitted()]
+        assert types[-3:] == ["account-locked", "dependant-detached", "dependant-attached"]
+        await deliver(separated(NEW, MOTHER))
+        assert await states(session) == {MOTHER: "ACTIVE", NEW: "ACTIVE"}
+        assert await children(client, as_citizen(old)) == [CHILD]
+        assert await children(client, as_citizen(new)) == []
+
+    async def test_no_office_ends_that_lock_and_another_lock_stays(self, both, deliver, session):
+        await deliver(merged(NEW, MOTHER))
+        await session.execute(
+            text(
+                "INSERT INTO account_locks (id, account_id, cause, started_by)"
+                " SELECT uuidv7(), id, 'CARD_REVOKED', 't' FROM accounts WHERE personal_id = :n"
+            ),
+            {"n": MOTHER},
+        )
+        await session.commit()
+        await deliver(separated(NEW, MOTHER))
+        assert (await states(session))[MOTHER] == "LOCKED"
+
+    async def test_a_child_with_two_records_hangs_on_an_account_once(
+        self, open_account, deliver, client, as_citizen
+    ):
+        mother = as_citizen((await open_account()).json()["account_id"])
+        await deliver(birth())
+        await deliver(merged(OTHER_CHILD, CHILD))
+        assert await children(client, mother) == [OTHER_CHILD]
+        await deliver(separated(OTHER_CHILD, CHILD))
+        assert await children(client, mother) == [CHILD]
+
+    async def test_a_birth_told_under_the_merged_number_reaches_the_account_that_stands(
+        self, both, deliver, client, as_citizen
+    ):
+        await deliver(merged(NEW, MOTHER))
+        await deliver(birth())
+        assert await children(client, as_citizen(both[1])) == [CHILD]
+
+    async def test_a_record_that_is_split_has_nothing_to_give_back(self, both, deliver, session):
+        await deliver(separated(MOTHER, NEW, undone=False))
+        assert await states(session) == {MOTHER: "ACTIVE", NEW: "ACTIVE"}
+
+
+class TestCancelledNumber:
+    async def test_the_lock_stays_for_ever_and_children_wait_for_the_new_account(
+        self, both, deliver, client, as_citizen, session
+    ):
+        await deliver(birth())
+        await deliver(PersonalIdCancelled(person_id=new_id(), old_personal_id=MOTHER, superseded_by=NEW))
+        assert (await states(session))[MOTHER] == "LOCKED"
+        assert await children(client, as_citizen(both[1])) == [CHILD]
+        await deliver(separated(NEW, MOTHER))
+        assert (await states(session))[MOTHER] == "LOCKED"

@@ -1,0 +1,99 @@
+"""Use cases of numbers that lead to another one: the participant follows, and comes back with them."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from ndx_chassis.audit import Actor, record_audit
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from svc_insurance_link.participants import repository
+from svc_insurance_link.participants.models import FormerNumber
+from svc_insurance_link.participants.service import ENTITY
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """Who stands for both numbers now, and whose entitlements are theirs from now on."""
+
+    personal_id: str
+    participant_id: UUID
+    giver: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Parted:
+    """Two participants of whom one got back what had followed the merger."""
+
+    personal_id: str
+    participant_id: UUID
+    giver: UUID | None
+    entitlements: list[UUID] = field(default_factory=list)
+
+
+async def follow(session: AsyncSession, actor: Actor, *, old: str, new: str, merged: bool) -> Followed | None:
+    """Let an old number lead to a new one; None when nobody here had the old one. Needs `hold` on both.
+
+    A participant who is there under both numbers is one from now on: the keys are those of the new number.
+    """
+    new = await repository.current_number(session, new)
+    if old == new or await repository.former(session, old) is not None:
+        return None
+    mine = await repository.by_personal_id(session, old)
+    theirs = await repository.by_personal_id(session, new)
+    kept: dict[str, object] = {"led": list(await repository.led_by(session, old))}
+    followed: Followed | None = None
+    if mine is not None and theirs is None:
+        mine.personal_id = new
+        await session.flush()
+        kept["renamed"] = str(mine.id)
+        followed = Followed(new, mine.id, None)
+    elif mine is not None and theirs is not None:
+        codes = await repository.hand_over_codes(session, giver=mine.id, taker=theirs.id)
+        kept |= {"joined": str(mine.id), "into": str(theirs.id), "codes": list(codes)}
+        followed = Followed(new, theirs.id, mine.id)
+    await repository.add_former(
+        session, FormerNumber(personal_id=old, superseded_by=new, merged=merged, kept=kept)
+    )
+    if followed is not None:
+        await record_audit(
+            session,
+            actor,
+            action="participants_merged" if merged else "participant_renumbered",
+            entity_type=ENTITY,
+            entity_id=followed.participant_id,
+            details={"joined": kept.get("joined")},
+        )
+    return followed
+
+
+async def keep_entitlements(session: AsyncSession, old: str, entitlements: list[UUID]) -> None:
+    """Note which entitlements followed the number, to be given back if the merger is undone."""
+    former = await repository.former(session, old)
+    if former is not None:
+        former.kept = {**former.kept, "entitlements": [str(e) for e in entitlements]}
+        await session.flush()
+
+
+async def part(session: AsyncSession, actor: Actor, *, number: str) -> Parted | None:
+    """Give a number that was merged its own back; None when nothing of it was here. Needs `hold`."""
+    former = await repository.former(session, number)
+    if former is None or not former.merged:
+        return None
+    kept = former.kept
+    await repository.free_former(session, former, kept["led"])
+    if "renamed" in kept:
+        participant_id, giver = UUID(kept["renamed"]), None
+        mine = await repository.by_personal_id(session, former.superseded_by)
+        if mine is None or mine.id != participant_id:
+            return None
+        mine.personal_id = number
+        await session.flush()
+    elif "joined" in kept:
+        participant_id, giver = UUID(kept["joined"]), UUID(kept["into"])
+        await repository.give_back_codes(session, kept["codes"], giver=giver, taker=participant_id)
+    else:
+        return None
+    await record_audit(
+        session, actor, action="participants_separated", entity_type=ENTITY, entity_id=participant_id
+    )
+    return Parted(number, participant_id, giver, [UUID(e) for e in kept.get("entitlements", [])])

@@ -1,0 +1,132 @@
+"""A number is cancelled, records are merged, a merger is undone: card and entitlement follow the person."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import httpx
+import pytest
+from ndx_chassis.ids import new_id
+from ndx_contracts.events import PersonalIdCancelled, PersonsMerged, PersonsSeparated
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+pytestmark = pytest.mark.integration
+
+CHILD, OTHER = "079226000017", "079226000025"
+CARD = "TE1790079226001"
+Make = Callable[..., Any]
+
+
+def merged(survivor: str = OTHER, duplicate: str = CHILD) -> PersonsMerged:
+    return PersonsMerged(
+        person_id=new_id(),
+        personal_id=survivor,
+        version=2,
+        merged_person_id=new_id(),
+        merged_personal_id=duplicate,
+    )
+
+
+def separated(remaining: str = OTHER, number: str = CHILD) -> PersonsSeparated:
+    return PersonsSeparated(
+        person_id=new_id(),
+        personal_id=remaining,
+        version=3,
+        separated_person_id=new_id(),
+        separated_personal_id=number,
+        undone=True,
+    )
+
+
+@pytest.fixture
+def held(client: httpx.AsyncClient, hospital: dict[str, str]) -> Make:
+    """Return the ids of the entitlements that a hospital reads under a number; None: nobody there."""
+
+    async def read(number: str) -> list[str] | None:
+        reply = await client.get(f"/insurance/v1/participants/{number}/entitlements", headers=hospital)
+        if reply.status_code == 404:
+            return None
+        return [e["entitlement_id"] for e in reply.json()["items"]]
+
+    return read
+
+
+@pytest.fixture
+def two(people: dict[str, dict[str, Any]]) -> None:
+    people[OTHER] = {"name": ("Nguyễn", "Minh", "Hoà"), "birth_date": "2026-11-20", "sex": "FEMALE"}
+
+
+class TestCancelledNumber:
+    async def test_the_entitlement_is_read_under_the_new_number_and_the_old_one(
+        self, two: None, birth: Make, deliver: Make, held: Make
+    ) -> None:
+        await deliver(birth())
+        before = await held(CHILD)
+        cancelled = PersonalIdCancelled(person_id=new_id(), old_personal_id=CHILD, superseded_by=OTHER)
+        await deliver(cancelled)
+        assert await held(OTHER) == await held(CHILD) == before
+        assert before
+
+
+class TestMergedRecords:
+    async def test_the_entitlement_follows_the_surviving_number_and_comes_back(
+        self, two: None, birth: Make, deliver: Make, held: Make, session: AsyncSession
+    ) -> None:
+        await deliver(birth())
+        before = await held(CHILD)
+        assert before
+        await deliver(merged())
+        assert await held(OTHER) == before
+        name = await session.scalar(text("SELECT name FROM participants"))
+        assert name == "Nguyễn Minh Hoà"
+        await session.rollback()
+        await deliver(separated())
+        assert await held(CHILD) == before
+        assert await held(OTHER) is None
+
+    async def test_two_participants_are_one_with_one_entitlement_as_a_child(
+        self, two: None, birth: Make, deliver: Make, held: Make, session: AsyncSession
+    ) -> None:
+        await deliver(birth())
+        await deliver(birth(OTHER))
+        mine, theirs = await held(CHILD), await held(OTHER)
+        for number, code in ((CHILD, CARD), (OTHER, "TE1790079226002")):
+            await session.execute(
+                text(
+                    "INSERT INTO participant_codes (code, kind, participant_id, state)"
+                    " SELECT :code, 'CARD_CODE', id, 'ACTIVE' FROM participants WHERE personal_id = :n"
+                ),
+                {"code": code, "n": number},
+            )
+        await session.execute(
+            text(
+                "INSERT INTO entitlements (id, participant_id, kind, participant_group, benefit_level,"
+                " valid_from, rule) SELECT uuidv7(), id, 'EMPLOYEE', 'DN', 4, '2026-01-01', 't'"
+                " FROM participants"
+                " WHERE personal_id = :n"
+            ),
+            {"n": CHILD},
+        )
+        await session.commit()
+        both = await held(CHILD)
+        extra = next(e for e in both if e not in mine)
+        await deliver(merged())
+        assert set(await held(OTHER)) == {*theirs, extra}
+        assert await held(CHILD) == await held(OTHER)
+        keys = "SELECT p.personal_id FROM participant_codes c JOIN participants p ON p.id = c.participant_id"
+        assert set(await session.scalars(text(keys))) == {OTHER}
+        await session.rollback()
+        await deliver(separated())
+        assert set(await held(CHILD)) == {*mine, extra}
+        assert await held(OTHER) == theirs
+        assert set(await session.scalars(text(keys))) == {CHILD, OTHER}
+
+    async def test_a_death_told_under_the_merged_number_ends_what_follows_the_survivor(
+        self, two: None, birth: Make, death: Make, deliver: Make, session: AsyncSession
+    ) -> None:
+        await deliver(birth())
+        await deliver(merged())
+        await deliver(death(date(2026, 11, 26), CHILD))
+        ended = await session.execute(text("SELECT ended_on FROM entitlements"))
+        assert [row[0] for row in ended] == [date(2026, 11, 26)]

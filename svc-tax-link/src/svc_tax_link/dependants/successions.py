@@ -1,0 +1,94 @@
+"""Use cases of numbers that lead to another one: dependants, parents and claims follow, and come back."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from ndx_chassis.audit import Actor, record_audit
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from svc_tax_link.dependants import repository
+from svc_tax_link.dependants.models import Claim
+from svc_tax_link.dependants.service import ENTITY
+from svc_tax_link.taxpayers import service as taxpayers
+from svc_tax_link.taxpayers import successions
+
+_PARENTS = ("mother_personal_id", "father_personal_id")
+
+
+async def follow_number(session: AsyncSession, actor: Actor, *, old: str, new: str, merged: bool) -> None:
+    """Let everything about a number that was cancelled or merged follow to the one that stands."""
+    await taxpayers.hold(session, old, new)
+    led = await successions.follow(session, actor, old=old, new=new, merged=merged)
+    if led is None:
+        return
+    kept: dict[str, Any] = {}
+    for column in _PARENTS:
+        kept[column] = [str(i) for i in await repository.rename_parents(session, column, old, led.new)]
+    if led.joined is not None:
+        giver, taker = led.joined
+        claims = await repository.hand_over_to_payer(session, giver=giver, taker=taker)
+        kept["paid"] = [str(i) for i in claims]
+    kept |= await _join(session, actor, old, led.new)
+    await successions.keep(session, led, kept)
+
+
+async def _join(session: AsyncSession, actor: Actor, old: str, new: str) -> dict[str, Any]:
+    """Make one dependant of both; months that both are counted for stay where they are, for an office."""
+    mine = await repository.by_personal_id(session, old)
+    theirs = await repository.by_personal_id(session, new)
+    if mine is None:
+        return {}
+    if theirs is None:
+        await repository.rename(session, old, new)
+        await _audit(session, actor, "dependant_renumbered", mine.id, twice=0)
+        return {"dependant": str(mine.id)}
+    held = await repository.active_claims(session, theirs.number)
+    claims = await repository.active_claims(session, mine.number)
+    free = [c.id for c in claims if not any(_overlap(c, other) for other in held)]
+    await repository.move_claims(session, free, giver=mine.number, taker=theirs.number)
+    if free:
+        await repository.set_claimed(session, theirs.number)
+    await _audit(session, actor, "dependants_merged", theirs.id, twice=len(claims) - len(free))
+    return {"counted": {"giver": mine.number, "taker": theirs.number, "claims": [str(c) for c in free]}}
+
+
+def _overlap(one: Claim, other: Claim) -> bool:
+    last, other_last = one.to_month or date.max, other.to_month or date.max
+    return one.from_month <= other_last and other.from_month <= last
+
+
+async def part_numbers(session: AsyncSession, actor: Actor, *, remaining: str, separated: str) -> None:
+    """Give a number that is a person of its own again what followed the merger, as it is by now."""
+    await taxpayers.hold(session, remaining, separated)
+    led = await successions.part(session, actor, number=separated)
+    if led is None:
+        return
+    kept = led.kept
+    for column in _PARENTS:
+        only = _ids(kept.get(column, ()))
+        await repository.rename_parents(session, column, led.new, separated, only=only)
+    if led.joined is not None:
+        giver, taker = led.joined
+        await repository.hand_over_to_payer(
+            session, giver=taker, taker=giver, only=_ids(kept.get("paid", ()))
+        )
+    counted = kept.get("counted")
+    if counted is not None:
+        claims = _ids(counted["claims"])
+        await repository.move_claims(session, claims, giver=counted["taker"], taker=counted["giver"])
+    if "dependant" in kept:
+        await repository.rename(session, led.new, separated)
+        await _audit(session, actor, "dependants_separated", UUID(kept["dependant"]), twice=0)
+
+
+def _ids(kept: Sequence[str]) -> list[UUID]:
+    return [UUID(i) for i in kept]
+
+
+async def _audit(session: AsyncSession, actor: Actor, action: str, dependant: UUID, *, twice: int) -> None:
+    details: dict[str, object] = {"counted_twice": twice}
+    await record_audit(
+        session, actor, action=action, entity_type=ENTITY, entity_id=dependant, details=details
+    )

@@ -1,0 +1,159 @@
+"""A number is cancelled, records are merged, a merger is undone: codes and claims follow the person."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from ndx_chassis.ids import new_id
+from ndx_contracts.events import PersonalIdCancelled, PersonsMerged, PersonsSeparated
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+pytestmark = pytest.mark.integration
+
+CHILD, MOTHER, FATHER, TWIN = "079226000017", "079195000021", "079093000034", "079226000025"
+CODE, OTHER_CODE = "0100233488", "0314409058"
+NEW = "079195000500"
+Make = Callable[..., Any]
+
+
+@pytest.fixture
+def more_people(people: dict[str, dict[str, Any]]) -> None:
+    people[NEW] = {"name": ("Trần", "Thị", "Lan"), "birth_date": "1995-03-08"}
+    people[TWIN] = {"name": ("Nguyễn", "Minh", "Hoà"), "birth_date": "2026-11-20"}
+
+
+@pytest.fixture
+def merge(deliver: Make) -> Make:
+    async def send(survivor: str, duplicate: str) -> None:
+        ids = {"person_id": new_id(), "merged_person_id": new_id()}
+        await deliver(PersonsMerged(**ids, personal_id=survivor, version=2, merged_personal_id=duplicate))
+
+    return send
+
+
+@pytest.fixture
+def separate(deliver: Make) -> Make:
+    async def send(remaining: str, number: str) -> None:
+        ids = {"person_id": new_id(), "separated_person_id": new_id()}
+        await deliver(
+            PersonsSeparated(
+                **ids, personal_id=remaining, version=3, separated_personal_id=number, undone=True
+            )
+        )
+
+    return send
+
+
+@pytest.fixture
+def taxpayer(client: httpx.AsyncClient, office: dict[str, str]) -> Make:
+    async def read(number: str) -> Any:
+        reply = await client.get(f"/tax/v1/taxpayers/{number}", headers=office)
+        return reply.json() if reply.status_code == 200 else None
+
+    return read
+
+
+@pytest.fixture
+def dependants(client: httpx.AsyncClient, office: dict[str, str]) -> Make:
+    async def read(number: str) -> list[str]:
+        reply = await client.get(f"/tax/v1/taxpayers/{number}/dependants", headers=office)
+        return [d["personal_id"] for d in reply.json()["items"]]
+
+    return read
+
+
+class TestNumbersThatLeadOn:
+    async def test_a_taxpayer_is_found_under_the_new_number_with_codes_and_children(
+        self, more_people: None, register: Make, birth: Make, deliver: Make, taxpayer: Make, dependants: Make
+    ) -> None:
+        before = await register(MOTHER, legacy_tax_code=CODE)
+        await deliver(birth(father=None))
+        assert await dependants(MOTHER) == [CHILD]
+        await deliver(PersonalIdCancelled(person_id=new_id(), old_personal_id=MOTHER, superseded_by=NEW))
+        for number in (NEW, MOTHER):
+            found = await taxpayer(number)
+            assert (found["taxpayer_id"], found["legacy_tax_codes"]) == (before["taxpayer_id"], [CODE])
+            assert found["personal_id"] == NEW
+            assert await dependants(number) == [CHILD]
+
+    async def test_two_taxpayers_are_one_until_the_merger_is_undone(
+        self,
+        more_people: None,
+        register: Make,
+        birth: Make,
+        deliver: Make,
+        taxpayer: Make,
+        dependants: Make,
+        merge: Make,
+        separate: Make,
+        session: AsyncSession,
+    ) -> None:
+        await register(MOTHER, legacy_tax_code=CODE)
+        await register(NEW, legacy_tax_code=OTHER_CODE)
+        await deliver(birth(father=None))
+        await merge(NEW, MOTHER)
+        one = await taxpayer(NEW)
+        assert (one["state"], set(one["legacy_tax_codes"])) == ("DUP_TAX_CODE", {CODE, OTHER_CODE})
+        assert await taxpayer(MOTHER) == one
+        assert await dependants(NEW) == [CHILD]
+        parent = "SELECT mother_personal_id FROM dependants"
+        assert await session.scalar(text(parent)) == NEW
+        await session.rollback()
+        await separate(NEW, MOTHER)
+        for number, code, children in ((MOTHER, CODE, [CHILD]), (NEW, OTHER_CODE, [])):
+            found = await taxpayer(number)
+            assert (found["state"], found["legacy_tax_codes"]) == ("MATCHED", [code])
+            assert await dependants(number) == children
+        assert await session.scalar(text(parent)) == MOTHER
+
+    async def test_a_child_with_two_records_is_counted_once_where_that_is_sure(
+        self,
+        more_people: None,
+        register: Make,
+        birth: Make,
+        deliver: Make,
+        dependants: Make,
+        merge: Make,
+        separate: Make,
+        session: AsyncSession,
+    ) -> None:
+        await register(MOTHER)
+        await register(FATHER)
+        await deliver(birth(CHILD, father=None))
+        await deliver(birth(TWIN, mother=None))
+        await merge(TWIN, CHILD)
+        # Both parents count the same months: that stays as it is, and an office is told.
+        twice = await session.scalar(
+            text("SELECT details->>'counted_twice' FROM audit_entries WHERE action = 'dependants_merged'")
+        )
+        assert twice == "1"
+        await session.rollback()
+        await separate(TWIN, CHILD)
+        assert (await dependants(MOTHER), await dependants(FATHER)) == ([CHILD], [TWIN])
+
+    async def test_a_child_follows_and_comes_back(
+        self,
+        more_people: None,
+        register: Make,
+        birth: Make,
+        deliver: Make,
+        dependants: Make,
+        merge: Make,
+        separate: Make,
+    ) -> None:
+        await register(MOTHER)
+        await deliver(birth(CHILD, father=None))
+        await merge(TWIN, CHILD)
+        assert await dependants(MOTHER) == [TWIN]
+        await separate(TWIN, CHILD)
+        assert await dependants(MOTHER) == [CHILD]
+
+    async def test_a_birth_told_late_names_parents_by_their_numbers_of_today(
+        self, more_people: None, register: Make, birth: Make, deliver: Make, dependants: Make, merge: Make
+    ) -> None:
+        await register(MOTHER)
+        await merge(NEW, MOTHER)
+        await deliver(birth(father=None))
+        assert await dependants(NEW) == [CHILD]
