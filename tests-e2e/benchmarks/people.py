@@ -23,17 +23,20 @@ from svc_population.imports.service import load_persons
 
 PEOPLE = int(os.environ.get("NDX_BENCH_PEOPLE", "1000000"))
 """How many people stand in the database; the goals are for 10 million and more."""
-_FOLDER = ROOT / ".local" / "bench-people"
+FOLDER = ROOT / ".local" / "bench-people"
 _SETTINGS = {**postgres.DURABLE, "shared_buffers": "1GB", "max_wal_size": "8GB"}
 
 
 @contextmanager
-def population() -> Iterator[str]:
-    """Serve a loaded database until the block ends, and give its URL; nothing stays behind."""
-    shutil.rmtree(_FOLDER, ignore_errors=True)
-    _FOLDER.mkdir(parents=True)
+def population(file: Iterator[str] | None = None) -> Iterator[str]:
+    """Serve a loaded database until the block ends, and give its URL; nothing stays behind.
+
+    `file` is what is loaded instead of the usual people.
+    """
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
     try:
-        with postgres.running(_FOLDER, settings=_SETTINGS) as server:
+        with postgres.running(FOLDER, settings=_SETTINGS) as server:
             asyncio.run(execute(server.url(), "CREATE DATABASE people"))
             url = named(server.url(), "people")
             subprocess.run(
@@ -43,12 +46,12 @@ def population() -> Iterator[str]:
                 cwd=ROOT,
                 env={**os.environ, "POPULATION_DATABASE_URL": url},
             )
-            loaded = asyncio.run(load_persons(url, lines(PEOPLE, seed=7), source="import:bench"))
+            loaded = asyncio.run(load_persons(url, file or lines(PEOPLE, seed=7), source="import:bench"))
             print(f"  {loaded.inserted:,} people loaded", flush=True)
             asyncio.run(execute(url, "VACUUM (ANALYZE) persons"))
             yield url
     finally:
-        shutil.rmtree(_FOLDER, ignore_errors=True)
+        shutil.rmtree(FOLDER, ignore_errors=True)
 
 
 def fetch(url: str, statement: str, *values: Any) -> list[asyncpg.Record]:

@@ -36,6 +36,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "allocation": Benchmark("allocation"),
     "search": Benchmark("search", on_stack=False),
     "match-batch": Benchmark("match_batch", on_stack=False),
+    "dedupe": Benchmark("dedupe", on_stack=False),
     "lookup": Benchmark("lookup"),
     "lookup-chain": Benchmark("lookup_chain"),
     "verify": Benchmark("verify"),
