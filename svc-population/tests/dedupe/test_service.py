@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from ndx_contracts.agreements import AdminScope
 from sqlalchemy import text
@@ -129,6 +130,20 @@ class TestFindDuplicates:
 
     async def test_nothing_is_left_on_the_disk(self, run, folder):
         await run()
+        assert not folder.exists()
+
+    async def test_a_run_that_fails_says_so_and_leaves_nothing(self, runtime, settings, folder, session):
+        nowhere = settings.asyncpg_dsn.rpartition("/")[0] + "/no_such_copy"
+        with pytest.raises(asyncpg.PostgresError):
+            await find_duplicates(
+                runtime.sessions,
+                settings.asyncpg_dsn,
+                folder,
+                model=load_model(),
+                asked=ASKED,
+                reading_from=nowhere,
+            )
+        assert await session.scalar(text("SELECT state FROM dedupe_runs")) == "FAILED"
         assert not folder.exists()
 
     async def test_two_runs_at_once_are_one_too_many(self, run, settings):

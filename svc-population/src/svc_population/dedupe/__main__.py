@@ -37,6 +37,7 @@ async def _run(asked: Asked, model_file: Path | None) -> Found:
             make_sessions(engine),
             settings.asyncpg_dsn,
             settings.dedupe_folder,
+            reading_from=settings.reading_dsn,
             model=load_model(model_file),
             asked=asked,
         )

@@ -63,9 +63,15 @@ class Found:
 
 
 async def find_duplicates(
-    sessions: async_sessionmaker[AsyncSession], dsn: str, folder: Path, *, model: Model, asked: Asked
+    sessions: async_sessionmaker[AsyncSession],
+    dsn: str,
+    folder: Path,
+    *,
+    model: Model,
+    asked: Asked,
+    reading_from: str | None = None,
 ) -> Found:
-    """Run the search once.
+    """Run the search once; people are read from `reading_from`, a copy of the database, where there is one.
 
     Raises:
         DedupeRefused: another run is on, or the folder holds something else.
@@ -76,7 +82,9 @@ async def find_duplicates(
             async with sessions() as session, session.begin():
                 run = await _begun(session, model, asked)
             try:
-                return await _searched(sessions, run, dsn=dsn, folder=folder, model=model, asked=asked)
+                return await _searched(
+                    sessions, run, dsn=reading_from or dsn, folder=folder, model=model, asked=asked
+                )
             except BaseException as error:
                 async with sessions() as session, session.begin():
                     await _ended(session, run, asked, RunState.FAILED)
