@@ -51,7 +51,7 @@ def _searched(url: str, engine: Engine, model: Model) -> _Measured:
 
 def _zones(truth: list[Truth], pairs: dict[tuple[str, str], Pair]) -> dict[str, Any]:
     """Count each zone by kind; pairs of the country itself that nobody made are no duplicates."""
-    counted: dict[str, Counter[str]] = {kind: Counter() for kind in Kind}
+    counted: dict[Kind, Counter[Zone]] = {kind: Counter() for kind in Kind}
     known = set()
     for one in truth:
         key = (min(one.original, one.added), max(one.original, one.added))
@@ -64,7 +64,9 @@ def _zones(truth: list[Truth], pairs: dict[tuple[str, str], Pair]) -> dict[str, 
     in_zone = Counter(p.zone for p in pairs.values())
     return {
         "true pairs": total,
-        "precision": {z: round(found[z] / in_zone[z], 4) if in_zone[z] else None for z in ("SURE", "REVIEW")},
+        "precision": {
+            z: round(found[z] / in_zone[z], 4) if in_zone[z] else None for z in (Zone.SURE, Zone.REVIEW)
+        },
         "recall": {
             "SURE": round(found[Zone.SURE] / total, 4),
             "SURE or REVIEW": round((found[Zone.SURE] + found[Zone.REVIEW]) / total, 4),
