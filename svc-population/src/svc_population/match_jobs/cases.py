@@ -1,11 +1,10 @@
 """From lines that differ to cases: one for each person and field, known again by what it says."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from uuid import UUID
 
 from svc_population.match_jobs.lines import Answer, Record
-from svc_population.match_jobs.vocabulary import LineOutcome
 from svc_population.matching.birth_dates import PartialDate
 from svc_population.matching.grading import Claimed, Reason
 from svc_population.reconciliation.schemas import CaseIn, StatementIn
@@ -19,16 +18,14 @@ _DISPUTES = {
 }
 
 
-def differences(
-    job_id: UUID, batch: Sequence[Record], answers: Sequence[Answer]
-) -> Iterator[tuple[int, CaseIn]]:
-    """Yield the cases of a slice, each with its line's number.
+def differences(job_id: UUID, differing: Iterable[tuple[Record, Answer]]) -> Iterator[tuple[int, CaseIn]]:
+    """Yield the cases of lines that are a MISMATCH, each with its line's number.
 
     A birth date that is only partly known and fits is a difference in the result, but there is nothing for a
     commune to settle: it becomes no case.
     """
-    for record, answer in zip(batch, answers, strict=True):
-        if answer.outcome is not LineOutcome.MISMATCH or record.claimed is None:
+    for record, answer in differing:
+        if record.claimed is None:
             continue
         number = answer.subjects[0]
         for name in answer.fields:

@@ -1,11 +1,13 @@
 """The rest of a job's file as slices of records: from where the job stands to the end of the file."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from svc_population.match_jobs import columnar
 from svc_population.match_jobs.files import JobFiles
 from svc_population.match_jobs.lines import Record, check_header, read
+from svc_population.match_jobs.plain import Plain, reader
 from svc_population.match_jobs.reading import FileRefused, Line, expanded, lines
 from svc_population.match_jobs.vocabulary import Compression, FileFault, FileFormat, MatchColumn
 
@@ -31,6 +33,9 @@ class Feed:
     """The number of the last line that is done."""
     rest: Iterator[Line] = field(init=False)
     header_due: bool = field(init=False)
+    plain: Callable[[Line], Plain | None] = field(init=False)
+    waiting: list[Line] = field(init=False, default_factory=list)
+    """Lines that were taken from the file and not yet given."""
     blank: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
@@ -39,27 +44,64 @@ class Feed:
         else:
             content = expanded(self.files.blocks(self.parts), self.compression)
         self.rest = lines(content, start=self.position)
+        self.plain = reader(self.columns, self.form)
         self.header_due = self.form is FileFormat.CSV and self.position == 0
 
-    def next_slice(self) -> tuple[list[Record], list[int], bool]:
-        """Return the next records, the places after each, and whether the file ends with them."""
+    def next_slice(self) -> tuple["Batch", bool]:
+        """Return the next lines, and whether the file ends with them."""
         if self.header_due:
             first = next(self.rest, Line(b"", 0))
             check_header(first, self.columns)
             self.header_due, self.position = False, first.end
-        found: list[Record] = []
-        ends: list[int] = []
+        taken = [*self.waiting, *islice(self.rest, SLICE - len(self.waiting))]
+        self.waiting = []
+        batch = Batch(self.number + 1, self.columns, self.form, taken, [*map(self.plain, taken)])
         costly = 0
-        for line in self.rest:
-            self.blank = 0 if line.content is None or line.content.strip() else self.blank + 1
-            if self.blank > MOST_BLANK:
-                raise FileRefused(FileFault.UNREADABLE)
-            if self.number + len(found) >= MOST_LINES:
-                raise FileRefused(FileFault.TOO_LARGE)
-            record = read(self.number + len(found) + 1, line, self.columns, self.form)
-            found.append(record)
-            ends.append(line.end)
+        for place, found in enumerate(batch.plain):
+            if found is not None:
+                self.blank = 0
+                continue
+            self._bounded(taken[place])
+            record = batch.record(place)
             costly += record.claimed is not None and record.claimed.personal_id is None
-            if len(found) >= SLICE or costly >= SLICE_WITHOUT_NUMBERS:
-                return found, ends, False
-        return found, ends, True
+            if costly >= SLICE_WITHOUT_NUMBERS:
+                self.waiting = taken[place + 1 :]
+                return batch.first_of(place + 1), False
+        if self.number + len(taken) > MOST_LINES:
+            raise FileRefused(FileFault.TOO_LARGE)
+        return batch, len(taken) < SLICE
+
+    def _bounded(self, line: Line) -> None:
+        """Refuse a file of bare line ends."""
+        self.blank = 0 if line.content is None or line.content.strip() else self.blank + 1
+        if self.blank > MOST_BLANK:
+            raise FileRefused(FileFault.UNREADABLE)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Lines that follow each other; those that are plain are read as a whole only when something differs."""
+
+    first: int
+    """The number of the first one."""
+    columns: tuple[MatchColumn, ...]
+    form: FileFormat
+    lines: list[Line]
+    plain: list[Plain | None]
+    _records: dict[int, Record] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def record(self, place: int) -> Record:
+        """Return the line at a place, from 0."""
+        record = self._records.get(place)
+        if record is None:
+            record = read(self.first + place, self.lines[place], self.columns, self.form)
+            self._records[place] = record
+        return record
+
+    def first_of(self, number: int) -> "Batch":
+        """Return the first lines alone."""
+        mine = {place: record for place, record in self._records.items() if place < number}
+        return Batch(self.first, self.columns, self.form, self.lines[:number], self.plain[:number], mine)

@@ -17,7 +17,8 @@ from svc_population.matching.name_folding import NameUnclear, cleaned
 
 _RESULT_COLUMNS = "line,ref,outcome,personal_id,fields,reasons"
 _LONGEST_REF = 64
-_PLAIN_NAME = re.compile("[A-Za-zÀ-ÖØ-öø-ỹ]+(?: [A-Za-zÀ-ÖØ-öø-ỹ]+){0,9}")
+PLAIN_NAME = "[A-Za-zÀ-ÖØ-öø-ỹ]+(?: [A-Za-zÀ-ÖØ-öø-ỹ]+){0,9}"
+_PLAIN_NAME = re.compile(PLAIN_NAME)
 """Names that are clean as they stand, and all letters composed: nearly all."""
 _FORMS = {
     MatchColumn.PERSONAL_ID: re.compile("[0-9]{12}"),
@@ -167,16 +168,19 @@ def result_header(*, opens_cases: bool) -> str:
     return f"{_RESULT_COLUMNS},cases\n" if opens_cases else f"{_RESULT_COLUMNS}\n"
 
 
+def shown(ref: str) -> str:
+    """Return a reference as a cell of the result."""
+    if not ref or ref.isalnum():
+        return ref
+    if ref[0] in _FORMULA:
+        ref = f"'{ref}"
+    return '"' + ref.replace('"', '""') + '"'
+
+
 def result_line(record: Record, answer: Answer, *, opens_cases: bool = False) -> str:
     """Return a line of the result; what could be a formula in a spreadsheet begins with an apostrophe."""
-    ref = record.ref
-    if ref:
-        if ref[0] in _FORMULA:
-            ref = f"'{ref}"
-        if not ref.isalnum():
-            ref = '"' + ref.replace('"', '""') + '"'
     cases = f",{';'.join(answer.cases)}" if opens_cases else ""
     return (
-        f"{record.number},{ref},{answer.outcome.value},{answer.personal_id},"
+        f"{record.number},{shown(record.ref)},{answer.outcome.value},{answer.personal_id},"
         f"{';'.join(answer.fields)},{';'.join(answer.reasons)}{cases}\n"
     )

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from svc_population.match_jobs.vocabulary import Compression, FileFault
 
@@ -27,8 +27,7 @@ class FileRefused(Exception):
         self.fault = fault
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line without its end; None is one that is too long. `end` is the place after it in the file."""
 
     content: bytes | None

@@ -15,18 +15,24 @@ from svc_population.persons.search_keys import COMMUNE, PROVINCE
 _jobs = cast("Table", MatchJob.__table__)
 _OPEN = ("UPLOADING", "QUEUED", "RUNNING")
 
-# Whoever is plainly the one comes back without a value to compare; capitals make no difference. A LATERAL row
+# Lists go over as one text with an item per line, cut apart here: thousands of items cost a driver more than
+# the database. An empty item is NULL; of an empty text unnest makes NULLs, as many as the longest list has.
+_LINES = "string_to_array(CAST(:{} AS text), E'\\n', '')"
+
+# Whoever is plainly the one does not come back: the line says nothing else than the register, its number is
+# that of today, and nobody guessed about them; capitals make no difference. A LATERAL row
 # per line, so the database visits one partition; its LIMIT keeps the planner from joining the whole table.
 _PEOPLE = text(f"""
 SELECT q.n, p.personal_id, coalesce(g.wrong, 0) AS wrong, p.sex, p.legacy_id_number,
     CASE WHEN upper(p.name COLLATE pg_c_utf8) <> upper(q.name COLLATE pg_c_utf8) THEN p.name END AS name,
     CASE WHEN p.birth_date IS DISTINCT FROM q.born THEN p.birth_date END AS birth_date
-FROM unnest(CAST(:numbers AS text[]), CAST(:names AS text[]), CAST(:born AS date[]))
-    WITH ORDINALITY AS q(number, name, born, n)
+FROM unnest({_LINES.format("numbers")}, {_LINES.format("names")}, CAST({_LINES.format("born")} AS date[]),
+        {_LINES.format("sexes")}, {_LINES.format("legacies")})
+    WITH ORDINALITY AS q(number, name, born, sex, legacy, n)
 LEFT JOIN LATERAL (
     SELECT f.superseded_by FROM former_personal_ids f WHERE f.personal_id = q.number LIMIT 1
 ) former ON true
-CROSS JOIN LATERAL (
+LEFT JOIN LATERAL (
     SELECT personal_id, sex, legacy_id_number, birth_date,
         coalesce(surname || ' ', '') || coalesce(middle_name || ' ', '') || given_name AS name
     FROM persons x
@@ -34,19 +40,28 @@ CROSS JOIN LATERAL (
         AND (NOT CAST(:scoped AS boolean) OR {PROVINCE} = ANY (CAST(:provinces AS text[]))
             OR {COMMUNE} = ANY (CAST(:communes AS text[])))
     LIMIT 1
-) p
+) p ON true
 LEFT JOIN LATERAL (
     SELECT wrong FROM verification_guards v
     WHERE v.agency = :agency AND v.personal_id = p.personal_id AND v.window_ends_at > clock_timestamp()
     LIMIT 1
 ) g ON true
+WHERE NOT coalesce(
+    former.superseded_by IS NULL AND g.wrong IS NULL AND p.birth_date = q.born
+    AND upper(p.name COLLATE pg_c_utf8) = upper(q.name COLLATE pg_c_utf8)
+    AND (q.sex IS NULL OR p.sex IS NULL OR q.sex = p.sex)
+    AND (q.legacy IS NULL OR p.legacy_id_number IS NULL OR q.legacy = p.legacy_id_number),
+    false
+)
 """)  # noqa: S608 - constants; every value is a parameter
 _DISCLOSE = text("""
 INSERT INTO disclosures (id, agency, system, officer, case_id, purpose, agreement, agreement_version,
     operation, subjects, field_groups, outcome, request_id)
 SELECT uuidv7(), :agency, :system, :officer, :case_id, :purpose, :agreement, :agreement_version, :operation,
-    string_to_array(s, ','), CAST(:field_groups AS text[]), o, :request_id
-FROM unnest(CAST(:subjects AS text[]), CAST(:outcomes AS text[])) AS given(s, o)
+    coalesce(string_to_array(s, ','), '{}'), CAST(:field_groups AS text[]), o, :request_id
+FROM unnest(
+    string_to_array(CAST(:subjects AS text), E'\\n'), string_to_array(CAST(:outcomes AS text), E'\\n')
+) AS given(s, o)
 """)
 _COUNT_GUESSES = text("""
 INSERT INTO verification_guards (agency, personal_id, wrong, window_ends_at)
@@ -150,12 +165,12 @@ async def uploaded(session: AsyncSession, job_id: UUID) -> tuple[int, int, int, 
 
 
 async def people_of(session: AsyncSession, values: dict[str, Any]) -> Sequence[Row[Any]]:
-    """Return the people of the numbers, by the place of their line in the slice (from 1)."""
+    """Return a row by its place (from 1) for each line that is not plainly that of its number's person."""
     return (await session.execute(_PEOPLE, values)).all()
 
 
 async def disclose_lines(session: AsyncSession, values: dict[str, Any]) -> None:
-    """Write a record for each answered line; `subjects` are numbers joined by commas."""
+    """Write a record for each answered line: one in a line of `outcomes`, its numbers joined by commas."""
     await session.execute(_DISCLOSE, values)
 
 

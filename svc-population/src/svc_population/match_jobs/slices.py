@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -19,8 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.match_jobs import cases, repository, verdicts
 from svc_population.match_jobs.errors import BatchRowsExceeded
-from svc_population.match_jobs.feed import Feed
-from svc_population.match_jobs.lines import Answer, Record, result_header, result_line
+from svc_population.match_jobs.feed import Batch, Feed
+from svc_population.match_jobs.lines import Answer, result_header, result_line, shown
 from svc_population.match_jobs.models import MatchJob
 from svc_population.match_jobs.schemas import MatchJobIn
 from svc_population.match_jobs.service import ENTITY, OPERATION, announce_end, opener
@@ -65,7 +66,7 @@ class Slice:
     opening: Grant | None = None
     """The grant under which mismatches become cases, where the job asked for it."""
 
-    async def answer(self, batch: list[Record], ends: list[int], last: bool) -> bool | None:
+    async def answer(self, batch: Batch, last: bool) -> bool | None:
         """Return whether the job has ended; None when it may not go on here."""
         job = await repository.job(self.session, self.job_id, lock=True)
         if job is None or job.state not in {JobState.QUEUED, JobState.RUNNING}:
@@ -76,11 +77,13 @@ class Slice:
         taken = await self._allowed(len(batch))
         if batch and not taken:
             raise BatchRowsExceeded
-        batch, last = batch[:taken], last and taken == len(batch)
-        answers = await self._answers(batch)
+        read = len(batch)
+        batch, last = batch.first_of(taken) if taken < read else batch, last and taken == read
+        numbers = _numbers(batch)
+        answers = await self._answers(batch, numbers)
         opened, known = await self._open_cases(batch, answers)
-        await self._keep(job, batch, answers)
-        position = ends[taken - 1] if taken else self.feed.position
+        await self._keep(job, batch, numbers, answers)
+        position = batch.lines[-1].end if taken else self.feed.position
         values: dict[str, Any] = {
             name: getattr(job, name) + n for name, n in verdicts.counts(answers).items()
         }
@@ -104,7 +107,7 @@ class Slice:
         if last:
             await announce_end(self.session, self.job_id)
         self.feed.position, self.feed.number = position, values["lines"]
-        if taken < len(ends):
+        if taken < read:
             self.feed.position = -1  # the feed has read on; it begins anew
         return last
 
@@ -118,10 +121,11 @@ class Slice:
             await repository.add_rows(self.session, *mine, wanted)
         return wanted
 
-    async def _answers(self, batch: list[Record]) -> list[Answer]:
+    async def _answers(self, batch: Batch, numbers: list[str | None]) -> list[Answer | None]:
         scope = scope_of(self.grant)
-        stated = [(r, r.claimed) for r in batch if r.claimed is not None]
-        numbered = [(r, c) for r, c in stated if c.personal_id is not None]
+        places = [place for place, number in enumerate(numbers) if number is not None]
+        stated = [_stated(batch, place) for place in places]
+        _, asked, names, born, sexes, legacies = zip(*stated, strict=True) if stated else ((),) * 6
         rows = await repository.people_of(
             self.session,
             {
@@ -129,24 +133,28 @@ class Slice:
                 "scoped": scope.bounded,
                 "provinces": list(scope.provinces),
                 "communes": list(scope.communes),
-                "numbers": [c.personal_id for _, c in numbered],
-                "names": [c.name for _, c in numbered],
-                "born": [c.birth_date.span[0] if c.birth_date.day else None for _, c in numbered],
+                "numbers": "\n".join(asked),
+                "names": "\n".join(names),
+                "born": "\n".join(born),
+                "sexes": "\n".join(sexes) if any(sexes) else "",
+                "legacies": "\n".join(legacies) if any(legacies) else "",
             },
         )
-        judged = {
-            r.number: await records.judged(self.session, c, scope) for r, c in stated if c.personal_id is None
-        }
+        judged = {}
+        for place, number in enumerate(numbers):
+            claimed = batch.record(place).claimed if number is None else None
+            if claimed is not None:
+                judged[place] = await records.judged(self.session, claimed, scope)
         before = await repository.guesses(
             self.session, self.caller.agency, [v.about[0] for v in judged.values() if v.about]
         )
-        before |= {row.personal_id: row.wrong for row in rows}
-        by_line = {numbered[row.n - 1][0].number: row for row in rows}
+        before |= {row.personal_id: row.wrong for row in rows if row.personal_id is not None}
+        odd = {places[row.n - 1]: row for row in rows}
 
-        async def decide() -> tuple[list[Answer], Counter[str]]:
+        async def decide() -> tuple[list[Answer | None], Counter[str]]:
             guesses = verdicts.Guesses(self.settings.verify_wrong_guesses, before)
             # In a thread: calls that wait for an answer are not held up by thousands of lines.
-            found = await asyncio.to_thread(verdicts.answers, batch, by_line, judged, guesses)
+            found = await asyncio.to_thread(verdicts.answers, batch, numbers, odd, judged, guesses)
             return found, guesses.added
 
         answers, added = await decide()
@@ -160,12 +168,14 @@ class Slice:
             await repository.count_guesses(self.session, self.caller.agency, less)
         return answers
 
-    async def _open_cases(self, batch: list[Record], answers: list[Answer]) -> tuple[int, int]:
+    async def _open_cases(self, batch: Batch, answers: list[Answer | None]) -> tuple[int, int]:
         """Open cases for what differs, in this very transaction; return how many are new and known before."""
         if self.opening is None:
             return 0, 0
-        by_number = {r.number: a for r, a in zip(batch, answers, strict=True)}
-        wanted = iter(cases.differences(self.job_id, batch, answers))
+        differing = {
+            batch.record(place).number: (batch.record(place), a) for place, a in _mismatches(answers)
+        }
+        wanted = cases.differences(self.job_id, differing.values())
         new: set[UUID] = set()
         differences = 0
         while some := list(islice(wanted, MOST_CASES)):
@@ -176,35 +186,62 @@ class Slice:
                 body=CasesIn(items=tuple(case for _, case in some)),
             )
             for (number, _), case in zip(some, found.items, strict=True):
-                by_number[number].cases += (str(case.case_id),)
+                differing[number][1].cases += (str(case.case_id),)
                 if case.is_new:
                     new.add(case.case_id)
             differences += len(some)
         return len(new), differences - len(new)
 
-    async def _keep(self, job: MatchJob, batch: list[Record], answers: list[Answer]) -> None:
+    async def _keep(
+        self, job: MatchJob, batch: Batch, numbers: list[str | None], answers: list[Answer | None]
+    ) -> None:
         """Write the records of disclosure, the mismatches, and the part of the result."""
-        told = [a for a in answers if a.outcome in _OUTCOMES]
-        if told:
-            await repository.disclose_lines(self.session, self._records(job, told))
+        subjects: list[str] = []
+        outcomes: list[str] = []
+        matched = Outcome.MATCHED.value
+        for number, answer in zip(numbers, answers, strict=True):
+            if answer is None:
+                subjects.append(number or "")
+                outcomes.append(matched)
+            elif answer.outcome in _OUTCOMES:
+                subjects.append(",".join(answer.subjects))
+                outcomes.append(_OUTCOMES[answer.outcome].value)
+        if subjects:
+            await repository.disclose_lines(
+                self.session,
+                {**self._records(job), "subjects": "\n".join(subjects), "outcomes": "\n".join(outcomes)},
+            )
         await repository.add_mismatches(
             self.session,
             [
-                {"job_id": job.id, "line": r.number, "personal_id": a.subjects[0], "fields": list(a.fields)}
-                for r, a in zip(batch, answers, strict=True)
-                if a.outcome is LineOutcome.MISMATCH
+                {
+                    "job_id": job.id,
+                    "line": batch.first + place,
+                    "personal_id": answer.subjects[0],
+                    "fields": list(answer.fields),
+                }
+                for place, answer in _mismatches(answers)
             ],
         )
-        await asyncio.to_thread(self._write, job.slices, batch, answers)
+        await asyncio.to_thread(self._write, job.slices, batch, numbers, answers)
 
-    def _write(self, slices: int, batch: list[Record], answers: list[Answer]) -> None:
+    def _write(
+        self, slices: int, batch: Batch, numbers: list[str | None], answers: list[Answer | None]
+    ) -> None:
         opens = self.opening is not None
         header = "" if slices else result_header(opens_cases=opens)
-        lines = (result_line(r, a, opens_cases=opens) for r, a in zip(batch, answers, strict=True))
-        content = (header + "".join(lines)).encode()
-        self.feed.files.write(self.feed.files.result(slices + 1), content)
+        end = ",,,\n" if opens else ",,\n"
+        found = []
+        for place, answer in enumerate(answers):
+            if answer is None:
+                plain = batch.plain[place]
+                ref = batch.record(place).ref if plain is None else plain.ref
+                found.append(f"{batch.first + place},{shown(ref)},MATCHED,{numbers[place]}{end}")
+            else:
+                found.append(result_line(batch.record(place), answer, opens_cases=opens))
+        self.feed.files.write(self.feed.files.result(slices + 1), (header + "".join(found)).encode())
 
-    def _records(self, job: MatchJob, told: list[Answer]) -> dict[str, Any]:
+    def _records(self, job: MatchJob) -> dict[str, Any]:
         groups = MatchJobIn(**announced(job)).field_groups
         return {
             "agency": job.agency,
@@ -217,6 +254,42 @@ class Slice:
             "operation": OPERATION,
             "field_groups": sorted(g.value for g in groups),
             "request_id": job.request_id,
-            "subjects": [",".join(a.subjects) for a in told],
-            "outcomes": [_OUTCOMES[a.outcome].value for a in told],
         }
+
+
+def _numbers(batch: Batch) -> list[str | None]:
+    """Return the number that each line states, where it states one and can be read."""
+    numbers: list[str | None] = []
+    for place, plain in enumerate(batch.plain):
+        if plain is not None:
+            numbers.append(plain.number)
+        else:
+            claimed = batch.record(place).claimed
+            numbers.append(None if claimed is None else claimed.personal_id)
+    return numbers
+
+
+def _stated(batch: Batch, place: int) -> tuple[str, str, str, str, str, str]:
+    """Return what a line with a number states, as a plain one does; a birth date that is no day is empty."""
+    plain = batch.plain[place]
+    if plain is not None:
+        return plain
+    record = batch.record(place)
+    claimed = record.claimed
+    if claimed is None:
+        raise AssertionError(place)
+    born = str(claimed.birth_date.span[0]) if claimed.birth_date.day else ""
+    return (
+        record.ref,
+        claimed.personal_id or "",
+        claimed.name,
+        born,
+        claimed.sex or "",
+        claimed.legacy_id_number or "",
+    )
+
+
+def _mismatches(answers: list[Answer | None]) -> Iterator[tuple[int, Answer]]:
+    for place, answer in enumerate(answers):
+        if answer is not None and answer.outcome is LineOutcome.MISMATCH:
+            yield place, answer

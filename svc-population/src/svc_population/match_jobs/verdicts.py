@@ -7,6 +7,7 @@ from typing import Any
 
 from ndx_contracts.names import same_name
 
+from svc_population.match_jobs.feed import Batch
 from svc_population.match_jobs.lines import Answer, Record
 from svc_population.match_jobs.vocabulary import LineOutcome
 from svc_population.matching.birth_dates import DateAgreement
@@ -82,21 +83,38 @@ def by_evidence(verdict: Verdict, guesses: Guesses) -> Answer:
 
 
 def answers(
-    batch: Sequence[Record], by_line: Mapping[int, Any], judged: Mapping[int, Verdict], guesses: Guesses
-) -> list[Answer]:
-    """Return the answers of a slice in its order: `by_line` holds people of numbers, `judged` the others."""
-    found = []
-    for record in batch:
-        if record.claimed is None:
-            found.append(invalid(record))
-        elif record.number in judged:
-            found.append(by_evidence(judged[record.number], guesses))
+    batch: Batch,
+    numbers: Sequence[str | None],
+    odd: Mapping[int, Any],
+    judged: Mapping[int, Verdict],
+    guesses: Guesses,
+) -> list[Answer | None]:
+    """Return the answers of a slice in its order; None is a line that is plainly that of its number's person.
+
+    `numbers` are those that the lines state. `odd` holds, by place in the slice, what the database says of
+    lines with numbers that are not plain, `judged` those without a number.
+    """
+    # Where a line may be a wrong guess, all lines about the same person count one after the other.
+    touched = {row.personal_id for row in odd.values()} | {v.about[0] for v in judged.values() if v.about}
+    found: list[Answer | None] = []
+    for place, number in enumerate(numbers):
+        if place in odd:
+            row, claimed = odd[place], batch.record(place).claimed
+            if claimed is None:
+                raise AssertionError(place)
+            found.append(by_number(claimed, None if row.personal_id is None else row, guesses))
+        elif number is not None:
+            same = Answer(LineOutcome.MATCHED, subjects=(number,), personal_id=number)
+            found.append(guesses.guard(number, same, wrong=False) if number in touched else None)
+        elif place in judged:
+            found.append(by_evidence(judged[place], guesses))
         else:
-            found.append(by_number(record.claimed, by_line.get(record.number), guesses))
+            found.append(invalid(batch.record(place)))
     return found
 
 
-def counts(answers: Sequence[Answer]) -> Mapping[str, int]:
+def counts(answers: Sequence[Answer | None]) -> Mapping[str, int]:
     """Return how many lines got which outcome, by the names of the job's columns."""
-    found = Counter(a.outcome.value.lower() for a in answers)
-    return {outcome.value.lower(): found[outcome.value.lower()] for outcome in LineOutcome}
+    found = Counter(a.outcome for a in answers if a is not None)
+    found[LineOutcome.MATCHED] += answers.count(None)
+    return {outcome.value.lower(): found[outcome] for outcome in LineOutcome}
