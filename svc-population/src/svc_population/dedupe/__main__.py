@@ -1,16 +1,19 @@
-"""Command `python -m svc_population.dedupe run --officer CA-7 --case HS-1`: search for duplicates once."""
+"""Command `python -m svc_population.dedupe run --officer CA-7 --case HS-1`: search; `train`: make a model."""
 
 import argparse
 import asyncio
+import json
 import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
 from ndx_chassis.db import make_engine, make_sessions
 
 from svc_population.dedupe.errors import DedupeRefused
-from svc_population.dedupe.model import load_model
-from svc_population.dedupe.service import Asked, Found, find_duplicates
+from svc_population.dedupe.model import Model, load_model
+from svc_population.dedupe.service import Asked, Found, all_cores, find_duplicates, train
 from svc_population.dedupe.vocabulary import EngineName
 from svc_population.settings import Settings
 
@@ -19,27 +22,38 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="population dedupe")
     steps = parser.add_subparsers(dest="step", required=True)
     run = steps.add_parser("run", help="compare everybody and open cases; after a kill, run it again")
-    run.add_argument("--officer", required=True, help="who runs it; stands in the audit entries")
-    run.add_argument("--case", required=True, help="the dossier that it belongs to")
-    run.add_argument("--model", type=Path, help="a model file; the service's own when missing")
+    train = steps.add_parser(
+        "train", help="write a model with what strangers have in common in this register"
+    )
+    for step in (run, train):
+        step.add_argument("--officer", required=True, help="who runs it; stands in the audit entries")
+        step.add_argument("--case", required=True, help="the dossier that it belongs to")
+        step.add_argument("--model", type=Path, help="a model file; the service's own when missing")
+        step.add_argument("--memory", default="4GB", help="how much of it DuckDB may use")
+        step.add_argument("--threads", type=int, help="of DuckDB; all cores when missing")
+    train.add_argument("--out", type=Path, required=True, help="the file to write")
     run.add_argument("--engine", type=EngineName, choices=list(EngineName), default=EngineName.DUCKDB)
-    run.add_argument("--memory", default="4GB", help="how much of it DuckDB may use")
-    run.add_argument("--threads", type=int, help="of DuckDB; all cores when missing")
     run.add_argument("--master", default="local[*]", help="Spark's master")
     return parser
 
 
-async def _run(asked: Asked, model_file: Path | None) -> Found:
-    settings = Settings()
+async def _run(given: argparse.Namespace) -> Found | Model:
+    settings, model = Settings(), load_model(given.model)
+    asked = Asked(given.officer, given.case, memory=given.memory, threads=given.threads or all_cores())
     engine = make_engine(settings)
     try:
-        return await find_duplicates(
+        if given.step == "train":
+            work: Callable[..., Awaitable[Found | Model]] = train
+        else:
+            work = find_duplicates
+            asked = replace(asked, engine=given.engine, master=given.master)
+        return await work(
             make_sessions(engine),
             settings.asyncpg_dsn,
             settings.dedupe_folder,
-            reading_from=settings.reading_dsn,
-            model=load_model(model_file),
+            model=model,
             asked=asked,
+            reading_from=settings.reading_dsn,
         )
     finally:
         await engine.dispose()
@@ -48,20 +62,17 @@ async def _run(asked: Asked, model_file: Path | None) -> Found:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
     given = _parser().parse_args(arguments)
-    asked = Asked(
-        given.officer,
-        given.case,
-        given.engine,
-        given.memory,
-        given.threads or Asked("", "").threads,
-        given.master,
-    )
     try:
-        found = asyncio.run(_run(asked, given.model))
+        found = asyncio.run(_run(given))
+        told = str(found)
+        if isinstance(found, Model):
+            text = json.dumps(found.model_dump(mode="json"), ensure_ascii=False, indent=1)
+            given.out.write_text(text + "\n", encoding="utf-8")
+            told = f"model {found.version} is in {given.out}"
     except (DedupeRefused, OSError, ValueError, asyncpg.PostgresError) as error:
         sys.stderr.write(f"population: {error}\n")
         return 1
-    sys.stdout.write(f"population: {found}\n")
+    sys.stdout.write(f"population: {told}\n")
     return 0
 
 

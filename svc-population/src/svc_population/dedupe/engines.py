@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PEOPLE_AT_ONCE = 5_000_000
 """DuckDB compares so many with so many others in one go: what bounds its work files."""
+SAMPLED_PAIRS = 20_000_000
 _FETCHED = 10_000
 
 
@@ -70,7 +71,7 @@ class DuckDb:
         return self._people
 
     def pairs(self, model: Model) -> Iterator[Pair]:
-        linker = self.linker(model)
+        linker = self._linker(model)
         parts = -(-self._people // PEOPLE_AT_ONCE)
         for left in range(1, parts + 1):
             for right in range(1, parts + 1):
@@ -83,8 +84,21 @@ class DuckDb:
                 yield from _sorted(model, self._rows(f"SELECT * FROM {found.physical_name}"))  # noqa: S608 - Splink's own name
                 found.drop_table_from_database_and_remove_from_cache()
 
-    def linker(self, model: Model) -> Linker:
-        """Return the library's own object over the people, for training."""
+    def sampled(self, model: Model, *, pairs: int = SAMPLED_PAIRS) -> dict[str, dict[str, float]]:
+        """Return how often two strangers stand on each level of each comparison, in random pairs."""
+        linker = self._linker(model)
+        linker.training.estimate_u_using_random_sampling(max_pairs=pairs, seed=1)
+        found = linker.misc.save_model_to_json()
+        return {
+            comparison["output_column_name"]: {
+                level["label_for_charts"]: float(level["u_probability"])
+                for level in comparison["comparison_levels"]
+                if isinstance(level.get("u_probability"), float)
+            }
+            for comparison in found["comparisons"]
+        }
+
+    def _linker(self, model: Model) -> Linker:
         return _linker(DuckDBAPI(self._connection), "people", model.settings_for(self._people))
 
     def _rows(self, query: str) -> Iterator[dict[str, Any]]:

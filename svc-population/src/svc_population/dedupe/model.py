@@ -82,6 +82,19 @@ class Model(Input):
             for name, labels in self.labels().items()
         }
 
+    def with_chances(
+        self, chances: Mapping[str, Mapping[str, float]], *, version: str, origin: str
+    ) -> "Model":
+        """Return another version with u as it was found in a register; what was not seen stays."""
+        raw = self.model_dump(mode="json")
+        for comparison in raw["settings"]["comparisons"]:
+            found = chances.get(comparison["output_column_name"], {})
+            for level in comparison["comparison_levels"]:
+                chance = found.get(level["label_for_charts"])
+                if chance is not None and not level.get("is_null_level"):
+                    level["u_probability"] = float(f"{chance:.3g}")
+        return Model.model_validate_json(json.dumps({**raw, "version": version, "origin": origin}))
+
     @property
     def least_weight(self) -> float:
         """Return the weight (log2 of the odds) below which every pair is in the zone NO."""

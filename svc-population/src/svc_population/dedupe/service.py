@@ -20,8 +20,9 @@ from ndx_chassis.telemetry import log
 from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from svc_population.admin_units.service import today
 from svc_population.dedupe import reading, repository
-from svc_population.dedupe.engines import Pair, open_engine
+from svc_population.dedupe.engines import DuckDb, Pair, open_engine
 from svc_population.dedupe.errors import DedupeRefused
 from svc_population.dedupe.model import Model
 from svc_population.dedupe.models import DedupeRun
@@ -37,6 +38,11 @@ _ENTITY = "dedupe-run"
 _MARK = "ndx-dedupe"
 
 
+def all_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Who wants a run, under which dossier, and on which engine."""
@@ -45,7 +51,7 @@ class Asked:
     case_id: str
     engine: EngineName = EngineName.DUCKDB
     memory: str = "4GB"
-    threads: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    threads: int = field(default_factory=all_cores)
     master: str = "local[*]"
 
 
@@ -92,6 +98,46 @@ async def find_duplicates(
                 raise
         finally:
             erase(folder)
+
+
+async def train(
+    sessions: async_sessionmaker[AsyncSession],
+    dsn: str,
+    folder: Path,
+    *,
+    model: Model,
+    asked: Asked,
+    reading_from: str | None = None,
+) -> Model:
+    """Return the model with what strangers have in common in this register; nobody's data is in it.
+
+    Raises:
+        DedupeRefused: as `find_duplicates`.
+    """
+    run_id = new_id()
+    async with repository.alone(dsn):
+        prepare(folder)
+        try:
+            engine = DuckDb(folder, memory=asked.memory, threads=asked.threads)
+            try:
+                persons = await reading.stream(reading_from or dsn, engine.take)
+                chances = engine.sampled(model)
+            finally:
+                engine.close()
+        finally:
+            erase(folder)
+        async with sessions() as session, session.begin():
+            await _audit(
+                session, run_id, asked, "dedupe_model_trained", {"persons": persons, "model": model.version}
+            )
+    day = today().isoformat()
+    origin = f"u: random pairs of {persons} people on {day}; m and zones of {model.version}"
+    return model.with_chances(chances, version=_next_version(model.version, day), origin=origin)
+
+
+def _next_version(version: str, day: str) -> str:
+    same_day, _, number = version.partition(".")
+    return f"{day}.{int(number or 0) + 1}" if same_day == day else f"{day}.1"
 
 
 def prepare(folder: Path) -> None:
