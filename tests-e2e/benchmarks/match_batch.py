@@ -8,6 +8,7 @@ result, one statement.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import tempfile
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import psutil
 from harness import CannotMeasure, Result, Round, result
 from ndx_chassis.agreements import AgreementBook
 from ndx_chassis.app import Runtime
@@ -115,26 +117,49 @@ async def _measured(url: str, folder: Path) -> list[Round]:
         "asked", records=[(*line[:3], datetime.fromisoformat(line[3]).date()) for line in lines]
     )
     await connection.execute("VACUUM (ANALYZE) asked")
+    backend = await connection.fetchval("SELECT pg_backend_pid()")
     rounds = []
     try:
         for number in range(ROUNDS + 1):
-            started = time.perf_counter()
+            started, before = time.perf_counter(), _server_cpu(backend)
             await connection.fetchval(_CEILING)
-            top = time.perf_counter() - started
+            top, join = time.perf_counter() - started, _server_cpu(backend) - before
             job_id = await _announced(runtime, content)
+            before, own = _server_cpu(backend), time.process_time()
             started = time.perf_counter()
             await work(runtime)
             took = time.perf_counter() - started
+            spent = {"python": time.process_time() - own, "postgres": _server_cpu(backend) - before}
             job = await connection.fetchrow("SELECT * FROM match_jobs WHERE id = $1", job_id)
             if job is None or job["state"] != "FINISHED" or job["matched"] < LINES * 0.98:
                 raise CannotMeasure(f"the job did not come out well: {dict(job or {})}")
             if number:  # the first round warms up
-                rounds.append(Round(LINES / took, ceiling=LINES / top))
+                rounds.append(
+                    Round(
+                        LINES / took,
+                        ceiling=LINES / top,
+                        cpu_us={part: seconds / LINES * 1e6 for part, seconds in spent.items()},
+                        ceiling_cpu_us={"postgres": join / LINES * 1e6},
+                    )
+                )
     finally:
         await connection.close()
         await runtime.gateway.close()
         await engine.dispose()
     return rounds
+
+
+def _server_cpu(backend: int) -> float:
+    """Return the CPU seconds of PostgreSQL's ended and running processes, the housekeeping among them."""
+    server = psutil.Process(backend).parent()
+    if server is None:
+        raise CannotMeasure("the session has no server")
+    running = 0.0
+    for child in server.children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            running += sum(child.cpu_times()[:2])
+    ended = server.cpu_times()
+    return float(ended.children_user + ended.children_system + running)
 
 
 def measure() -> list[Result]:

@@ -1,5 +1,6 @@
 """The rest of a job's file as slices of records: from where the job stands to the end of the file."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -37,15 +38,38 @@ class Feed:
     waiting: list[Line] = field(init=False, default_factory=list)
     """Lines that were taken from the file and not yet given."""
     blank: int = field(init=False, default=0)
+    given: int = field(init=False)
+    """The number of the last line that was read."""
+    ahead: "asyncio.Future[tuple[Batch, bool] | Exception] | None" = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         if self.form is FileFormat.PARQUET:
             content = columnar.rows(self.files, self.parts, self.columns)
         else:
             content = expanded(self.files.blocks(self.parts), self.compression)
+        self.given = self.number
         self.rest = lines(content, start=self.position)
         self.plain = reader(self.columns, self.form)
         self.header_due = self.form is FileFormat.CSV and self.position == 0
+
+    async def take(self) -> tuple["Batch", bool]:
+        """Return the next lines, and whether the file ends with them; those after them are read meanwhile.
+
+        Raises:
+            FileRefused: the file as a whole cannot be matched.
+        """
+        loop = asyncio.get_running_loop()
+        found = await (self.ahead or loop.run_in_executor(None, self._tried))
+        if isinstance(found, Exception):
+            raise found
+        self.ahead = None if found[1] else loop.run_in_executor(None, self._tried)
+        return found
+
+    def _tried(self) -> "tuple[Batch, bool] | Exception":
+        try:
+            return self.next_slice()
+        except Exception as error:  # noqa: BLE001 - raised when it is its turn, or nobody asks any more
+            return error
 
     def next_slice(self) -> tuple["Batch", bool]:
         """Return the next lines, and whether the file ends with them."""
@@ -55,7 +79,7 @@ class Feed:
             self.header_due, self.position = False, first.end
         taken = [*self.waiting, *islice(self.rest, SLICE - len(self.waiting))]
         self.waiting = []
-        batch = Batch(self.number + 1, self.columns, self.form, taken, [*map(self.plain, taken)])
+        batch = Batch(self.given + 1, self.columns, self.form, taken, [*map(self.plain, taken)])
         costly = 0
         for place, found in enumerate(batch.plain):
             if found is not None:
@@ -66,8 +90,10 @@ class Feed:
             costly += record.claimed is not None and record.claimed.personal_id is None
             if costly >= SLICE_WITHOUT_NUMBERS:
                 self.waiting = taken[place + 1 :]
+                self.given += place + 1
                 return batch.first_of(place + 1), False
-        if self.number + len(taken) > MOST_LINES:
+        self.given += len(taken)
+        if self.given > MOST_LINES:
             raise FileRefused(FileFault.TOO_LARGE)
         return batch, len(taken) < SLICE
 

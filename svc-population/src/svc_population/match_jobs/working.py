@@ -121,7 +121,7 @@ async def _next_slice(runtime: Runtime, job: MatchJob, parts: int, feeds: dict[U
     feed = feeds.get(job.id)
     if feed is None or feed.position != job.position:
         feed = feeds[job.id] = _feed(job, files, parts)
-    batch = await asyncio.to_thread(feed.next_slice)
+    batch = await feed.take()
     async with runtime.sessions() as session, session.begin():
         ended = await Slice(session, settings, job.id, caller, grant, feed, opening).answer(*batch)
     runtime.nudge()
