@@ -129,6 +129,19 @@ class TestFindDuplicates:
         states = await session.scalars(text("SELECT DISTINCT state FROM reconciliation_cases"))
         assert list(states) == ["CONFIRMED_DIFFERENT"]
 
+    async def test_of_four_records_two_pairs_wait_until_other_cases_are_decided(
+        self, run, client, commune, add_person
+    ):
+        await add_person("099190000019", **FAMILY, middle_name="Thị", given_name="Hòa")
+        first = await run()
+        assert (first.sure + first.review, first.opened, first.deferred) == (6, 4, 2)
+        for case in (await client.get(CASES, headers=commune)).json()["items"]:
+            body = {"state": "CONFIRMED_SAME", "note": "Một người"}
+            reply = await client.post(f"{CASES}/{case['case_id']}/decide", json=body, headers=commune)
+            assert reply.status_code == 200, reply.text
+        again = await run()
+        assert (again.opened, again.known, again.deferred) == (2, 4, 0)
+
     async def test_nothing_is_left_on_the_disk(self, run, folder):
         await run()
         assert not folder.exists()
