@@ -72,6 +72,7 @@ def subscribe(  # noqa: PLR0917 - each parameter is an argument or option of the
     ] = None,
     max_attempts: Annotated[int, typer.Option("--max-attempts", help="Until an event is given up.")] = 12,
     first_delay: Annotated[int, typer.Option("--first-delay", help="Seconds of the first pause.")] = 5,
+    max_events: Annotated[int, typer.Option("--max-events", help="Of one request; 1 to 100.")] = 1,
     officer: Annotated[str | None, typer.Option("--officer", help="The officer who asks.")] = None,
     case: Annotated[str | None, typer.Option("--case", help="The case that needs it.")] = None,
 ) -> None:
@@ -82,6 +83,7 @@ def subscribe(  # noqa: PLR0917 - each parameter is an argument or option of the
             "url": webhook,
             "ca_pem": None if webhook_ca is None else webhook_ca.read_text(encoding="ascii"),
             "retry": {"max_attempts": max_attempts, "first_delay_seconds": first_delay},
+            "max_events": max_events,
         }
     body = {
         "agreement": agreement,

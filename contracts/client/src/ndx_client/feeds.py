@@ -71,3 +71,20 @@ def read_webhook(
     if not isinstance(event, dict):
         raise ValueError("the body is no event")  # noqa: TRY004 - as for any other body that is no event
     return event
+
+
+def read_webhook_batch(
+    url: str, headers: Mapping[str, str], body: bytes, keys: Mapping[str, Ed25519PublicKey]
+) -> list[dict[str, Any]]:
+    """Check the signature of a received delivery and return its events, in order: one, or a list of them.
+
+    Raises:
+        SignatureInvalid: it does not come from the exchange as it is, or is older than five minutes.
+        ValueError: the signed body holds something else.
+    """
+    verify(Request("POST", url, dict(headers), body), keys, tag=WEBHOOK_TAG)
+    found = json.loads(body)
+    events = found if isinstance(found, list) else [found]
+    if not all(isinstance(event, dict) for event in events):
+        raise ValueError("the body holds no events")
+    return events

@@ -14,7 +14,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from ndx_contracts.signatures import SignatureInvalid
 
-from ndx_client.feeds import read_webhook
+from ndx_client.feeds import read_webhook_batch
 
 _MOST = 1_048_576
 _SECONDS = 10.0
@@ -56,13 +56,14 @@ class Receiver:
                     return
                 body = self.rfile.read(int(length))
                 try:
-                    event = read_webhook(receiver.url, dict(self.headers), body, keys)
+                    events = read_webhook_batch(receiver.url, dict(self.headers), body, keys)
                 except (SignatureInvalid, ValueError, json.JSONDecodeError):
                     self._answer(401)
                     return
-                if event["id"] not in seen:
-                    take(event)
-                    seen.add(event["id"])
+                for event in events:
+                    if event["id"] not in seen:
+                        take(event)
+                        seen.add(event["id"])
                 self._answer(204)
 
             def _answer(self, status: int) -> None:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import NameOID
 from ndx_client import client as client_module
 from ndx_client.client import NdxClient
-from ndx_client.feeds import WEBHOOK_TAG, Feed, read_webhook
+from ndx_client.feeds import WEBHOOK_TAG, Feed, read_webhook, read_webhook_batch
 from ndx_client.main import app
 from ndx_client.receiver import Receiver
 from ndx_contracts.signatures import Request, SignatureInvalid, Signer, jwk, keys_of
@@ -100,6 +100,16 @@ class TestReadWebhook:
             read_webhook(url, signed(url, body, tag="ndx-reply"), body, KEYS)
         with pytest.raises(ValueError, match="no event"):
             read_webhook(url, signed(url, b"[]"), b"[]", KEYS)
+
+    def test_several_come_in_one_request_in_order_and_one_alone_as_well(self):
+        url, second = "https://bank.vn/hook", EVENT | {"id": "another"}
+        for events, body in (([EVENT, second], [EVENT, second]), ([EVENT], EVENT)):
+            sent = json.dumps(body).encode()
+            assert read_webhook_batch(url, signed(url, sent), sent, KEYS) == events
+        with pytest.raises(SignatureInvalid):
+            read_webhook_batch(url, signed(url, b"[]"), b"[1]", KEYS)
+        with pytest.raises(ValueError, match="no events"):
+            read_webhook_batch(url, signed(url, b"[1]"), b"[1]", KEYS)
 
 
 def self_signed(folder: Path) -> tuple[Path, Path]:

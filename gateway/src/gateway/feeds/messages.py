@@ -3,8 +3,10 @@
 OSIA: Copyright © Secure Identity Alliance (2022); `contracts/osia/notification.yaml`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid5
 
 import orjson
@@ -30,6 +32,16 @@ def topic_id(event_type: str) -> UUID:
 
 def cloud_event(event: FeedEventOut) -> bytes:
     """Return an event in CloudEvents' structured JSON form."""
+    return orjson.dumps(_document(event))
+
+
+def batch(events: Sequence[FeedEventOut]) -> Letter:
+    """Return several events in CloudEvents' JSON batch form, in their order."""
+    body = orjson.dumps([_document(event) for event in events])
+    return Letter(body, {"Content-Type": "application/cloudevents-batch+json"})
+
+
+def _document(event: FeedEventOut) -> dict[str, Any]:
     document = {
         "specversion": "1.0",
         "id": str(event.id),
@@ -42,7 +54,7 @@ def cloud_event(event: FeedEventOut) -> bytes:
     }
     if event.reference is not None:
         document["ndxreference"] = event.reference
-    return orjson.dumps(document)
+    return document
 
 
 def letter(form: Form, event: FeedEventOut, subscription: UUID) -> Letter:

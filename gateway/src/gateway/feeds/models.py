@@ -80,6 +80,8 @@ class FeedSubscription(Base):
     """PEM of the authority that the endpoint's certificate must come from; None: the exchange's own."""
     max_attempts: Mapped[int] = mapped_column(Integer)
     first_delay_seconds: Mapped[int] = mapped_column(Integer)
+    max_events: Mapped[int] = mapped_column(Integer, server_default=text("1"))
+    """How many events the endpoint takes in one request."""
     state: Mapped[str] = mapped_column(Text)
     state_reason: Mapped[str | None] = mapped_column(Text)
     last_position: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))

@@ -1,6 +1,11 @@
-"""Use cases: hand an event to a webhook, keep the attempt, and decide when and whether to try again."""
+"""Use cases: hand events to a webhook, keep the attempt, and decide when and whether to try again.
+
+Who takes several at once gets what waits, in order, in one signed request. When such a request is refused
+nobody knows which of its events was meant: each then goes alone, with all its attempts before it.
+"""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -19,8 +24,8 @@ from gateway.feeds.calling import Answer, Line
 from gateway.feeds.desk import desk_of
 from gateway.feeds.errors import FeedDeliveryMismatch, FeedStepRefused, FeedUnavailable
 from gateway.feeds.handing_over import ENTITY, hand_over, mine
-from gateway.feeds.messages import Letter, confirmation, letter
-from gateway.feeds.models import Delivery, EventState, FeedSubscription, SubscriptionState
+from gateway.feeds.messages import Letter, batch, confirmation, letter
+from gateway.feeds.models import Delivery, EventState, FeedEvent, FeedSubscription, SubscriptionState
 from gateway.feeds.rights import Receiver, rights_of
 from gateway.feeds.schemas import AttemptOut, FeedEventOut
 from gateway.feeds.vocabulary import Form
@@ -33,12 +38,16 @@ _LEASE_SECONDS = 60.0
 """After a crash in the middle of a call the event is tried again this much later."""
 
 
+REFUSED_TOGETHER = "batch-"
+"""What the error of an event begins with that goes alone from now on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """One event on its way: what is sent, and where it lies."""
+    """Events on their way in one request: what is sent, and where they lie."""
 
-    position: int
-    event_id: UUID
+    events: tuple[tuple[int, UUID], ...]
+    """Position and id of each."""
     letter: Letter
 
 
@@ -99,16 +108,33 @@ async def _take(runtime: Runtime, identifier: UUID, *, looked: bool) -> Parcel |
         except DomainError:
             subscription.next_attempt_at = now + timedelta(seconds=_HELD_SECONDS)
             return Next.NONE
-        row = await repository.next_due(session, identifier, now)
-        if row is None:
+        # One is enough to be lost where lately nobody answered.
+        most = 1 if looked else subscription.max_events
+        rows = _together(await repository.next_due(session, identifier, now, most))
+        if not rows:
             return Next.NONE
-        event = await hand_over(session, desk_of(runtime).box, rights, row, once=True)
-        if event is None:
+        given = []
+        for row in rows:
+            event = await hand_over(session, desk_of(runtime).box, rights, row, once=True)
+            if event is not None:
+                row.next_attempt_at = now + timedelta(seconds=_LEASE_SECONDS)
+                given.append((row, event))
+        if not given:
             return Next.ANOTHER
-        row.next_attempt_at = now + timedelta(seconds=_LEASE_SECONDS)
-        parcel = Parcel(row.position, row.event_id, letter(Form(subscription.form), event, identifier))
+        sent = [event for _, event in given]
+        several = subscription.max_events > 1
+        made = batch(sent) if several else letter(Form(subscription.form), sent[0], identifier)
+        parcel = Parcel(tuple((row.position, row.event_id) for row, _ in given), made)
     runtime.nudge()
     return parcel
+
+
+def _together(rows: Sequence[FeedEvent]) -> list[FeedEvent]:
+    """Return what goes in one request: an event that was refused goes alone."""
+    alone = [row.attempts > 0 or (row.error or "").startswith(REFUSED_TOGETHER) for row in rows]
+    if not rows or alone[0]:
+        return list(rows[:1])
+    return list(rows[: alone.index(True)] if True in alone else rows)
 
 
 async def _keep(runtime: Runtime, identifier: UUID, parcel: Parcel | None, answer: Answer) -> None:
@@ -118,8 +144,8 @@ async def _keep(runtime: Runtime, identifier: UUID, parcel: Parcel | None, answe
         subscription = await repository.find(session, identifier, lock=True)
         if subscription is None:
             return
-        event_id = parcel.event_id if parcel is not None else new_id()
-        await _add_attempt(session, subscription, parcel, event_id, answer)
+        for position, event_id in [(None, new_id())] if parcel is None else parcel.events:
+            await _add_attempt(session, subscription, position, event_id, answer)
         if answer.delivered or answer.is_refusal:
             subscription.failures, subscription.next_attempt_at = 0, None
         else:
@@ -127,25 +153,35 @@ async def _keep(runtime: Runtime, identifier: UUID, parcel: Parcel | None, answe
             pause = delay_after(subscription.failures, subscription.first_delay_seconds)
             pause = max(pause, timedelta(seconds=answer.retry_after or 0))
             subscription.next_attempt_at = now + pause
-        row = None if parcel is None else await repository.find_event(session, identifier, parcel.position)
-        if row is None or row.state != EventState.PENDING.value:
-            return
-        row.next_attempt_at, row.error = None, answer.error
-        if answer.delivered:
-            row.state = EventState.DONE.value
-            subscription.acknowledged = max(subscription.acknowledged, row.position)
-        elif answer.is_refusal:
-            row.attempts += 1
-            row.next_attempt_at = now + delay_after(row.attempts, subscription.first_delay_seconds)
-            if row.attempts >= subscription.max_attempts:
-                row.state = EventState.DEAD.value
-                log.warning("feed_event_given_up", agency=subscription.agency, error=answer.error)
+        events = () if parcel is None else parcel.events
+        for position, _ in events:
+            row = await repository.find_event(session, identifier, position)
+            if row is not None and row.state == EventState.PENDING.value:
+                _follow(subscription, row, answer, now, together=len(events) > 1)
+
+
+def _follow(
+    subscription: FeedSubscription, row: FeedEvent, answer: Answer, now: datetime, *, together: bool
+) -> None:
+    """Let an event follow from the answer to the request in which it went."""
+    row.next_attempt_at, row.error = None, answer.error
+    if answer.delivered:
+        row.state = EventState.DONE.value
+        subscription.acknowledged = max(subscription.acknowledged, row.position)
+    elif answer.is_refusal and together:
+        row.error = f"{REFUSED_TOGETHER}{answer.error}"
+    elif answer.is_refusal:
+        row.attempts += 1
+        row.next_attempt_at = now + delay_after(row.attempts, subscription.first_delay_seconds)
+        if row.attempts >= subscription.max_attempts:
+            row.state = EventState.DEAD.value
+            log.warning("feed_event_given_up", agency=subscription.agency, error=answer.error)
 
 
 async def _add_attempt(
     session: AsyncSession,
     subscription: FeedSubscription,
-    parcel: Parcel | None,
+    position: int | None,
     event_id: UUID,
     answer: Answer,
 ) -> UUID:
@@ -153,7 +189,7 @@ async def _add_attempt(
     values = {
         "id": identifier,
         "subscription_id": subscription.id,
-        "position": None if parcel is None else parcel.position,
+        "position": position,
         "event_id": event_id,
         "attempted_at": datetime.now(UTC),
         "duration_ms": answer.duration_ms,
@@ -187,7 +223,9 @@ async def ping(runtime: Runtime, caller: Caller, *, identifier: UUID) -> Attempt
         id=event_id, cursor="0", type=PING, source="/gateway", time=datetime.now(UTC), reference=None, data={}
     )
     async with desk.pings, Line(subscription.endpoint, subscription.endpoint_ca, desk.identity) as line:
-        answer = await line.post(letter(Form(subscription.form), test, identifier))
+        several = subscription.max_events > 1
+        made = batch([test]) if several else letter(Form(subscription.form), test, identifier)
+        answer = await line.post(made)
     async with runtime.sessions() as session, session.begin():
         attempt = await _add_attempt(session, subscription, None, event_id, answer)
         await record_audit(

@@ -88,6 +88,7 @@ async def shown(session: AsyncSession, rows: Sequence[FeedSubscription]) -> list
                 delivery=Delivery(one.delivery),
                 endpoint=one.endpoint,
                 form=Form(one.form),
+                max_events=one.max_events,
                 retry=Retry(max_attempts=one.max_attempts, first_delay_seconds=one.first_delay_seconds),
                 officer=one.officer,
                 case_id=one.case_id,

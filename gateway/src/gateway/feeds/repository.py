@@ -150,8 +150,10 @@ async def anything_waits(session: AsyncSession, subscription: UUID, agency: str)
     return bool(not found[0] or found[1])
 
 
-async def next_due(session: AsyncSession, subscription: UUID, now: datetime) -> FeedEvent | None:
-    """Return the oldest event whose time has come and before which nothing of the same person waits."""
+async def next_due(
+    session: AsyncSession, subscription: UUID, now: datetime, limit: int
+) -> Sequence[FeedEvent]:
+    """Return the oldest events whose time has come, none after one of the same person whose time has not."""
     earlier = aliased(FeedEvent)
     before = exists().where(
         and_(
@@ -159,13 +161,14 @@ async def next_due(session: AsyncSession, subscription: UUID, now: datetime) -> 
             earlier.person_key == FeedEvent.person_key,
             earlier.position < FeedEvent.position,
             earlier.state == EventState.PENDING.value,
+            earlier.next_attempt_at > now,
         )
     )
     due = FeedEvent.next_attempt_at.is_(None) | (FeedEvent.next_attempt_at <= now)
     statement = select(FeedEvent).where(
         (FeedEvent.subscription_id == subscription) & _PENDING & due & ~before
     )
-    return (await session.scalars(statement.order_by(FeedEvent.position).limit(1))).first()
+    return (await session.scalars(statement.order_by(FeedEvent.position).limit(limit))).all()
 
 
 async def due_subscriptions(session: AsyncSession, now: datetime) -> Sequence[Row[UUID, int]]:

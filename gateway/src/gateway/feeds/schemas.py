@@ -32,6 +32,8 @@ class EndpointIn(Input):
     url: Annotated[str, StringConstraints(max_length=500, pattern=r"^https://[^\s/?#@]+(/[^\s#]*)?$")]
     ca_pem: Annotated[str, StringConstraints(max_length=20_000)] | None = None
     retry: Retry = Retry()
+    max_events: int = Field(default=1, ge=1, le=100)
+    """With more than one, a request brings a list of what waits (CloudEvents' JSON batch), in order."""
 
 
 class SubscriptionIn(Input):
@@ -68,6 +70,7 @@ class SubscriptionOut(Output):
     endpoint: str | None
     form: Form
     retry: Retry
+    max_events: int
     officer: str | None
     case_id: str | None
     state: SubscriptionState

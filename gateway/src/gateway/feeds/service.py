@@ -103,6 +103,7 @@ async def subscribe(
         endpoint_ca=None if endpoint is None else endpoint.ca_pem,
         max_attempts=retry.max_attempts,
         first_delay_seconds=retry.first_delay_seconds,
+        max_events=1 if endpoint is None else endpoint.max_events,
         state=(SubscriptionState.ACTIVE if confirmed else SubscriptionState.PAUSED).value,
         state_reason=None if confirmed else NOT_CONFIRMED,
         last_position=0,
