@@ -58,6 +58,8 @@ class Settings(ServiceSettings):
     otlp_address: str = ""
     trace_sampling: float = 100.0
     access_log: Path = Path("/dev/stdout")
+    ship_access_log: bool = False
+    """Whether the standby sends the log of the Envoy beside it to the control plane, which cannot read it."""
     openapi_dir: Path = Path("contracts/openapi")
     ledger_pseudonym_key_file: Path | None = None
     ledger_signing_key_file: Path | None = None

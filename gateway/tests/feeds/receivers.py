@@ -19,7 +19,7 @@ class Receiver:
     """An agency's webhook: `behave` decides on each delivery."""
 
     port: int = 0
-    got: list[dict[str, Any]] = field(default_factory=list)
+    got: list[Any] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     callers: list[Any] = field(default_factory=list)
     looks: int = 0

@@ -47,8 +47,8 @@ def hook(subscribe: Do, ask: Do) -> Do:
     """Make a push subscription with interest in the dead: `await hook(url)`; its id."""
 
     async def make(url: str, *, people: tuple[str, ...] = (DEAD,), several: int = 1, **retry: int) -> str:
-        endpoint = {"url": url, "retry": {"first_delay_seconds": 1, "max_attempts": 3} | retry}
-        endpoint["max_events"] = several
+        retries = {"first_delay_seconds": 1, "max_attempts": 3} | retry
+        endpoint = {"url": url, "retry": retries, "max_events": several}
         made: str = await subscribe(delivery="PUSH", endpoint=endpoint)
         interests = {"people": [{"personal_id": p} for p in people]}
         await ask("POST", f"/subscriptions/{made}/interests", interests)

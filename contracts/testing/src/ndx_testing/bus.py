@@ -212,14 +212,15 @@ class Bus:
     envoy: EnvoyProcess | None = None
     grpc: Any = None
 
-    async def start_control_plane(self, quotas: Any = None) -> None:
-        """Start it; `quotas` is the service of the rate-limit-quota protocol, if a test needs one."""
+    async def start_control_plane(self, quotas: Any = None, logs: Any = None) -> None:
+        """Start it; `quotas` counts by the rate-limit-quota protocol, `logs` takes access logs, or not."""
         folder = self.pki.folder
         self.grpc = await serve(
             self.server,
             address=f"127.0.0.1:{self.settings.xds_port}",
             folder=folder,
             quotas=quotas,
+            logs=logs,
         )
 
     async def apply(self, **changes: Any) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import and_, delete, insert, select, text, tuple_
+from sqlalchemy import and_, delete, func, insert, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -29,7 +29,8 @@ _PARTITIONS = text(
 
 
 async def source(session: AsyncSession, name: str) -> CallSource | None:
-    """Return how far a log has been read; held until the transaction ends."""
+    """Return how far a log has been read; held until the transaction ends, also before it is begun."""
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"calls {name}", 0))))
     return await session.get(CallSource, name, with_for_update=True, populate_existing=True)
 
 

@@ -220,10 +220,12 @@ class _Identity:
         return grpc.ssl_server_certificate_configuration([(key, certificate)], root_certificates=anchor)
 
 
-async def serve(server: ConfigServer, *, address: str, folder: Path, quotas: Any = None) -> Any:
+async def serve(
+    server: ConfigServer, *, address: str, folder: Path, quotas: Any = None, logs: Any = None
+) -> Any:
     """Start the gRPC server; only holders of a certificate of the internal CA may connect.
 
-    `quotas` is the service of the rate-limit-quota protocol, if there is one.
+    `quotas` is the service of the rate-limit-quota protocol, `logs` takes Envoys' logs, if there are such.
     """
     grpc_server = grpc.aio.server(
         options=[
@@ -237,6 +239,8 @@ async def serve(server: ConfigServer, *, address: str, folder: Path, quotas: Any
     protos.ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(server, grpc_server)
     if quotas is not None:
         protos.rlqs_pb2_grpc.add_RateLimitQuotaServiceServicer_to_server(quotas, grpc_server)
+    if logs is not None:
+        grpc_server.add_generic_rpc_handlers((logs.handler(),))
     identity = _Identity(folder)
     credentials = grpc.dynamic_ssl_server_credentials(
         identity.first(), identity.renewed, require_client_authentication=True

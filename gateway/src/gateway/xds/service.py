@@ -21,6 +21,7 @@ from gateway.notices import CHANNEL
 from gateway.quotas.desk import Desk
 from gateway.quotas.periods import Calendar, Period
 from gateway.xds.compile import Compiler
+from gateway.xds.log_server import LogServer
 from gateway.xds.quota_server import QuotaServer
 from gateway.xds.schemas import ConfigurationOut, EnvoyOut, RefusalOut
 from gateway.xds.server import ConfigServer, serve
@@ -257,6 +258,7 @@ async def start(runtime: Runtime) -> None:
         address=f"{settings.xds_address}:{settings.xds_port}",
         folder=state,
         quotas=quotas,
+        logs=LogServer(runtime),
     )
     runtime.extras["xds_server"] = server
     runtime.metrics.registry.register(EnvoyAlarms(server))

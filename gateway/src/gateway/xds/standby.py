@@ -2,7 +2,8 @@
 
 It runs beside an Envoy, follows the control plane as an Envoy does, and keeps the last configuration in a
 file. An Envoy that cannot reach the control plane gets it from here, as old as it is; when the control plane
-is back it is sent there again. What runs does not need it: an Envoy keeps what it has.
+is back it is sent there again. What runs does not need it: an Envoy keeps what it has. Where the control
+plane cannot read Envoy's log, it sends that as well (`shipping`).
 """
 
 import asyncio
@@ -26,6 +27,7 @@ from gateway.xds.channel import control_plane
 from gateway.xds.quota_server import EvenPace
 from gateway.xds.resources import Resource, Resources
 from gateway.xds.server import ConfigServer, serve
+from gateway.xds.shipping import Shipper
 
 NODE = "standby"
 QUIET_SECONDS = 0.3
@@ -188,13 +190,17 @@ async def run(settings: Settings) -> None:
         folder=settings.state_dir,
         quotas=EvenPace(),
     )
-    following = asyncio.create_task(standby.run())
+    tasks = [asyncio.create_task(standby.run())]
+    if settings.ship_access_log:
+        shipper = Shipper(settings.state_dir, standby.control_plane, settings.node, settings.access_log)
+        tasks.append(asyncio.create_task(shipper.run()))
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     await stopped.wait()
-    following.cancel()
-    await asyncio.gather(following, return_exceptions=True)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
     await server.stop(grace=0.5)
 
 
