@@ -13,7 +13,7 @@ import pytest_asyncio
 from sqlalchemy import text
 from svc_population.imports import changes as command
 from svc_population.imports import changing
-from svc_population.imports.change_layout import check
+from svc_population.imports.change_layout import changes, check
 from svc_population.imports.changing import apply_changes, errors_of
 from svc_population.imports.errors import ImportRefused
 
@@ -263,3 +263,12 @@ class TestInterruptions:
         done = await apply(written(content))
         assert (done.changes, done.applied, done.refused) == (20, 20, 0)
         assert len(cut) == 2
+
+
+class TestBlankLines:
+    def test_line_ends_without_anything_are_no_changes_and_no_errors(self, written):
+        header = CSV.encode()
+        record = b"079190000011,CHANGE,2026-11-01,list,L-1,CA,2026-11-02,x,,,\n"
+        of_csv = changes(written(header + b"\n" * 20_000 + record, "c.csv"), is_csv=True)
+        of_json = changes(written(line().encode() + b"\n" * 20_000), is_csv=False)
+        assert [len(list(found)) for found in (of_csv, of_json)] == [1, 1]

@@ -46,7 +46,7 @@ def reader(columns: Sequence[MatchColumn], form: FileFormat) -> Callable[[Line],
     if MatchColumn.PERSONAL_ID not in columns:
         return _nothing
     taken = re.compile(",".join(f"({_CELLS[c]})" for c in columns)).fullmatch
-    place = {column: at for at, column in enumerate(columns, 1)}
+    place = {column: at for at, column in enumerate(columns)}
     ref, sex, legacy = (
         place.get(c) for c in (MatchColumn.REF, MatchColumn.SEX, MatchColumn.LEGACY_ID_NUMBER)
     )
@@ -65,15 +65,16 @@ def reader(columns: Sequence[MatchColumn], form: FileFormat) -> Callable[[Line],
             return None
         if found is None:
             return None
-        if not _is_day(found[born]):
+        cells = found.groups("")
+        if not _is_day(cells[born]):
             return None
         return Plain(
-            found[ref] if ref else "",
-            found[number],
-            found[name],
-            found[born],
-            found[sex] if sex else "",
-            found[legacy] if legacy else "",
+            cells[ref] if ref is not None else "",
+            cells[number],
+            cells[name],
+            cells[born],
+            cells[sex] if sex is not None else "",
+            cells[legacy] if legacy is not None else "",
         )
 
     return read
