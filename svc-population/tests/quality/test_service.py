@@ -1,5 +1,6 @@
 """Indicators are what a recount finds, whoever changes people, and each number can be explained."""
 
+import asyncio
 import random
 from datetime import date, timedelta
 
@@ -338,6 +339,28 @@ class TestRecount:
         assert await broken(client, office) == set()
         await recounting.bring_up_to_date(runtime.sessions)
         assert await broken(client, office) == {"permanent-commune-abolished"}
+
+    @pytest.mark.usefixtures("counted")
+    async def test_who_writes_while_everybody_is_counted_is_counted_once(
+        self, client, office, add_person, runtime, session
+    ):
+        change = text("UPDATE persons SET ethnicity_code = :value WHERE personal_id = :number")
+        numbers = (GOOD, "046088000002")
+        for number in numbers:
+            await add_person(number, **FULL)
+        async with runtime.sessions() as before, runtime.sessions() as during:
+            await before.execute(change, {"value": None, "number": numbers[0]})
+            beginning = asyncio.create_task(recounting.begin(runtime.sessions, anew=True))
+            await asyncio.sleep(0.2)
+            assert not beginning.done(), "a change of which the new generation hears nothing"
+            await before.commit()
+            await beginning
+            await during.execute(change, {"value": None, "number": numbers[1]})
+            await recounting.finish(runtime.sessions)
+            await during.commit()
+        assert await recounting.differences(session) == []
+        (rule,) = [r for r in (await unit(client, office))["rules"] if r["broken"]]
+        assert (rule["rule"], rule["broken"]) == ("ethnicity-missing", 2)
 
     async def test_random_changes_and_recounts_leave_the_counts_exact(self, runtime, session):
         chance = random.Random(5)
