@@ -127,11 +127,15 @@ def dues(generation: Generation) -> str:
 
 
 def units(generation: int, rules: Sequence[Rule]) -> str:
-    """Return the joins that the conditions of these rules need."""
+    """Return the joins that the conditions of these rules need.
+
+    LIMIT keeps each one a look into the index, whatever number of rows a session's first statement had: a
+    plan made for many would read the whole list for each single change.
+    """
     columns = dict.fromkeys(r.columns[0] for r in rules if r.condition in UNITS)
     return "".join(
-        f" LEFT JOIN quality_units {_unit(c)}"
-        f" ON {_unit(c)}.generation = {int(generation)} AND {_unit(c)}.code = p.{c}"
+        f" LEFT JOIN LATERAL (SELECT u.code, u.current, u.province_code FROM quality_units u"  # noqa: S608 - names of columns
+        f" WHERE u.generation = {int(generation)} AND u.code = p.{c} LIMIT 1) {_unit(c)} ON true"
         for c in columns
     )
 
