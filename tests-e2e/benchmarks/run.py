@@ -39,6 +39,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "dedupe": Benchmark("dedupe", on_stack=False),
     "lookup": Benchmark("lookup"),
     "lookup-chain": Benchmark("lookup_chain"),
+    "signing": Benchmark("signing"),
     "verify": Benchmark("verify"),
     "birth-chain": Benchmark("birth_chain"),
     "event-to-effect": Benchmark("event_to_effect"),
