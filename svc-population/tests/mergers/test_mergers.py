@@ -201,6 +201,51 @@ class TestMerge:
         assert [i["version"] for i in versions.json()["items"]] == [2, 1]
 
 
+class TestResidencesAndHouseholds:
+    async def test_they_stand_with_the_survivor_and_come_back(self, client, officer, two_records, session):
+        for statement in (
+            (
+                "INSERT INTO residences (id, person_id, personal_id, kind, state, province_code,"
+                " commune_code, units_on, valid_from, valid_to, end_cause, source, registered_by)"
+                " SELECT uuidv7(), person_id, personal_id, 'PERMANENT', s.state, '79', '26740', '2025-07-01',"
+                " s.begins, s.ends, s.cause, 't', 't' FROM persons, (VALUES"
+                " ('ENDED', date '2000-01-01', date '2009-12-31', 'MOVED'),"
+                " ('REGISTERED', date '2010-01-01', NULL, NULL)) AS s (state, begins, ends, cause)"
+                " WHERE personal_id IN (:a, :b)"
+            ),
+            (
+                "INSERT INTO household_members (household_number, person_id, personal_id, relation_to_head,"
+                " since, ended_on, end_cause, source, recorded_by)"
+                " SELECT 'H9', person_id, personal_id, 'CHILD', '2000-01-01', '2010-01-01', 'LEFT', 't', 't'"
+                " FROM persons WHERE personal_id = :b"
+            ),
+        ):
+            await session.execute(text(statement), {"a": A, "b": B} if ":a" in statement else {"b": B})
+        await session.commit()
+
+        async def rows() -> dict[str, list[Any]]:
+            found = {}
+            for table in ("residences", "household_members"):
+                query = f"SELECT to_jsonb(t) FROM {table} t ORDER BY id"  # noqa: S608 - fixed names
+                found[table] = list((await session.scalars(text(query))).all())
+            await session.rollback()
+            return found
+
+        before = await rows()
+        survivor = await session.scalar(
+            text("SELECT person_id FROM persons WHERE personal_id = :a"), {"a": A}
+        )
+        await session.rollback()
+        merged = (await done(client, officer, MERGE)).json()
+        after = await rows()
+        assert {r["person_id"] for kind in after.values() for r in kind} == {str(survivor)}
+        running = [r["personal_id"] for r in after["residences"] if r["state"] == "REGISTERED"]
+        assert running == [A]
+        undo = {"kind": "UNDO", "merger_id": merged["id"], "document": DOCUMENT}
+        assert (await done(client, officer, undo)).status_code == 200
+        assert await rows() == before
+
+
 class TestFourEyes:
     async def test_nothing_happens_before_another_officer_approves(
         self, client, officer, two_records, session

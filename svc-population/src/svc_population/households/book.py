@@ -1,8 +1,10 @@
 """The book of households beside the persons' rows: taking one in hand, and moving one person at a time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 from ndx_chassis.audit import Actor, record_audit
 from ndx_chassis.outbox import publish
@@ -201,3 +203,14 @@ async def close(
         details={"state": household.state, "version": household.version},
     )
     log.info("household_changed", household_id=str(household.id), state=household.state)
+
+
+async def hand_over(
+    session: AsyncSession, *, giver: UUID, taker: UUID, only: Sequence[str] | None = None
+) -> list[str]:
+    """Let the former memberships of a record stand with another record of the person; return which.
+
+    A duplicate that is still a member is not merged, so none of them runs.
+    """
+    ids = None if only is None else [UUID(i) for i in only]
+    return [str(i) for i in await repository.hand_over(session, giver=giver, taker=taker, only=ids)]

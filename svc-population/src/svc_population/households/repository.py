@@ -111,3 +111,20 @@ async def headless(
             Household.province_code.in_(provinces) | Household.commune_code.in_(communes)
         )
     return (await session.scalars(statement.order_by(Household.number).limit(limit))).all()
+
+
+async def hand_over(
+    session: AsyncSession, *, giver: UUID, taker: UUID, only: Sequence[UUID] | None = None
+) -> Sequence[UUID]:
+    """Let ended memberships of one record, all or some, be another one's; return which."""
+    statement = update(HouseholdMember).where(
+        HouseholdMember.person_id == giver, HouseholdMember.ended_on.is_not(None)
+    )
+    if only is not None:
+        statement = statement.where(HouseholdMember.id.in_(only))
+    done = await session.scalars(
+        statement.values(person_id=taker)
+        .returning(HouseholdMember.id)
+        .execution_options(synchronize_session=False)
+    )
+    return done.all()

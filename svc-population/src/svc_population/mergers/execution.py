@@ -14,6 +14,7 @@ from ndx_contracts.names import composed
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.changes.schemas import DocumentIn
+from svc_population.households import book as households
 from svc_population.mergers.errors import MergerContradicted, PersonAlreadyMerged
 from svc_population.mergers.models import Merger
 from svc_population.mergers.schemas import MergeIn, SecondPersonIn, SplitIn, UndoIn
@@ -28,6 +29,7 @@ from svc_population.persons.joining import Grounds
 from svc_population.persons.models import Person
 from svc_population.persons.vocabulary import ChangeKind
 from svc_population.relationships import service as relationships
+from svc_population.residences import ends as residences
 
 
 def _grounds(merger: Merger, document: DocumentIn, caller: Caller) -> Grounds:
@@ -57,7 +59,11 @@ async def merge(session: AsyncSession, merger: Merger, plan: MergeIn, caller: Ca
     survivor, duplicate = found[plan.survivor], found[plan.duplicate]
     grounds = _since_birth(_grounds(merger, plan.document, caller), survivor)
     take = [column for group in plan.take for column in COLUMNS[FieldGroup(group)]]
-    merger.kept = await joining.join(session, survivor, duplicate, take=take, grounds=grounds)
+    kept = await joining.join(session, survivor, duplicate, take=take, grounds=grounds)
+    giver, taker = duplicate.person_id, survivor.person_id
+    kept["residences"] = await residences.merge(session, caller, giver=giver, taker=taker)
+    kept["memberships"] = await households.hand_over(session, giver=giver, taker=taker)
+    merger.kept = kept
 
 
 def _since_birth(grounds: Grounds, person: Person) -> Grounds:
@@ -139,7 +145,13 @@ async def undo(session: AsyncSession, merger: Merger, undone: Merger, plan: Undo
         raise PersonAlreadyMerged
     grounds = _since_birth(_grounds(merger, plan.document, caller), survivor)
     if undone.kind == MergerKind.MERGE:
-        await joining.part(session, survivor, undone.kept, grounds=grounds)
+        kept = undone.kept
+        back = await joining.part(session, survivor, kept, grounds=grounds)
+        giver, taker = survivor.person_id, back.person_id
+        # A merger from before these followed left them with the record that is back.
+        if "residences" in kept:
+            await residences.part(session, kept["residences"], giver=giver, taker=taker)
+            await households.hand_over(session, giver=giver, taker=taker, only=kept["memberships"])
     else:
         await _undo_split(session, survivor, undone, grounds)
     undone.state = MergerState.UNDONE.value

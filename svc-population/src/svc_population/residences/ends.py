@@ -28,6 +28,21 @@ async def close_by_death(session: AsyncSession, actor: Actor, *, person_id: UUID
         )
 
 
+async def merge(session: AsyncSession, actor: Actor, *, giver: UUID, taker: UUID) -> dict[str, list[str]]:
+    """Let a duplicate's registrations stand with the survivor's record, which says where the person lives.
+
+    What ran for the duplicate is void. Returns what `part` needs.
+    """
+    rows = await repository.hand_over(session, giver=giver, taker=taker, actor=actor.actor)
+    return {"rows": [str(r.id) for r in rows], "running": [str(r.id) for r in rows if r.running]}
+
+
+async def part(session: AsyncSession, kept: dict[str, list[str]], *, giver: UUID, taker: UUID) -> None:
+    """Give a separated record its registrations back, running where they ran."""
+    ids = {name: [UUID(i) for i in kept[name]] for name in ("rows", "running")}
+    await repository.give_back(session, giver=giver, taker=taker, **ids)
+
+
 async def expire(runtime: Runtime) -> int:
     """End registrations whose planned last day is past; return how many."""
     today = admin_units.today()

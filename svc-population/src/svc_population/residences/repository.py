@@ -110,3 +110,36 @@ async def expired(session: AsyncSession, *, day: date, limit: int) -> Sequence[R
         .limit(limit)
     )
     return (await session.execute(statement)).all()
+
+
+_HAND_OVER = text("""
+WITH mine AS (SELECT id, state FROM residences WHERE person_id = :giver FOR UPDATE)
+UPDATE residences r SET person_id = :taker,
+    state = CASE WHEN mine.state = 'REGISTERED' THEN 'REVOKED' ELSE r.state END,
+    end_cause = CASE WHEN mine.state = 'REGISTERED' THEN 'MERGED' ELSE r.end_cause END,
+    ended_by = CASE WHEN mine.state = 'REGISTERED' THEN :actor ELSE r.ended_by END,
+    ended_at = CASE WHEN mine.state = 'REGISTERED' THEN clock_timestamp() ELSE r.ended_at END
+FROM mine WHERE r.id = mine.id RETURNING r.id, mine.state = 'REGISTERED' AS running
+""")
+_GIVE_BACK = text("""
+UPDATE residences SET person_id = :taker,
+    state = CASE WHEN id = ANY (CAST(:running AS uuid[])) THEN 'REGISTERED' ELSE state END,
+    end_cause = CASE WHEN id = ANY (CAST(:running AS uuid[])) THEN NULL ELSE end_cause END,
+    ended_by = CASE WHEN id = ANY (CAST(:running AS uuid[])) THEN NULL ELSE ended_by END,
+    ended_at = CASE WHEN id = ANY (CAST(:running AS uuid[])) THEN NULL ELSE ended_at END
+WHERE id = ANY (CAST(:rows AS uuid[])) AND person_id = :giver
+""")
+
+
+async def hand_over(session: AsyncSession, *, giver: UUID, taker: UUID, actor: str) -> Sequence[Row[Any]]:
+    """Give a person all registrations of another record; what runs there is void. Return (id, running)."""
+    values = {"giver": giver, "taker": taker, "actor": actor}
+    return (await session.execute(_HAND_OVER, values)).all()
+
+
+async def give_back(
+    session: AsyncSession, *, giver: UUID, taker: UUID, rows: Sequence[UUID], running: Sequence[UUID]
+) -> None:
+    """Undo `hand_over`."""
+    values = {"giver": giver, "taker": taker, "rows": list(rows), "running": list(running)}
+    await session.execute(_GIVE_BACK, values)

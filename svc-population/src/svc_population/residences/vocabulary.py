@@ -35,6 +35,8 @@ class EndCause(StrEnum):
     DEATH = "DEATH"
     WRONG_ENTRY = "WRONG_ENTRY"
     """Registered in error: it never was true."""
+    MERGED = "MERGED"
+    """Registered for a second record of the same person, whose first record says where they live."""
 
 
 GROUP_OF: dict[ResidenceKind, FieldGroup] = {
