@@ -5,7 +5,6 @@ keep their places. One that hangs for the first time holds a place no longer tha
 """
 
 import asyncio
-import contextlib
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -14,12 +13,13 @@ from ndx_chassis.problems import is_connection_trouble, where
 from ndx_chassis.telemetry import log
 
 from gateway.feeds import pushing, repository
-from gateway.feeds.desk import desk_of
+from gateway.feeds.desk import Desk, desk_of
 
 GOOD_LANE, FAILING_LANE = 32, 16
 _AT_A_TIME = 100
 """Events that one worker sends before others that wait for a place come first."""
 _LOOK_SECONDS = 1.0
+_GATHER_SECONDS = 0.02
 
 
 async def push_for_ever(runtime: Runtime) -> None:
@@ -29,11 +29,10 @@ async def push_for_ever(runtime: Runtime) -> None:
     try:
         while True:
             desk.pushed.clear()
+            full = False
             if desk.key is not None and desk.identity is not None:
-                await _start_due(runtime, running)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_SECONDS):
-                    await desk.pushed.wait()
+                full = await _start_due(runtime, running)
+            await _wait(desk, [task for task, _ in running.values()] if full else [])
     finally:
         tasks = [task for task, _ in running.values()]
         for task in tasks:
@@ -41,7 +40,22 @@ async def push_for_ever(runtime: Runtime) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _start_due(runtime: Runtime, running: dict[UUID, tuple[asyncio.Task[None], bool]]) -> None:
+async def _wait(desk: Desk, places: list[asyncio.Task[None]]) -> None:
+    """Wait for something to send; where webhooks wait for a place, also for one that becomes free."""
+    told = asyncio.create_task(desk.pushed.wait())
+    try:
+        done, _ = await asyncio.wait(
+            [told, *places], timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
+        if done and told not in done:
+            # Others that end in the same moment are seen in one look.
+            await asyncio.sleep(_GATHER_SECONDS)
+    finally:
+        told.cancel()
+
+
+async def _start_due(runtime: Runtime, running: dict[UUID, tuple[asyncio.Task[None], bool]]) -> bool:
+    """Start a worker for each webhook that is due, while there are places; tell whether some got none."""
     for identifier in [i for i, (task, _) in running.items() if task.done()]:
         del running[identifier]
     places = {
@@ -50,11 +64,17 @@ async def _start_due(runtime: Runtime, running: dict[UUID, tuple[asyncio.Task[No
     }
     async with runtime.sessions() as session:
         due = await repository.due_subscriptions(session, datetime.now(UTC))
+    full = False
     for identifier, failures in due:
         failing = failures > 0
-        if identifier not in running and places[failing] > 0:
-            places[failing] -= 1
-            running[identifier] = (asyncio.create_task(_work(runtime, identifier)), failing)
+        if identifier in running:
+            continue
+        if places[failing] <= 0:
+            full = True
+            continue
+        places[failing] -= 1
+        running[identifier] = (asyncio.create_task(_work(runtime, identifier)), failing)
+    return full
 
 
 async def _work(runtime: Runtime, identifier: UUID) -> None:
