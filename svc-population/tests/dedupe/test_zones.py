@@ -59,6 +59,7 @@ class TestZones:
         assert zone(**family, name="OTHER") is Zone.NO
         assert zone(**family, name="UNACCENTED") is Zone.REVIEW
         assert zone(**family, name="MIDDLE_MISSING") is Zone.REVIEW
+        assert zone(**family, household="SAME") is Zone.REVIEW
         assert zone(**family, name="MIDDLE_MISSING", phone="SAME") is Zone.SURE
 
     def test_another_name_with_the_same_old_number_is_looked_at(self):
