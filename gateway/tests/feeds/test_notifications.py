@@ -164,10 +164,12 @@ class TestSubscribe:
         await deliver(death())
         await push(runtime, made["uuid"])
         assert len(receiver.got) == 1
-        assert await disclosed() == []
+        assert (await ask("GET", f"/subscriptions/{made['uuid']}"))["waiting"] == 0
         for _ in range(2):
             await osia("confirm", token=asked["token"])
         assert [one["active"] for one in await osia("listSubscription")] == [True]
+        assert await disclosed() == []
+        await deliver(death(version=3))
         await push(runtime, made["uuid"])
         _, told = messages_of(receiver)
         assert (told["type"], told["subject"], told["topic"]) == ("Notification", TOPIC, made["topic"])

@@ -20,6 +20,7 @@ from gateway.feeds.models import (
     FeedSubscription,
     SubscriptionState,
 )
+from gateway.feeds.vocabulary import NOT_CONFIRMED
 
 _PENDING = FeedEvent.state == EventState.PENDING.value
 _NOT_ENDED = FeedSubscription.state != SubscriptionState.ENDED.value
@@ -76,9 +77,10 @@ async def open_ids_of(session: AsyncSession, agency: str) -> Sequence[UUID]:
 
 
 async def following(session: AsyncSession, types: Collection[str]) -> Sequence[FeedSubscription]:
-    """Return the subscriptions that follow any of the event types."""
+    """Return the subscriptions that follow any of the event types; one that is not confirmed does not yet."""
     wanted = FeedSubscription.event_types.overlap(cast(sorted(types), ARRAY(Text)))
-    return (await session.scalars(select(FeedSubscription).where(_NOT_ENDED & wanted))).all()
+    confirmed = FeedSubscription.state_reason.is_distinct_from(NOT_CONFIRMED)
+    return (await session.scalars(select(FeedSubscription).where(_NOT_ENDED & confirmed & wanted))).all()
 
 
 async def interests(session: AsyncSession, people: Collection[bytes]) -> Sequence[FeedInterest]:

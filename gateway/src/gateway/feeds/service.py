@@ -49,10 +49,7 @@ from gateway.feeds.schemas import (
     SubscriptionOut,
 )
 from gateway.feeds.sealing import subscription_of
-from gateway.feeds.vocabulary import Form
-
-NOT_CONFIRMED = "not-confirmed"
-"""Why a subscription is paused whose address has not confirmed it."""
+from gateway.feeds.vocabulary import NOT_CONFIRMED, Form
 
 
 async def subscribe(
@@ -64,7 +61,7 @@ async def subscribe(
     form: Form = Form.CLOUD_EVENT,
     confirmed: bool = True,
 ) -> SubscriptionOut:
-    """Begin to follow event types under one agreement; one that is not confirmed hands nothing over yet.
+    """Begin to follow event types under one agreement; one that is not confirmed gets nothing yet.
 
     Raises:
         FeedEventTypeUnknown, FeedNotCovered, PurposeNotCovered, FeedLimitReached, and what holds the

@@ -8,3 +8,7 @@ class Form(StrEnum):
 
     CLOUD_EVENT = "CLOUD_EVENT"
     OSIA = "OSIA"
+
+
+NOT_CONFIRMED = "not-confirmed"
+"""Why a subscription is paused whose address has not confirmed it: nothing is kept for it meanwhile."""

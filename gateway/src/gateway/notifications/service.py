@@ -20,7 +20,7 @@ from gateway.feeds import service as feeds
 from gateway.feeds.errors import FeedSubscriptionNotFound
 from gateway.feeds.messages import topic_id
 from gateway.feeds.schemas import Retry, SubscriptionIn, SubscriptionOut
-from gateway.feeds.vocabulary import Form
+from gateway.feeds.vocabulary import NOT_CONFIRMED, Form
 from gateway.notifications.errors import NotificationRefused
 from gateway.notifications.schemas import OsiaSubscriptionOut, TopicOut
 from gateway.notifications.vocabulary import NotificationCode, Protocol
@@ -67,7 +67,7 @@ async def subscribe(
                 session, runtime, caller, wanted=wanted, form=Form.OSIA, confirmed=False
             )
     # Committed before it is sent: the address may confirm at once.
-    if made.state_reason == feeds.NOT_CONFIRMED:
+    if made.state_reason == NOT_CONFIRMED:
         await pushing.ask_to_confirm(runtime, made.id)
     return _shown(made)
 
