@@ -16,6 +16,17 @@ NAMES = {MOTHER: ("Trần", "Thị", "Hoà"), FATHER: ("Nguyễn", "Văn", "Nam"
 AddPerson = Callable[..., Awaitable[str]]
 
 
+@pytest.fixture
+def few_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each test's database have fewer files: it is copied for every test."""
+    monkeypatch.setenv("POPULATION_PERSON_PARTITIONS", "4")
+
+
+@pytest.fixture
+def database_template(few_partitions: None, database_template: str) -> str:
+    return database_template
+
+
 @pytest.fixture(scope="session")
 def service_package() -> str:
     return "svc_population"

@@ -55,11 +55,12 @@ class Place:
 @pytest.fixture
 async def place() -> AsyncIterator[Place]:
     found = Place("")
+    over = asyncio.Event()
 
     async def answer(_: web.Request) -> web.StreamResponse:
         found.asked += 1
         if found.holds:
-            await asyncio.sleep(60)
+            await over.wait()
         away = {"Location": found.url} if found.status == 302 else {}
         return web.Response(body=found.body, status=found.status, headers=away)
 
@@ -72,6 +73,7 @@ async def place() -> AsyncIterator[Place]:
     port = runner.addresses[0][1]
     found.url = f"http://127.0.0.1:{port}/list.crl"
     yield found
+    over.set()
     await runner.cleanup()
 
 

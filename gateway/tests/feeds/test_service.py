@@ -94,7 +94,7 @@ class TestSubscribe:
 
 class TestAddressed:
     async def test_the_end_of_a_match_job_reaches_the_agency_that_sent_it_and_leaves_no_record(
-        self, subscribe: Do, enact: Do, ask: Do, deliver: Do, disclosed: Do
+        self, subscribe: Do, enact: Do, ask: Do, deliver: Do, disclosed: Do, says_nothing: None
     ):
         # The agreement covers one province only: a job of one's own lies in none.
         narrow = await enact(
