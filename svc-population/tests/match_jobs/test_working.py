@@ -197,7 +197,7 @@ class TestFileRefused:
 
     async def test_a_gzip_file_that_is_cut_off_keeps_what_was_answered(self, agency, runtime, monkeypatch):
         monkeypatch.setattr(feeds, "SLICE", 10)
-        lines = [f"a,0791900{n:05d},An,1990" for n in range(5000)]
+        lines = [f"a,0791900{n:05d},An,1990" for n in range(1000)]
         packed = gzip.compress(csv_of(*lines))[:-9]
         assert await self.fault_of(agency, runtime, packed, compression="GZIP") == "file-truncated"
 
