@@ -130,7 +130,8 @@ WITH found AS (
         operation, subjects, field_groups, outcome, request_id, trace_id)
     SELECT asked_id, asked_agency, asked_system, asked_officer, asked_case_id, asked_purpose,
         asked_agreement, asked_agreement_version, asked_operation,
-        coalesce(personal_id, asked_personal_id) || CASE WHEN shown THEN {_OTHERS} ELSE '{{}}' END,
+        coalesce(personal_id, asked_personal_id)
+            || CASE WHEN shown AND (asked_want_family OR asked_want_household) THEN {_OTHERS} ELSE '{{}}' END,
         string_to_array(asked_field_groups, ','),
         CASE WHEN shown THEN 'DISCLOSED' ELSE 'NOT_FOUND' END, asked_request_id, asked_trace_id
     FROM found
