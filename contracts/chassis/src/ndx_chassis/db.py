@@ -120,39 +120,39 @@ class Copies:
 
     def __init__(self, settings: ServiceSettings) -> None:
         self._engine: AsyncEngine | None = None
-        if settings.reading_dsn is not None:
-            self._engine = _engine(
-                settings,
-                settings.reading_dsn.replace("postgresql://", "postgresql+asyncpg://", 1),
-                # Of several hosts a copy before the primary, in the order of the URL.
-                {"target_session_attrs": "prefer-standby"},
-                # A copy that has come back is found after a minute.
-                recycle=60,
-                default_transaction_read_only="on",
-            )
         self._most_late = settings.reading_late_seconds
         self._rests_until = 0.0
-        self.late: float | None = None
-        """Seconds since the commit that the copy which was asked last has replayed last; None: none answered.
-
-        Nothing to replay looks the same as being late; then the primary, which has nothing to do, answers.
-        """
+        if settings.reading_dsn is None:
+            return
+        self._engine = _engine(
+            settings,
+            settings.reading_dsn.replace("postgresql://", "postgresql+asyncpg://", 1),
+            # Of several hosts a copy before the primary, in the order of the URL.
+            {"target_session_attrs": "prefer-standby"},
+            # A copy that has come back is found after a minute.
+            recycle=60,
+            default_transaction_read_only="on",
+        )
+        self._sessions = make_sessions(self._engine)
 
     async def session(self) -> AsyncSession | None:
-        """Return a session at a copy that is not too late, or None."""
+        """Return a session at a copy that is not too late, or None.
+
+        How late is told by the last commit that it has replayed. With nothing to replay that looks late too;
+        then the primary, which has nothing to do, answers.
+        """
         if self._engine is None or time.monotonic() < self._rests_until:
             return None
-        session = make_sessions(self._engine)()
+        session = self._sessions()
         try:
-            seconds = (await session.scalars(self._LATE)).one()
+            late = (await session.scalars(self._LATE)).one()
         except (SQLAlchemyError, OSError, asyncpg.PostgresError) as error:
             log.warning("reading_copy_away", error=type(error).__name__)
-            seconds = None
-        self.late = None if seconds is None else float(seconds)
-        if self.late is not None and self.late <= self._most_late:
-            return session
-        if self.late is not None:
-            log.warning("reading_copy_late", milliseconds=round(1000 * self.late))
+        else:
+            if late is not None and late <= self._most_late:
+                return session
+            if late is not None:
+                log.warning("reading_copy_late", milliseconds=round(1000 * late))
         self._rests_until = time.monotonic() + self.REST_SECONDS
         await session.close()
         return None
