@@ -96,7 +96,7 @@ async def running_bus(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
                 cert=folder / "provider.crt",
                 key=folder / "provider.key",
                 client_ca=folder / "internal-ca.crt",
-            ),
+            ) as bus.provider_server,
             serving(collector, collector_port),
             running_envoy(impatient(bootstrap(settings)), folder) as envoy,
         ):

@@ -211,6 +211,8 @@ class Bus:
     access_log: Path
     envoy: EnvoyProcess | None = None
     grpc: Any = None
+    provider_server: Any = None
+    """What serves the provider; like every service it reads renewed certificates once a minute by itself."""
 
     async def start_control_plane(self, quotas: Any = None, logs: Any = None) -> None:
         """Start it; `quotas` counts by the rate-limit-quota protocol, `logs` takes access logs, or not."""
