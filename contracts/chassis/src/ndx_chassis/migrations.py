@@ -123,6 +123,18 @@ CREATE TABLE consents (
 CREATE INDEX ix_consents_personal_id ON consents (personal_id, agency, purpose)
 """
 
+_FORMER_NUMBERS = """
+CREATE TABLE former_numbers (
+    personal_id TEXT NOT NULL,
+    superseded_by TEXT NOT NULL,
+    merged BOOLEAN NOT NULL,
+    kept JSONB NOT NULL,
+    recorded_at TIMESTAMPTZ DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT pk_former_numbers PRIMARY KEY (personal_id)
+);
+CREATE INDEX ix_former_numbers_superseded_by ON former_numbers (superseded_by)
+"""
+
 
 def folder_of(package: str) -> Path:
     """Return the folder of a service's migrations: `migrations/` beside `src/`."""
@@ -190,6 +202,12 @@ def create_runtime_tables(op: Any) -> None:
 def create_consents(op: Any) -> None:
     """Create the service's copy of consents: a step of every service's next migration."""
     for statement in _CONSENTS.strip().split(";\n"):
+        op.get_bind().exec_driver_sql(statement)
+
+
+def create_former_numbers(op: Any) -> None:
+    """Create the table of numbers that lead on: a step of a service that keeps something under them."""
+    for statement in _FORMER_NUMBERS.strip().split(";\n"):
         op.get_bind().exec_driver_sql(statement)
 
 

@@ -9,11 +9,10 @@ level rises from 1 to 2 and never falls. `version` grows with every change and t
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Enum, ForeignKey, Index, SmallInteger, text
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from svc_identity.tables import Base
@@ -91,21 +90,3 @@ class AccountLock(Base):
     )
     ended_by: Mapped[str | None]
     ended_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
-
-
-class FormerNumber(Base):
-    """A personal ID that leads to another one, because it was cancelled or its record was merged.
-
-    `kept` says what of ours followed it, so that a merger that is undone gives it back.
-    """
-
-    __tablename__ = "former_numbers"
-    __table_args__ = (Index("ix_former_numbers_superseded_by", "superseded_by"),)
-
-    personal_id: Mapped[str] = mapped_column(primary_key=True)
-    superseded_by: Mapped[str]
-    merged: Mapped[bool]
-    kept: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    recorded_at: Mapped[datetime] = mapped_column(
-        TIMESTAMP(timezone=True), server_default=text("clock_timestamp()")
-    )

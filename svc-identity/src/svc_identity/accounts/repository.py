@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from svc_identity.accounts.models import Account, AccountLock, FormerNumber
+from svc_identity.accounts.models import Account, AccountLock
 
 
 async def add_account(session: AsyncSession, account: Account) -> Account | None:
@@ -45,41 +45,3 @@ async def hold(session: AsyncSession, personal_ids: Sequence[str]) -> None:
         await session.execute(
             select(func.pg_advisory_xact_lock(func.hashtextextended(f"number:{number}", 0)))
         )
-
-
-async def current_number(session: AsyncSession, personal_id: str) -> str:
-    """Return the number to which a former one leads, or the number itself."""
-    found = await session.scalar(
-        select(FormerNumber.superseded_by).where(FormerNumber.personal_id == personal_id)
-    )
-    return found or personal_id
-
-
-async def former(session: AsyncSession, personal_id: str) -> FormerNumber | None:
-    return await session.get(FormerNumber, personal_id)
-
-
-async def add_former(session: AsyncSession, former: FormerNumber) -> None:
-    """Let a number lead to another one, and all numbers that led to it as well."""
-    await session.execute(
-        update(FormerNumber)
-        .where(FormerNumber.superseded_by == former.personal_id)
-        .values(superseded_by=former.superseded_by)
-    )
-    session.add(former)
-    await session.flush()
-
-
-async def led_by(session: AsyncSession, personal_id: str) -> Sequence[str]:
-    """Return the numbers that lead to this one."""
-    found = select(FormerNumber.personal_id).where(FormerNumber.superseded_by == personal_id)
-    return (await session.scalars(found)).all()
-
-
-async def free_former(session: AsyncSession, freed: FormerNumber, led: Sequence[str]) -> None:
-    """Let a number be its own again, and those lead to it that did before."""
-    await session.delete(freed)
-    await session.flush()
-    await session.execute(
-        update(FormerNumber).where(FormerNumber.personal_id.in_(led)).values(superseded_by=freed.personal_id)
-    )

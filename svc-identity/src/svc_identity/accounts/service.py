@@ -1,15 +1,18 @@
 """Use cases of e-ID accounts: open, raise, lock, unlock, show, issue a new activation code."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
+from ndx_chassis import former_numbers
 from ndx_chassis.agreements import Grant
 from ndx_chassis.app import Runtime
 from ndx_chassis.audit import Actor, record_audit
 from ndx_chassis.caller import Caller, Citizen
 from ndx_chassis.disclosure import disclose
+from ndx_chassis.former_numbers import Merger
 from ndx_chassis.idempotency import once
 from ndx_chassis.ids import new_id
 from ndx_chassis.outbox import publish
@@ -31,7 +34,7 @@ from svc_identity.accounts.errors import (
     PersonTooYoung,
     PersonUnknown,
 )
-from svc_identity.accounts.models import FOR_EVER, Account, AccountLock, AccountState, FormerNumber, LockCause
+from svc_identity.accounts.models import FOR_EVER, Account, AccountLock, AccountState, LockCause
 from svc_identity.accounts.schemas import AccountIn, AccountOut, ActivationCodeOut, OpenedAccountOut
 from svc_identity.population import Applicant, find_person
 from svc_identity.rules.calendar import birthday, rules, today
@@ -257,12 +260,12 @@ async def lock_account(
 
 async def lock_for_death(session: AsyncSession, actor: Actor, *, personal_id: str) -> None:
     """Lock the account of a person who died, for ever and without a human step."""
-    for number in {personal_id, await repository.current_number(session, personal_id)}:
+    for number in {personal_id, await former_numbers.current(session, personal_id)}:
         await _lock_by_event(session, actor, number, LockCause.DEATH)
 
 
 async def lead_on(
-    session: AsyncSession, actor: Actor, *, old: str, new: str | None, merged: bool
+    session: AsyncSession, actor: Actor, *, old: str, new: str | None, merger: Merger | None
 ) -> str | None:
     """Lock the account of a number that is no more, and note to which one it leads; return that one.
 
@@ -270,42 +273,35 @@ async def lead_on(
     stands; who has none under it opens one at an office.
     """
     await repository.hold(session, [old] if new is None else [old, new])
-    cause = LockCause.PERSONS_MERGED if merged else LockCause.PERSONAL_ID_CANCELLED
-    await _lock_by_event(session, actor, old, cause)
-    if new is None or await repository.former(session, old) is not None:
-        return None
-    new = await repository.current_number(session, new)
-    if new == old:
-        return None
-    led = list(await repository.led_by(session, old))
-    await repository.add_former(
-        session, FormerNumber(personal_id=old, superseded_by=new, merged=merged, kept={"led": led})
-    )
-    return new
+    target = None if new is None else await former_numbers.to_follow(session, old=old, new=new, merger=merger)
+    if merger is None:
+        await _lock_by_event(session, actor, old, LockCause.PERSONAL_ID_CANCELLED)
+    elif target is not None:
+        await _lock_by_event(session, actor, old, LockCause.PERSONS_MERGED)
+    if target is not None:
+        await former_numbers.lead_on(session, old=old, new=target, merger=merger, kept={})
+    return target
 
 
 async def keep(session: AsyncSession, old: str, more: dict[str, Any]) -> None:
     """Note what else followed a number, to be given back if the merger is undone."""
-    former = await repository.former(session, old)
-    if former is not None:
-        former.kept = {**former.kept, **more}
-        await session.flush()
+    await former_numbers.keep(session, old, more)
 
 
-async def stand_alone(session: AsyncSession, actor: Actor, *, number: str) -> dict[str, Any] | None:
+async def stand_alone(
+    session: AsyncSession, actor: Actor, *, number: str, merger: Merger
+) -> Mapping[str, Any] | None:
     """Unlock the account of a number whose merger is undone; return what was kept, None if there was none."""
     await repository.hold(session, [number])
-    former = await repository.former(session, number)
-    if former is None or not former.merged:
+    former = await former_numbers.part(session, number=number, merger=merger)
+    if former is None:
         return None
-    kept = former.kept
-    await repository.free_former(session, former, kept["led"])
     account = await repository.account_of(session, number, lock=True)
     locks = [] if account is None else await repository.open_locks(session, account.id)
     ending = next((lock for lock in locks if lock.cause is LockCause.PERSONS_MERGED), None)
     if account is not None and ending is not None:
         await _end_lock(session, actor, account, ending, last=len(locks) == 1)
-    return kept
+    return former.kept
 
 
 async def _lock_by_event(session: AsyncSession, actor: Actor, personal_id: str, cause: LockCause) -> None:
@@ -399,7 +395,7 @@ async def issue_activation_code(
 
 async def usable_account_of(session: AsyncSession, personal_id: str, *, level: int) -> UUID | None:
     """Return the account of a person when it is active and of at least this level."""
-    number = await repository.current_number(session, personal_id)
+    number = await former_numbers.current(session, personal_id)
     account = await repository.account_of(session, number)
     if account is None or account.state is not AccountState.ACTIVE or account.level < level:
         return None

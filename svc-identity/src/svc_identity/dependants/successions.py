@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from ndx_chassis.audit import Actor, record_audit
+from ndx_chassis.former_numbers import Merger
 from ndx_chassis.outbox import publish
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,14 +16,14 @@ from svc_identity.dependants.service import GUARDIAN_LEVEL
 
 
 async def follow_number(
-    session: AsyncSession, actor: Actor, *, old: str, new: str | None, merged: bool
+    session: AsyncSession, actor: Actor, *, old: str, new: str | None, merger: Merger | None
 ) -> None:
     """Lock a number's account, and let its attachments, as child and as guardian, be those of the new one.
 
     Children hang on the account of the number that stands; where there is none of level 2, they stay on the
     locked one, from which nobody acts.
     """
-    current = await accounts.lead_on(session, actor, old=old, new=new, merged=merged)
+    current = await accounts.lead_on(session, actor, old=old, new=new, merger=merger)
     if current is None:
         return
     kept: dict[str, Any] = {"renamed": [str(i) for i in await repository.rename(session, old, current)]}
@@ -34,9 +35,11 @@ async def follow_number(
     await accounts.keep(session, old, {**kept, "moved": moved})
 
 
-async def part_numbers(session: AsyncSession, actor: Actor, *, remaining: str, separated: str) -> None:
+async def part_numbers(
+    session: AsyncSession, actor: Actor, *, remaining: str, separated: str, merger: Merger
+) -> None:
     """Give a number that is a person of its own again its account and its attachments back."""
-    kept = await accounts.stand_alone(session, actor, number=separated)
+    kept = await accounts.stand_alone(session, actor, number=separated, merger=merger)
     if kept is None:
         return
     await repository.rename(session, remaining, separated, only=_ids(kept.get("renamed", ())))

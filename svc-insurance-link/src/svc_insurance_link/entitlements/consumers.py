@@ -3,6 +3,7 @@
 from ndx_chassis.app import Runtime
 from ndx_chassis.consumer import Event
 from ndx_chassis.db import Session
+from ndx_chassis.former_numbers import Merger
 from ndx_contracts.events import (
     BirthRegistered,
     PersonalIdCancelled,
@@ -48,7 +49,7 @@ async def on_personal_id_cancelled(
             gateway=runtime.gateway,
             old=event.data.old_personal_id,
             new=event.data.superseded_by,
-            merged=False,
+            merger=None,
         )
 
 
@@ -59,7 +60,7 @@ async def on_persons_merged(session: Session, event: Event[PersonsMerged], runti
         gateway=runtime.gateway,
         old=event.data.merged_personal_id,
         new=event.data.personal_id,
-        merged=True,
+        merger=Merger(event.data.person_id, event.data.version),
     )
 
 
@@ -71,4 +72,5 @@ async def on_persons_separated(session: Session, event: Event[PersonsSeparated],
             gateway=runtime.gateway,
             remaining=event.data.personal_id,
             separated=event.data.separated_personal_id,
+            merger=Merger(event.data.person_id, event.data.version),
         )

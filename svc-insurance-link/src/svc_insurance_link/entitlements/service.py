@@ -10,6 +10,7 @@ from ndx_chassis.audit import Actor, record_audit
 from ndx_chassis.caller import Caller
 from ndx_chassis.consumer import Event
 from ndx_chassis.disclosure import disclose
+from ndx_chassis.former_numbers import Merger
 from ndx_chassis.gateway_client import GatewayClient
 from ndx_chassis.ids import new_id
 from ndx_chassis.outbox import publish
@@ -163,11 +164,17 @@ async def follow_change(
 
 
 async def follow_number(
-    session: AsyncSession, actor: Actor, *, gateway: GatewayClient, old: str, new: str, merged: bool
+    session: AsyncSession,
+    actor: Actor,
+    *,
+    gateway: GatewayClient,
+    old: str,
+    new: str,
+    merger: Merger | None,
 ) -> None:
     """Let cards and entitlements follow a number that was cancelled or merged to the one that stands."""
     await participants.hold(session, old, new)
-    followed = await successions.follow(session, actor, old=old, new=new, merged=merged)
+    followed = await successions.follow(session, actor, old=old, new=new, merger=merger)
     if followed is None:
         return
     if followed.giver is not None:
@@ -179,11 +186,17 @@ async def follow_number(
 
 
 async def part_numbers(
-    session: AsyncSession, actor: Actor, *, gateway: GatewayClient, remaining: str, separated: str
+    session: AsyncSession,
+    actor: Actor,
+    *,
+    gateway: GatewayClient,
+    remaining: str,
+    separated: str,
+    merger: Merger,
 ) -> None:
     """Give a number that is a person of its own again what followed the merger, as it is by now."""
     await participants.hold(session, remaining, separated)
-    parted = await successions.part(session, actor, number=separated)
+    parted = await successions.part(session, actor, number=separated, merger=merger)
     if parted is None:
         return
     if parted.giver is not None:

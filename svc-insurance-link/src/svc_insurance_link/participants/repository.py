@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
+from ndx_chassis import former_numbers
 from sqlalchemy import Text, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from svc_insurance_link.participants.models import Death, FormerNumber, Participant, ParticipantCode
+from svc_insurance_link.participants.models import Death, Participant, ParticipantCode
 
 # Built once: building a statement costs more than running it.
 _LOCK = text(
@@ -17,16 +18,8 @@ _LOCK = text(
     "  ORDER BY key) AS keys"
 ).bindparams(bindparam("numbers", type_=ARRAY(Text)))
 _numbers = bindparam("numbers", type_=ARRAY(Text))
-_TODAY = func.coalesce(
-    select(FormerNumber.superseded_by)
-    .where(FormerNumber.personal_id == bindparam("number"))
-    .scalar_subquery(),
-    bindparam("number"),
-)
+_TODAY = func.coalesce(former_numbers.number_of_today(), bindparam("number"))
 _BY_PERSONAL_ID = select(Participant).where(Participant.personal_id == _TODAY)
-_FORMER = select(FormerNumber.personal_id, FormerNumber.superseded_by).where(
-    FormerNumber.personal_id == func.any(_numbers)
-)
 _KNOWN = select(Participant).where(Participant.personal_id == func.any(_numbers))
 _DEATHS = select(Death.personal_id, Death.died_on).where(Death.personal_id == func.any(_numbers))
 
@@ -56,49 +49,9 @@ async def by_code(session: AsyncSession, code: str) -> tuple[Participant, Partic
 
 async def known(session: AsyncSession, personal_ids: Sequence[str]) -> dict[str, Participant]:
     """Return those of these people who are participants, by the asked number, of today or former."""
-    former = await session.execute(_FORMER, {"numbers": list(personal_ids)})
-    now = {row.personal_id: row.superseded_by for row in former}
-    today = [now.get(number, number) for number in personal_ids]
-    found = {p.personal_id: p for p in await session.scalars(_KNOWN, {"numbers": today})}
-    return {number: found[n] for number, n in zip(personal_ids, today, strict=True) if n in found}
-
-
-async def current_number(session: AsyncSession, personal_id: str) -> str:
-    """Return the number to which a former one leads, or the number itself."""
-    found = await session.scalar(
-        select(FormerNumber.superseded_by).where(FormerNumber.personal_id == personal_id)
-    )
-    return found or personal_id
-
-
-async def add_former(session: AsyncSession, former: FormerNumber) -> None:
-    """Let a number lead to another one, and all numbers that led to it as well."""
-    await session.execute(
-        update(FormerNumber)
-        .where(FormerNumber.superseded_by == former.personal_id)
-        .values(superseded_by=former.superseded_by)
-    )
-    session.add(former)
-    await session.flush()
-
-
-async def former(session: AsyncSession, personal_id: str) -> FormerNumber | None:
-    return await session.get(FormerNumber, personal_id)
-
-
-async def free_former(session: AsyncSession, freed: FormerNumber, led: Sequence[str]) -> None:
-    """Let a number be its own again, and those lead to it that did before."""
-    await session.delete(freed)
-    await session.flush()
-    await session.execute(
-        update(FormerNumber).where(FormerNumber.personal_id.in_(led)).values(superseded_by=freed.personal_id)
-    )
-
-
-async def led_by(session: AsyncSession, personal_id: str) -> Sequence[str]:
-    """Return the numbers that lead to this one."""
-    found = select(FormerNumber.personal_id).where(FormerNumber.superseded_by == personal_id)
-    return (await session.scalars(found)).all()
+    today = await former_numbers.today(session, personal_ids)
+    found = {p.personal_id: p for p in await session.scalars(_KNOWN, {"numbers": list(today.values())})}
+    return {number: found[n] for number, n in today.items() if n in found}
 
 
 async def hand_over_codes(session: AsyncSession, *, giver: UUID, taker: UUID) -> Sequence[str]:
@@ -184,7 +137,7 @@ async def record_death(session: AsyncSession, personal_id: str, died_on: date) -
     )
     done = await session.execute(
         update(Participant)
-        .where(Participant.personal_id == await current_number(session, personal_id))
+        .where(Participant.personal_id == await former_numbers.current(session, personal_id))
         .values(died_on=died_on)
         .returning(Participant.id)
     )

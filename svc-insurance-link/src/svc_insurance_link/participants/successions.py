@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from ndx_chassis import former_numbers
 from ndx_chassis.audit import Actor, record_audit
+from ndx_chassis.former_numbers import Merger
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_insurance_link.participants import repository
-from svc_insurance_link.participants.models import FormerNumber
 from svc_insurance_link.participants.service import ENTITY
 
 
@@ -30,35 +31,35 @@ class Parted:
     entitlements: list[UUID] = field(default_factory=list)
 
 
-async def follow(session: AsyncSession, actor: Actor, *, old: str, new: str, merged: bool) -> Followed | None:
+async def follow(
+    session: AsyncSession, actor: Actor, *, old: str, new: str, merger: Merger | None
+) -> Followed | None:
     """Let an old number lead to a new one; None when nobody here had the old one. Needs `hold` on both.
 
     A participant who is there under both numbers is one from now on: the keys are those of the new number.
     """
-    new = await repository.current_number(session, new)
-    if old == new or await repository.former(session, old) is not None:
+    target = await former_numbers.to_follow(session, old=old, new=new, merger=merger)
+    if target is None:
         return None
     mine = await repository.by_personal_id(session, old)
-    theirs = await repository.by_personal_id(session, new)
-    kept: dict[str, object] = {"led": list(await repository.led_by(session, old))}
+    theirs = await repository.by_personal_id(session, target)
+    kept: dict[str, object] = {}
     followed: Followed | None = None
     if mine is not None and theirs is None:
-        mine.personal_id = new
+        mine.personal_id = target
         await session.flush()
         kept["renamed"] = str(mine.id)
-        followed = Followed(new, mine.id, None)
+        followed = Followed(target, mine.id, None)
     elif mine is not None and theirs is not None:
         codes = await repository.hand_over_codes(session, giver=mine.id, taker=theirs.id)
         kept |= {"joined": str(mine.id), "into": str(theirs.id), "codes": list(codes)}
-        followed = Followed(new, theirs.id, mine.id)
-    await repository.add_former(
-        session, FormerNumber(personal_id=old, superseded_by=new, merged=merged, kept=kept)
-    )
+        followed = Followed(target, theirs.id, mine.id)
+    await former_numbers.lead_on(session, old=old, new=target, merger=merger, kept=kept)
     if followed is not None:
         await record_audit(
             session,
             actor,
-            action="participants_merged" if merged else "participant_renumbered",
+            action="participant_renumbered" if merger is None else "participants_merged",
             entity_type=ENTITY,
             entity_id=followed.participant_id,
             details={"joined": kept.get("joined")},
@@ -68,19 +69,15 @@ async def follow(session: AsyncSession, actor: Actor, *, old: str, new: str, mer
 
 async def keep_entitlements(session: AsyncSession, old: str, entitlements: list[UUID]) -> None:
     """Note which entitlements followed the number, to be given back if the merger is undone."""
-    former = await repository.former(session, old)
-    if former is not None:
-        former.kept = {**former.kept, "entitlements": [str(e) for e in entitlements]}
-        await session.flush()
+    await former_numbers.keep(session, old, {"entitlements": [str(e) for e in entitlements]})
 
 
-async def part(session: AsyncSession, actor: Actor, *, number: str) -> Parted | None:
+async def part(session: AsyncSession, actor: Actor, *, number: str, merger: Merger) -> Parted | None:
     """Give a number that was merged its own back; None when nothing of it was here. Needs `hold`."""
-    former = await repository.former(session, number)
-    if former is None or not former.merged:
+    former = await former_numbers.part(session, number=number, merger=merger)
+    if former is None:
         return None
     kept = former.kept
-    await repository.free_former(session, former, kept["led"])
     if "renamed" in kept:
         participant_id, giver = UUID(kept["renamed"]), None
         mine = await repository.by_personal_id(session, former.superseded_by)

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from ndx_chassis.audit import Actor, record_audit
+from ndx_chassis.former_numbers import Merger
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_tax_link.dependants import repository
@@ -17,10 +18,12 @@ from svc_tax_link.taxpayers import successions
 _PARENTS = ("mother_personal_id", "father_personal_id")
 
 
-async def follow_number(session: AsyncSession, actor: Actor, *, old: str, new: str, merged: bool) -> None:
+async def follow_number(
+    session: AsyncSession, actor: Actor, *, old: str, new: str, merger: Merger | None
+) -> None:
     """Let everything about a number that was cancelled or merged follow to the one that stands."""
     await taxpayers.hold(session, old, new)
-    led = await successions.follow(session, actor, old=old, new=new, merged=merged)
+    led = await successions.follow(session, actor, old=old, new=new, merger=merger)
     if led is None:
         return
     kept: dict[str, Any] = {}
@@ -59,10 +62,12 @@ def _overlap(one: Claim, other: Claim) -> bool:
     return one.from_month <= other_last and other.from_month <= last
 
 
-async def part_numbers(session: AsyncSession, actor: Actor, *, remaining: str, separated: str) -> None:
+async def part_numbers(
+    session: AsyncSession, actor: Actor, *, remaining: str, separated: str, merger: Merger
+) -> None:
     """Give a number that is a person of its own again what followed the merger, as it is by now."""
     await taxpayers.hold(session, remaining, separated)
-    led = await successions.part(session, actor, number=separated)
+    led = await successions.part(session, actor, number=separated, merger=merger)
     if led is None:
         return
     kept = led.kept

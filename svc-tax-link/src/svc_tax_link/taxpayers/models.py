@@ -7,12 +7,11 @@ be merged into the ID); DECEASED_CLOSE (final). A death that is known before its
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 from ndx_chassis.ids import new_id
 from sqlalchemy import CheckConstraint, ForeignKey, Text, func
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from svc_tax_link.tables import Base
@@ -70,23 +69,6 @@ class Death(Base):
 
     personal_id: Mapped[str] = mapped_column(Text, primary_key=True)
     died_on: Mapped[date]
-    recorded_at: Mapped[datetime] = mapped_column(
-        TIMESTAMP(timezone=True), server_default=func.clock_timestamp()
-    )
-
-
-class FormerNumber(Base):
-    """A personal ID that leads to another one, because it was cancelled or its record was merged.
-
-    `kept` says what of ours followed it, so that a merger that is undone gives it back.
-    """
-
-    __tablename__ = "former_numbers"
-
-    personal_id: Mapped[str] = mapped_column(Text, primary_key=True)
-    superseded_by: Mapped[str] = mapped_column(Text, index=True)
-    merged: Mapped[bool]
-    kept: Mapped[dict[str, Any]] = mapped_column(JSONB)
     recorded_at: Mapped[datetime] = mapped_column(
         TIMESTAMP(timezone=True), server_default=func.clock_timestamp()
     )

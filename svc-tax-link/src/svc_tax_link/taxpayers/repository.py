@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
+from ndx_chassis import former_numbers
 from sqlalchemy import Text, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from svc_tax_link.taxpayers.models import Death, FormerNumber, LegacyCode, Taxpayer, TaxpayerState
+from svc_tax_link.taxpayers.models import Death, LegacyCode, Taxpayer, TaxpayerState
 
 # Built once: building a statement costs more than running it.
 _LOCK = text(
@@ -17,16 +18,8 @@ _LOCK = text(
     "  ORDER BY key) AS keys"
 ).bindparams(bindparam("numbers", type_=ARRAY(Text)))
 _numbers = bindparam("numbers", type_=ARRAY(Text))
-_TODAY = func.coalesce(
-    select(FormerNumber.superseded_by)
-    .where(FormerNumber.personal_id == bindparam("number"))
-    .scalar_subquery(),
-    bindparam("number"),
-)
+_TODAY = func.coalesce(former_numbers.number_of_today(), bindparam("number"))
 _BY_PERSONAL_ID = select(Taxpayer).where(Taxpayer.personal_id == _TODAY)
-_FORMER = select(FormerNumber.personal_id, FormerNumber.superseded_by).where(
-    FormerNumber.personal_id == func.any(_numbers)
-)
 _DEATHS = select(Death.personal_id, Death.died_on).where(Death.personal_id == func.any(_numbers))
 _LIVING = (
     select(Taxpayer.personal_id, Taxpayer.id)
@@ -102,47 +95,11 @@ async def record_death(session: AsyncSession, personal_id: str, died_on: date) -
     )
     done = await session.execute(
         update(Taxpayer)
-        .where(Taxpayer.personal_id == (await today(session, [personal_id])).get(personal_id, personal_id))
+        .where(Taxpayer.personal_id == await former_numbers.current(session, personal_id))
         .values(state=TaxpayerState.DECEASED_CLOSE.value, died_on=died_on)
         .returning(Taxpayer.id)
     )
     return done.scalar_one_or_none()
-
-
-async def today(session: AsyncSession, personal_ids: Sequence[str]) -> dict[str, str]:
-    """Return the number of today of each number that leads to another one."""
-    found = await session.execute(_FORMER, {"numbers": list(personal_ids)})
-    return {row.personal_id: row.superseded_by for row in found}
-
-
-async def add_former(session: AsyncSession, former: FormerNumber) -> None:
-    """Let a number lead to another one, and all numbers that led to it as well."""
-    await session.execute(
-        update(FormerNumber)
-        .where(FormerNumber.superseded_by == former.personal_id)
-        .values(superseded_by=former.superseded_by)
-    )
-    session.add(former)
-    await session.flush()
-
-
-async def former(session: AsyncSession, personal_id: str) -> FormerNumber | None:
-    return await session.get(FormerNumber, personal_id)
-
-
-async def free_former(session: AsyncSession, freed: FormerNumber, led: Sequence[str]) -> None:
-    """Let a number be its own again, and those lead to it that did before."""
-    await session.delete(freed)
-    await session.flush()
-    await session.execute(
-        update(FormerNumber).where(FormerNumber.personal_id.in_(led)).values(superseded_by=freed.personal_id)
-    )
-
-
-async def led_by(session: AsyncSession, personal_id: str) -> Sequence[str]:
-    """Return the numbers that lead to this one."""
-    found = select(FormerNumber.personal_id).where(FormerNumber.superseded_by == personal_id)
-    return (await session.scalars(found)).all()
 
 
 async def hand_over_codes(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from uuid import UUID
 
+from ndx_chassis import former_numbers
 from ndx_chassis.agreements import Grant, OutsideAdminScope
 from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Caller
@@ -58,8 +59,7 @@ async def living_payers(session: AsyncSession, personal_ids: Sequence[str]) -> d
 
 async def today(session: AsyncSession, personal_ids: Sequence[str]) -> dict[str, str]:
     """Return for each number the one to which it leads, or itself."""
-    now = await repository.today(session, personal_ids)
-    return {number: now.get(number, number) for number in personal_ids}
+    return await former_numbers.today(session, personal_ids)
 
 
 async def settle(session: AsyncSession, taxpayer: Taxpayer) -> None:
