@@ -1,8 +1,8 @@
-"""A Kafka client that lost itself, as one did after a broker's crash: it is replaced, nothing is missed."""
+"""A Kafka client that lost itself, as one did in a broker's crash, is replaced; who begins, begins today."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -53,29 +53,37 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> list[AIOKafkaConsumer]:
     return made
 
 
-async def survive(
-    servers: str, clients: list[AIOKafkaConsumer], lose: Callable[[AIOKafkaConsumer], None], kind: str
-) -> list[bytes]:
+@asynccontextmanager
+async def made_topic(servers: str) -> AsyncIterator[tuple[str, AIOKafkaProducer]]:
+    """Give a topic of two partitions, and a producer."""
     topic = f"test.lost-client-{uuid4().hex[:8]}"
     admin = AIOKafkaAdminClient(bootstrap_servers=servers)
     await admin.start()
     await admin.create_topics([NewTopic(topic, 2, 1)])
     await admin.close()
-    seen: list[bytes] = []
-    if kind == "follower":
-
-        async def take(value: bytes) -> None:
-            seen.append(value)
-
-        work = kafka.follow(topic, servers, take, asyncio.Event())
-    else:
-        runtime: Any = SimpleNamespace(metrics=Metrics(), seen=seen)
-        work = reader.Reader(runtime, [Subscription(topic, topic)], servers).run()
-    running = asyncio.create_task(work)
     producer = AIOKafkaProducer(bootstrap_servers=servers)
     await producer.start()
     try:
-        async with asyncio.timeout(SECONDS):
+        yield topic, producer
+    finally:
+        await producer.stop()
+
+
+async def survive(
+    servers: str, clients: list[AIOKafkaConsumer], lose: Callable[[AIOKafkaConsumer], None], kind: str
+) -> list[bytes]:
+    seen: list[bytes] = []
+    async with made_topic(servers) as (topic, producer), asyncio.timeout(SECONDS):
+        if kind == "follower":
+
+            async def take(value: bytes) -> None:
+                seen.append(value)
+
+            work = kafka.follow(topic, servers, take, asyncio.Event())
+        else:
+            runtime: Any = SimpleNamespace(metrics=Metrics(), seen=seen)
+            work = reader.Reader(runtime, [Subscription(topic, topic)], servers).run()
+        async with running(work):
             await producer.send_and_wait(topic, b"before", partition=0)
             while b"before" not in seen:  # noqa: ASYNC110 - another task fills it
                 await asyncio.sleep(0.05)
@@ -89,12 +97,19 @@ async def survive(
                 await asyncio.sleep(0.2)
             while seen.count(b"after") < count:  # noqa: ASYNC110 - another task fills it
                 await asyncio.sleep(0.05)
-    finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
-        await producer.stop()
     return seen
+
+
+@asynccontextmanager
+async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Let it run meanwhile."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 @pytest.mark.parametrize(
@@ -115,3 +130,39 @@ def test_it_is_replaced(system, monkeypatch: pytest.MonkeyPatch, clients, lose, 
     servers = system.description["env"]["KAFKA_BOOTSTRAP_SERVERS"]
     seen = asyncio.run(survive(servers, clients, lose, kind))
     assert set(seen) == {b"before", b"after"}
+
+
+async def follow_from_the_middle(servers: str) -> list[list[bytes]]:
+    """Return what a follower took when it began, and what it had taken at the end."""
+    taken: list[bytes] = []
+    caught_up = asyncio.Event()
+
+    async def take(value: bytes) -> None:
+        taken.append(value)
+
+    async with made_topic(servers) as (topic, producer), asyncio.timeout(SECONDS):
+        for key, value in (
+            (b"a", b"a: active"),
+            (b"b", b"b: active"),
+            (b"a", b"a: suspended"),
+            (b"c", b"c: active"),
+            (b"b", b"b: active again"),
+            (b"c", None),
+            (b"a", b"a: closed"),
+        ):
+            await producer.send_and_wait(topic, value, key=key, partition=key[0] % 2)
+        async with running(kafka.follow(topic, servers, take, caught_up)):
+            await caught_up.wait()
+            at_first = list(taken)
+            for value in (b"b: suspended", b"b: active for ever"):
+                await producer.send_and_wait(topic, value, key=b"b", partition=0)
+            while b"b: active for ever" not in taken:  # noqa: ASYNC110 - another task fills it
+                await asyncio.sleep(0.05)
+    return [at_first, taken]
+
+
+def test_who_begins_to_follow_does_not_go_through_the_past(system) -> None:
+    servers = system.description["env"]["KAFKA_BOOTSTRAP_SERVERS"]
+    at_first, taken = asyncio.run(follow_from_the_middle(servers))
+    assert sorted(at_first) == [b"a: closed", b"b: active again"]
+    assert taken[2:] == [b"b: suspended", b"b: active for ever"]

@@ -80,7 +80,11 @@ async def moved(
 async def follow(
     topic: str, servers: str, take: Callable[[bytes], Awaitable[None]], caught_up: asyncio.Event
 ) -> None:
-    """Read a compacted topic from its start, for ever, into this process's memory."""
+    """Read a compacted topic from its start, for ever, into this process's memory.
+
+    What a later message of its key had superseded when the reading began is not taken: the broker keeps such
+    messages for a while, and memory would go through the past again, with calls refused and allowed by it.
+    """
     while True:
         consumer = AIOKafkaConsumer(
             bootstrap_servers=servers,
@@ -99,9 +103,9 @@ async def follow(
             await consumer.seek_to_beginning(*parts)
             ends = await consumer.end_offsets(parts)
             proven_at = time.monotonic()
+            await _take_newest(consumer, ends, take)
+            caught_up.set()
             while True:
-                if not caught_up.is_set() and all([await consumer.position(p) >= ends[p] for p in parts]):
-                    caught_up.set()
                 batches = await consumer.getmany(timeout_ms=2_000)
                 if not batches and time.monotonic() - proven_at > CLIENT_SECONDS:
                     ends = await soon(moved(consumer, parts, ends))
@@ -117,6 +121,30 @@ async def follow(
             await asyncio.sleep(1)
         finally:
             await close(consumer)
+
+
+async def _take_newest(
+    consumer: AIOKafkaConsumer,
+    ends: dict[TopicPartition, int],
+    take: Callable[[bytes], Awaitable[None]],
+) -> None:
+    """Read up to the ends, then take each key's last message, in the order of the topic."""
+    newest: dict[object, bytes] = {}
+    asked_at = time.monotonic()
+    while not all([await consumer.position(p) >= end for p, end in ends.items()]):
+        batches = await consumer.getmany(timeout_ms=2_000)
+        if batches:
+            asked_at = time.monotonic()
+        elif time.monotonic() - asked_at > CLIENT_SECONDS:
+            raise TimeoutError
+        for records in batches.values():
+            for record in records:
+                key = (record.partition, record.offset) if record.key is None else record.key
+                newest.pop(key, None)
+                if record.value is not None:
+                    newest[key] = record.value
+    for value in newest.values():
+        await take(value)
 
 
 async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
