@@ -10,6 +10,7 @@ from ndx_chassis.ids import new_id
 from svc_insurance_link.checks.result_codes import code_of_end_cause, code_of_group, result_codes
 from svc_insurance_link.checks.verdict import Verdict, identity_fault, judge, with_old_card
 from svc_insurance_link.entitlements.intervals import Cover
+from svc_insurance_link.entitlements.models import EndCause
 
 FIRST, LAST = date(2026, 1, 1), date(2026, 12, 31)
 VISIT = date(2026, 6, 1)
@@ -118,5 +119,6 @@ class TestTable:
             assert row.text_en
             assert row.action_vi
             assert row.action_en
+        assert set(code_of_end_cause()) == {cause.value for cause in EndCause}
         for code in (*code_of_end_cause().values(), *code_of_group().values()):
             assert code in table

@@ -15,12 +15,14 @@ pytestmark = pytest.mark.integration
 
 CHILD, OTHER = "079226000017", "079226000025"
 CARD = "TE1790079226001"
+RECORD = new_id()
+"""The surviving record, by which mergers and their ends are compared."""
 Make = Callable[..., Any]
 
 
 def merged(survivor: str = OTHER, duplicate: str = CHILD) -> PersonsMerged:
     return PersonsMerged(
-        person_id=new_id(),
+        person_id=RECORD,
         personal_id=survivor,
         version=2,
         merged_person_id=new_id(),
@@ -30,7 +32,7 @@ def merged(survivor: str = OTHER, duplicate: str = CHILD) -> PersonsMerged:
 
 def separated(remaining: str = OTHER, number: str = CHILD) -> PersonsSeparated:
     return PersonsSeparated(
-        person_id=new_id(),
+        person_id=RECORD,
         personal_id=remaining,
         version=3,
         separated_person_id=new_id(),
@@ -55,6 +57,14 @@ def held(client: httpx.AsyncClient, hospital: dict[str, str]) -> Make:
 @pytest.fixture
 def two(people: dict[str, dict[str, Any]]) -> None:
     people[OTHER] = {"name": ("Nguyễn", "Minh", "Hoà"), "birth_date": "2026-11-20", "sex": "FEMALE"}
+
+
+async def causes(session: AsyncSession) -> dict[str, str]:
+    """Return why which entitlements have ended."""
+    ended = "SELECT id::text, end_cause FROM entitlements WHERE ended_on IS NOT NULL"
+    found = {row.id: row.end_cause for row in await session.execute(text(ended))}
+    await session.rollback()
+    return found
 
 
 class TestCancelledNumber:
@@ -130,3 +140,56 @@ class TestMergedRecords:
         await deliver(death(date(2026, 11, 26), CHILD))
         ended = await session.execute(text("SELECT ended_on FROM entitlements"))
         assert [row[0] for row in ended] == [date(2026, 11, 26)]
+
+    async def test_the_second_entitlement_as_a_child_ends_and_runs_again_when_that_is_undone(
+        self, two: None, birth: Make, deliver: Make, emitted: Make, session: AsyncSession
+    ) -> None:
+        await deliver(birth())
+        await deliver(birth(OTHER))
+        mine = next(e["data"]["entitlement_id"] for e in await emitted() if e["data"]["personal_id"] == CHILD)
+        started = len(await emitted())
+        await deliver(merged())
+        assert await causes(session) == {mine: "PERSONS_MERGED"}
+        (told,) = (await emitted())[started:]
+        assert told["type"] == "insurance.entitlement-ended.v1"
+        assert told["data"]["entitlement_id"] == mine
+        assert (told["data"]["personal_id"], told["data"]["cause"]) == (OTHER, "PERSONS_MERGED")
+        audited = "SELECT entity_id FROM audit_entries WHERE action = :action"
+        assert list(await session.scalars(text(audited), {"action": "entitlement_ended"})) == [mine]
+        await session.rollback()
+        await deliver(separated())
+        assert await causes(session) == {}
+        again = (await emitted())[started + 1]
+        assert (again["type"], again["data"]["personal_id"]) == ("insurance.entitlement-opened.v1", CHILD)
+        assert list(await session.scalars(text(audited), {"action": "entitlement_resumed"})) == [mine]
+
+    async def test_a_death_told_of_the_duplicate_meanwhile_stays_when_the_merger_is_undone(
+        self, two: None, birth: Make, death: Make, deliver: Make, session: AsyncSession
+    ) -> None:
+        await deliver(birth())
+        await deliver(birth(OTHER))
+        await deliver(merged())
+        await deliver(death(date(2026, 11, 26), CHILD))
+        await deliver(separated())
+        assert list((await causes(session)).values()) == ["DEATH", "DEATH"]
+
+    async def test_a_merger_told_again_or_after_its_end_changes_nothing(
+        self, two: None, birth: Make, deliver: Make, held: Make, emitted: Make
+    ) -> None:
+        await deliver(birth())
+        await deliver(birth(OTHER))
+        before = await held(CHILD), await held(OTHER)
+        await deliver(separated())
+        await deliver(merged())
+        assert (await held(CHILD), await held(OTHER)) == before
+        assert [e["type"].split(".")[1] for e in await emitted()] == ["entitlement-opened"] * 2
+
+    async def test_a_birth_told_after_the_merger_is_that_of_the_number_that_stands(
+        self, two: None, people: Any, birth: Make, deliver: Make, held: Make
+    ) -> None:
+        del people[CHILD]  # the population database answers for the number that stands
+        await deliver(merged())
+        await deliver(birth())
+        await deliver(birth(OTHER))
+        assert len(await held(OTHER)) == 1
+        assert await held(CHILD) == await held(OTHER)

@@ -13,7 +13,7 @@ from ndx_contracts.events import (
     PersonsSeparated,
 )
 
-from svc_insurance_link.entitlements import service
+from svc_insurance_link.entitlements import service, successions
 
 
 async def on_births_registered(
@@ -43,7 +43,7 @@ async def on_personal_id_cancelled(
     session: Session, event: Event[PersonalIdCancelled], runtime: Runtime
 ) -> None:
     if event.data.superseded_by is not None:
-        await service.follow_number(
+        await successions.follow_number(
             session,
             event,
             gateway=runtime.gateway,
@@ -54,7 +54,7 @@ async def on_personal_id_cancelled(
 
 
 async def on_persons_merged(session: Session, event: Event[PersonsMerged], runtime: Runtime) -> None:
-    await service.follow_number(
+    await successions.follow_number(
         session,
         event,
         gateway=runtime.gateway,
@@ -66,7 +66,7 @@ async def on_persons_merged(session: Session, event: Event[PersonsMerged], runti
 
 async def on_persons_separated(session: Session, event: Event[PersonsSeparated], runtime: Runtime) -> None:
     if event.data.undone:
-        await service.part_numbers(
+        await successions.part_numbers(
             session,
             event,
             gateway=runtime.gateway,

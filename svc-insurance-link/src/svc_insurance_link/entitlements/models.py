@@ -2,6 +2,8 @@
 
 Opened once, ended at most once, never deleted. `valid_to` is the last day that the rule gives; `ended_on`
 the last day in fact, when something ended it early. A person has at most one entitlement as a child under 6.
+Of two records that are merged the duplicate's ends (PERSONS_MERGED); only that end is taken back, when the
+merger is undone.
 """
 
 from datetime import date, datetime
@@ -25,6 +27,8 @@ class EndCause(StrEnum):
     MOVED_WITHIN_PROVINCE = "MOVED_WITHIN_PROVINCE"
     READDED_AT_SAME_UNIT = "READDED_AT_SAME_UNIT"
     STOPPED = "STOPPED"
+    PERSONS_MERGED = "PERSONS_MERGED"
+    """The record was a duplicate of another one, whose entitlement goes on."""
 
 
 class Entitlement(Base):

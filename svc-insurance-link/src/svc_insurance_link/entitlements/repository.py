@@ -8,7 +8,7 @@ from sqlalchemy import exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from svc_insurance_link.entitlements.models import Entitlement
+from svc_insurance_link.entitlements.models import EndCause, Entitlement
 from svc_insurance_link.entitlements.rules import CHILD_UNDER_6
 
 
@@ -83,6 +83,18 @@ async def hand_over(session: AsyncSession, *, giver: UUID, taker: UUID) -> Seque
         .execution_options(synchronize_session=False)
     )
     return done.all()
+
+
+async def resume(session: AsyncSession, entitlements: Sequence[UUID]) -> Sequence[Entitlement]:
+    """Let run again what a merger ended, and nothing that ended otherwise; return what runs again."""
+    done = await session.execute(
+        update(Entitlement)
+        .where(Entitlement.id.in_(entitlements), Entitlement.end_cause == EndCause.PERSONS_MERGED.value)
+        .values(ended_on=None, end_cause=None)
+        .returning(Entitlement)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    return done.scalars().all()
 
 
 async def give_back(session: AsyncSession, entitlements: Sequence[UUID], *, giver: UUID, taker: UUID) -> None:

@@ -10,7 +10,6 @@ from ndx_chassis.audit import Actor, record_audit
 from ndx_chassis.caller import Caller
 from ndx_chassis.consumer import Event
 from ndx_chassis.disclosure import disclose
-from ndx_chassis.former_numbers import Merger
 from ndx_chassis.gateway_client import GatewayClient
 from ndx_chassis.ids import new_id
 from ndx_chassis.outbox import publish
@@ -24,7 +23,6 @@ from svc_insurance_link.entitlements.intervals import Cover
 from svc_insurance_link.entitlements.models import EndCause, Entitlement
 from svc_insurance_link.entitlements.schemas import EntitlementOut, EntitlementsOut, IdentityCopyOut
 from svc_insurance_link.participants import service as participants
-from svc_insurance_link.participants import successions
 from svc_insurance_link.participants.errors import ParticipantNotFound
 from svc_insurance_link.participants.service import KnownParticipant
 
@@ -49,8 +47,12 @@ async def open_for_births(
     Nothing is opened where it was before, or where the birth was registered too late for the rule. A death
     that was heard of before the birth ends the entitlement at once.
     """
-    by_child = {birth.data.personal_id: birth for birth in births}
-    await participants.hold(session, *by_child)
+    told = [birth.data.personal_id for birth in births]
+    await participants.hold(session, *told)
+    # A number may lead to another one before its birth is told: the child is known by that of today.
+    now = await participants.numbers_of_today(session, told)
+    await participants.hold(session, *now.values())
+    by_child = {now[birth.data.personal_id]: birth for birth in births}
     known = await participants.known(session, list(by_child))
     unknown = {number: birth for number, birth in by_child.items() if number not in known}
     new = await participants.take_over(session, unknown, gateway=gateway)
@@ -161,52 +163,6 @@ async def follow_change(
             details={"rule": given.rule},
         )
         await publish(session, events.opened(moved, personal_id))
-
-
-async def follow_number(
-    session: AsyncSession,
-    actor: Actor,
-    *,
-    gateway: GatewayClient,
-    old: str,
-    new: str,
-    merger: Merger | None,
-) -> None:
-    """Let cards and entitlements follow a number that was cancelled or merged to the one that stands."""
-    await participants.hold(session, old, new)
-    followed = await successions.follow(session, actor, old=old, new=new, merger=merger)
-    if followed is None:
-        return
-    if followed.giver is not None:
-        moved = await repository.hand_over(session, giver=followed.giver, taker=followed.participant_id)
-        await successions.keep_entitlements(session, old, list(moved))
-    await follow_change(
-        session, actor, gateway=gateway, personal_id=followed.personal_id, changed=tuple(IDENTITY_GROUPS)
-    )
-
-
-async def part_numbers(
-    session: AsyncSession,
-    actor: Actor,
-    *,
-    gateway: GatewayClient,
-    remaining: str,
-    separated: str,
-    merger: Merger,
-) -> None:
-    """Give a number that is a person of its own again what followed the merger, as it is by now."""
-    await participants.hold(session, remaining, separated)
-    parted = await successions.part(session, actor, number=separated, merger=merger)
-    if parted is None:
-        return
-    if parted.giver is not None:
-        await repository.give_back(
-            session, parted.entitlements, giver=parted.giver, taker=parted.participant_id
-        )
-    for number in (remaining, separated):
-        await follow_change(
-            session, actor, gateway=gateway, personal_id=number, changed=tuple(IDENTITY_GROUPS)
-        )
 
 
 async def covers_of(session: AsyncSession, participant_id: UUID) -> tuple[Cover, ...]:

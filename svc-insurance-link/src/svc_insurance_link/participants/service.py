@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
+from ndx_chassis import former_numbers
 from ndx_chassis.audit import Actor, record_audit
 from ndx_chassis.consumer import Event
 from ndx_chassis.gateway_client import GatewayClient
@@ -52,6 +53,11 @@ class KnownCode:
 async def hold(session: AsyncSession, *personal_ids: str) -> None:
     """Let nobody else change anything about these people until the transaction ends."""
     await repository.lock(session, personal_ids)
+
+
+async def numbers_of_today(session: AsyncSession, personal_ids: Sequence[str]) -> dict[str, str]:
+    """Return for each number the one to which it leads, or itself."""
+    return await former_numbers.today(session, personal_ids)
 
 
 async def find(session: AsyncSession, personal_id: str) -> KnownParticipant | None:

@@ -1,6 +1,8 @@
 """Use cases of numbers that lead to another one: the participant follows, and comes back with them."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
 from uuid import UUID
 
 from ndx_chassis import former_numbers
@@ -28,7 +30,10 @@ class Parted:
     personal_id: str
     participant_id: UUID
     giver: UUID | None
-    entitlements: list[UUID] = field(default_factory=list)
+    entitlements: tuple[UUID, ...]
+    ended: tuple[UUID, ...]
+    died_on: date | None
+    """The death that was told of the number itself."""
 
 
 async def follow(
@@ -67,9 +72,12 @@ async def follow(
     return followed
 
 
-async def keep_entitlements(session: AsyncSession, old: str, entitlements: list[UUID]) -> None:
-    """Note which entitlements followed the number, to be given back if the merger is undone."""
-    await former_numbers.keep(session, old, {"entitlements": [str(e) for e in entitlements]})
+async def keep_entitlements(
+    session: AsyncSession, old: str, *, moved: Sequence[UUID], ended: Sequence[UUID]
+) -> None:
+    """Note which entitlements followed the number and which ended, for when the merger is undone."""
+    noted = {"entitlements": [str(e) for e in moved], "ended": [str(e) for e in ended]}
+    await former_numbers.keep(session, old, noted)
 
 
 async def part(session: AsyncSession, actor: Actor, *, number: str, merger: Merger) -> Parted | None:
@@ -93,4 +101,6 @@ async def part(session: AsyncSession, actor: Actor, *, number: str, merger: Merg
     await record_audit(
         session, actor, action="participants_separated", entity_type=ENTITY, entity_id=participant_id
     )
-    return Parted(number, participant_id, giver, [UUID(e) for e in kept.get("entitlements", [])])
+    moved, ended = (tuple(UUID(e) for e in kept.get(name, ())) for name in ("entitlements", "ended"))
+    died_on = (await repository.deaths_of(session, [number])).get(number)
+    return Parted(number, participant_id, giver, moved, ended, died_on)
