@@ -1,5 +1,7 @@
 """Rotating the CA, outside authorities and revocation lists, on a real PostgreSQL."""
 
+import asyncio
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from gateway.authorities import files
+from gateway.authorities import files, internal
 from gateway.authorities import service as authorities
 from gateway.certificates import authority
 from gateway.certificates import service as certificates
@@ -288,6 +290,31 @@ class TestInternalAuthority:
         assert (await post("NDX:an", self.RETIRE, WHY, 409))["code"] == "rotation-refused"
         third = await post("NDX:an", self.ROTATE, WHY, 201)
         assert [g["name"] for g in third["generations"]] == ["internal-ca-2", "internal-ca-3"]
+
+    async def test_of_two_who_rotate_at_once_one_is_refused(
+        self, bus: Any, client: httpx.AsyncClient, as_operator: Do, read: Do, state_dir: Path, session: Any
+    ):
+        asked = [client.post(self.ROTATE, json=WHY, headers=as_operator("NDX", "an")) for _ in range(3)]
+        assert sorted(r.status_code for r in await asyncio.gather(*asked)) == [201, 409, 409]
+        found = (await read("NDX:an", "/v1/internal-authority"))["generations"]
+        assert [g["name"] for g in found] == ["internal-ca", "internal-ca-2"]
+        assert anchors(state_dir) == ["CN=ndx internal CA", "CN=ndx internal CA 2"]
+        steps = "SELECT count(*) FROM audit_entries WHERE action = 'internal_authority_rotated'"
+        assert await session.scalar(text(steps)) == 1
+
+    def test_files_are_not_made_beside_a_rotation(self, state_dir: Path):
+        with internal.held(state_dir):
+            others = [
+                threading.Thread(target=work)
+                for work in (lambda: internal.begin(state_dir, None), lambda: bootstrap.make_files(state_dir))
+            ]
+            for other in others:
+                other.start()
+            others[0].join(0.3)
+            assert anchors(state_dir) == ["CN=ndx internal CA"]
+        for other in others:
+            other.join()
+        assert anchors(state_dir) == ["CN=ndx internal CA", "CN=ndx internal CA 2"]
 
     async def test_a_key_in_wrong_hands_is_worth_nothing_at_once_by_decision(
         self, bus: Any, post: Do, state_dir: Path, session: Any

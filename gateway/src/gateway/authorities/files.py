@@ -148,7 +148,13 @@ def make_files(
     settle: timedelta = internal_ca.SETTLE,
 ) -> None:
     """Create or renew whatever is missing or ends within 30 days; safe to repeat at any time."""
-    state.mkdir(parents=True, exist_ok=True)
+    with internal_ca.held(state):
+        _make_files(state, operators, passphrase, settle)
+
+
+def _make_files(
+    state: Path, operators: Iterable[tuple[str, str]], passphrase: bytes | None, settle: timedelta
+) -> None:
     inside = internal_ca.generations(state, passphrase)
     internal_ca.write_bundle(state, inside)
     internal = internal_ca.signing(inside, settle).authority

@@ -6,8 +6,10 @@ these files, so that an end at any moment leaves nothing between two states: a n
 has been trusted for a settling time, and the old one is trusted until it is retired.
 """
 
+import fcntl
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +25,19 @@ SETTLE = timedelta(minutes=10)
 """Parts look at their files once a minute; on other machines the files have to arrive first."""
 _PAIR = re.compile(r"^internal-ca-([1-9][0-9]*)$")
 _BACKDATED = timedelta(minutes=5)
+
+
+@contextmanager
+def held(state: Path) -> Iterator[None]:
+    """Let nobody else, thread or process, change the folder meanwhile.
+
+    Two rotations at once would make one key with the other's certificate; files made beside a rotation would
+    take the new generation out of what every part trusts.
+    """
+    state.mkdir(parents=True, exist_ok=True)
+    with (state / ".lock").open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +101,11 @@ def write_bundle(state: Path, found: Sequence[Generation]) -> None:
 
 def begin(state: Path, passphrase: bytes | None) -> Generation:
     """Make the next generation, trusted from now on beside those that are there."""
+    with held(state):
+        return _begin(state, passphrase)
+
+
+def _begin(state: Path, passphrase: bytes | None) -> Generation:
     taken = {_number(file.stem) for file in state.glob(f"{INTERNAL_CA}*.key")}
     taken |= {_number(file.stem) for file in (state / "retired").glob(f"{INTERNAL_CA}*.crt")}
     name = f"{INTERNAL_CA}-{max(taken, default=1) + 1}"
@@ -96,6 +116,11 @@ def begin(state: Path, passphrase: bytes | None) -> Generation:
 
 def retire_former(state: Path, passphrase: bytes | None) -> list[str]:
     """Destroy the keys of all but the newest, trust them no longer, and return their names."""
+    with held(state):
+        return _retire_former(state, passphrase)
+
+
+def _retire_former(state: Path, passphrase: bytes | None) -> list[str]:
     *former, newest = generations(state, passphrase)
     (state / "retired").mkdir(exist_ok=True)
     for one in former:

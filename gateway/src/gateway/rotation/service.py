@@ -8,7 +8,7 @@ from ndx_chassis.app import Runtime
 from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Operator
 from ndx_chassis.telemetry import log
-from sqlalchemy import event
+from sqlalchemy import event, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies import service as agencies
@@ -168,6 +168,11 @@ async def _record(
         )
 
 
+async def _one_at_a_time(session: AsyncSession) -> None:
+    """Wait for a step of the internal authority that is under way, until it is committed."""
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("internal authority", 0))))
+
+
 async def rotate_internal(
     session: AsyncSession, runtime: Runtime, operator: Operator, *, wanted: RotationIn
 ) -> InternalAuthorityOut:
@@ -177,6 +182,7 @@ async def rotate_internal(
         RotationRefused: a former one is still trusted; retire it first.
     """
     await agencies.require_role(session, operator, Role.OPERATOR)
+    await _one_at_a_time(session)
     settings = settings_of(runtime)
     before = await internal_authority(settings)
     if len(before.generations) > 1:
@@ -197,6 +203,7 @@ async def retire_internal(
         AuthorityInUse: parts may still show certificates of it, and `cut_off` is not set.
     """
     await agencies.require_role(session, operator, Role.OPERATOR)
+    await _one_at_a_time(session)
     settings = settings_of(runtime)
     before = await internal_authority(settings)
     if before.former_may_go_from is None:
