@@ -121,6 +121,42 @@ class TestFetchedLists:
         assert (found["revocation_source"]["error"], place.asked) == (None, 1)
         assert found["revocation_source"]["fetched_at"] is not None
 
+    async def test_a_number_of_twenty_bytes_is_taken(
+        self, fetched: Do, place: Place, outside: authority.Authority, put: Do, session: Any
+    ):
+        large = 2**158 + 1
+        place.body = crl(outside, "aa", number=large).encode()
+        found = await fetched()
+        assert (found["state"], found["revocation_list"]["number"]) == ("TRUSTED", large)
+        ends = text("UPDATE revocation_lists SET next_update = now() + interval '1 hour'")
+        await session.execute(ends)
+        await session.commit()
+        newer = {"pem": crl(outside, "aa", number=large + 1)}
+        assert (await put("NDX:an", f"{self.PATH}/revocation-list", newer))["revocation_list"]["entries"] == 1
+        older = {"pem": crl(outside, number=large)}
+        refused = await put("NDX:an", f"{self.PATH}/revocation-list", older, 422)
+        assert refused["code"] == "revocation-list-refused"
+
+    async def test_what_crashes_on_one_is_told_and_tried_again_like_any_failure(
+        self, fetched: Do, place: Place, monkeypatch: pytest.MonkeyPatch
+    ):
+        async def crash(*_: Any, **__: Any) -> None:
+            raise OverflowError
+
+        with monkeypatch.context() as patched:
+            patched.setattr(authorities, "take_fetched", crash)
+            assert (await fetched())["revocation_source"]["error"] == "unreadable"
+        assert (await fetched())["revocation_source"]["error"] is None
+
+    async def test_a_try_at_a_former_place_says_nothing_of_the_new_one(
+        self, fetched: Do, place: Place, put: Do, runtime: Runtime, read: Do
+    ):
+        await put("NDX:an", f"{self.PATH}/revocation-source", {"url": f"{place.url}?new"})
+        async with runtime.sessions() as session, session.begin():
+            await authorities.note_fetch(session, name="vnpt-ca", url=place.url, error="timeout")
+        source = named(await read("NDX:an", "/v1/authorities"), "vnpt-ca")["revocation_source"]
+        assert (source["tried_at"], source["error"]) == (None, None)
+
     async def test_lists_come_in_der_form_too_and_revocations_hold_on_open_connections(
         self, fetched: Do, place: Place, outside: authority.Authority, runtime: Runtime
     ):

@@ -9,8 +9,9 @@ Only certificates that an authority here signed itself are accepted, never those
 """
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ARRAY, ForeignKey, Index, Text, text
+from sqlalchemy import ARRAY, ForeignKey, Index, Numeric, Text, TypeDecorator, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -18,6 +19,18 @@ from gateway.authorities.vocabulary import AuthorityState
 from gateway.tables import Base
 
 IN_FORCE = (AuthorityState.ISSUING.value, AuthorityState.TRUSTED.value)
+
+
+class Whole(TypeDecorator[int]):
+    """A whole number of any size: that of a list may have twenty bytes (RFC 5280, section 5.2.3)."""
+
+    impl = Numeric(49, 0)
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Any) -> int | None:
+        """Return what the database has as a number of Python's own."""
+        del dialect
+        return None if value is None else int(value)
 
 
 class AuthorityRow(Base):
@@ -45,12 +58,12 @@ class RevocationListRow(Base):
     __tablename__ = "revocation_lists"
 
     authority: Mapped[str] = mapped_column(ForeignKey("authorities.name"), primary_key=True)
-    number: Mapped[int]
+    number: Mapped[int] = mapped_column(Whole)
     pem: Mapped[str] = mapped_column(Text)
     entries: Mapped[int]
     this_update: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     next_update: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
-    alarmed_number: Mapped[int | None]
+    alarmed_number: Mapped[int | None] = mapped_column(Whole)
     """The list about whose coming end the operators were told."""
 
 

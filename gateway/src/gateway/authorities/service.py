@@ -321,7 +321,7 @@ async def _take(session: AsyncSession, actor: Actor, row: AuthorityRow, pem: str
         action="revocation_list_taken",
         entity_type="authority",
         entity_id=name,
-        details={"number": number, "entries": len(crl), "new": len(fresh)},
+        details={"number": str(number), "entries": len(crl), "new": len(fresh)},
     )
     await announce(session, "certificate")
     return kept
@@ -376,10 +376,10 @@ async def take_fetched(session: AsyncSession, actor: Actor, *, name: str, pem: s
     await _take(session, actor, await _outside(session, name), pem)
 
 
-async def note_fetch(session: AsyncSession, *, name: str, error: str | None) -> None:
-    """Note how a try to fetch a list went."""
+async def note_fetch(session: AsyncSession, *, name: str, url: str, error: str | None) -> None:
+    """Note how a try to fetch a list went; of a place that was given up meanwhile nothing is noted."""
     source = await repository.find_source(session, name)
-    if source is not None:
+    if source is not None and source.url == url:
         source.tried_at, source.error = datetime.now(UTC), error
         if error is None:
             source.fetched_at = source.tried_at

@@ -5,6 +5,7 @@ import asyncio
 from ndx_chassis.app import Runtime
 from ndx_chassis.errors import DomainError
 from ndx_chassis.outbox import publish
+from ndx_chassis.problems import is_connection_trouble, where
 from ndx_chassis.telemetry import log
 
 from gateway.agreements.steps import Clock
@@ -67,10 +68,16 @@ async def _fetch(runtime: Runtime, settings: Settings, name: str, url: str) -> N
         error = str(failed)
     except DomainError as refused:
         error = refused.code
+    except Exception as crashed:
+        if is_connection_trouble(crashed):
+            raise
+        # Whatever lies there holds up neither the others nor the next try.
+        log.error("revocation_list_crashed", authority=name, error=type(crashed).__name__, where=where(crashed))
+        error = "unreadable"
     if error is not None:
         log.warning("revocation_list_not_fetched", authority=name, error=error)
     async with runtime.sessions() as session, session.begin():
-        await authorities.note_fetch(session, name=name, error=error)
+        await authorities.note_fetch(session, name=name, url=url, error=error)
 
 
 async def follow_internal(runtime: Runtime) -> None:
