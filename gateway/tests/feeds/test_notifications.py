@@ -255,6 +255,8 @@ class TestSubscribe:
             ({"topic": TOPIC, "address": url, "policy": "often"}, 1000),
             ({"topic": TOPIC, "address": "http://bank.example/hook"}, 1033),
             ({"topic": TOPIC, "address": "https://10.0.0.1/hook"}, 1033),
+            ({"topic": TOPIC, "address": "https://bank.example:99999/hook"}, 1033),
+            ({"topic": TOPIC, "address": "https://[::1/hook"}, 1033),
             ({"topic": TOPIC, "address": f"https://bank.example/{DEAD}"}, 1000),
             ({"topic": TOPIC}, 1000),
         ):
@@ -296,6 +298,30 @@ class TestConfirm:
         await post("NDX:an", f"/v1/feed-subscriptions/{made['uuid']}/suspend", {"reason": "an inquiry"})
         assert (await osia("confirm", 400, token=token))["code"] == 1036
         assert [one["active"] for one in await osia("listSubscription")] == [False]
+
+    async def test_an_operators_steps_do_not_stand_for_it(
+        self, receiver: Receiver, osia: Do, agreement: str, ask: Do, post: Do, deliver: Do
+    ):
+        made = await osia("subscribe", topic=TOPIC, address=receiver.url)
+        token = messages_of(receiver)[0]["token"]
+        for step in ("suspend", "release"):
+            await post("NDX:an", f"/v1/feed-subscriptions/{made['uuid']}/{step}", {"reason": "an inquiry"})
+            await deliver(death())
+            assert (await ask("GET", f"/subscriptions/{made['uuid']}"))["waiting"] == 0
+        refused = await ask("POST", f"/subscriptions/{made['uuid']}/resume", None, 409)
+        assert refused["code"] == "feed-step-refused"
+        await osia("confirm", token=token)
+        assert [one["active"] for one in await osia("listSubscription")] == [True]
+
+    async def test_a_token_given_again_does_not_undo_a_pause(
+        self, receiver: Receiver, osia: Do, agreement: str, ask: Do
+    ):
+        made = await osia("subscribe", topic=TOPIC, address=receiver.url)
+        token = messages_of(receiver)[0]["token"]
+        await osia("confirm", token=token)
+        await ask("POST", f"/subscriptions/{made['uuid']}/pause")
+        await osia("confirm", token=token)
+        assert (await ask("GET", f"/subscriptions/{made['uuid']}"))["state"] == "PAUSED"
 
     async def test_another_form_of_feed_is_neither_listed_nor_ended(self, osia: Do, feed: str, ask: Do):
         assert await osia("listSubscription") == []

@@ -34,4 +34,7 @@ def may_be_called(address: str, listed: Iterable[Network]) -> bool:
         return False
     if any(found.version == network.version and found in network for network in listed):
         return True
+    if isinstance(found, IPv6Address) and (found.is_reserved or found.is_site_local):
+        # Global by their numbers, but they lead inside: ::10.0.0.1, 64:ff9b:1::/48, fec0::/10.
+        return False
     return found.is_global and not found.is_multicast

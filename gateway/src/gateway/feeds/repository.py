@@ -79,7 +79,7 @@ async def open_ids_of(session: AsyncSession, agency: str) -> Sequence[UUID]:
 async def following(session: AsyncSession, types: Collection[str]) -> Sequence[FeedSubscription]:
     """Return the subscriptions that follow any of the event types; one that is not confirmed does not yet."""
     wanted = FeedSubscription.event_types.overlap(cast(sorted(types), ARRAY(Text)))
-    confirmed = FeedSubscription.state_reason.is_distinct_from(NOT_CONFIRMED)
+    confirmed = ~func.coalesce(FeedSubscription.state_reason, "").startswith(NOT_CONFIRMED)
     return (await session.scalars(select(FeedSubscription).where(_NOT_ENDED & confirmed & wanted))).all()
 
 

@@ -148,7 +148,8 @@ async def confirm(session: AsyncSession, runtime: Runtime, caller: Caller, *, to
         raise FeedTokenInvalid
     if not hmac.compare_digest(token, desk_of(runtime).box.token(identifier, found.endpoint)):
         raise FeedTokenInvalid
-    if found.state != SubscriptionState.ACTIVE.value:
+    paused = found.state == SubscriptionState.PAUSED.value and found.state_reason != NOT_CONFIRMED
+    if found.state != SubscriptionState.ACTIVE.value and not paused:
         await _step(session, caller, found, "resume")
 
 
@@ -171,7 +172,10 @@ def _check(agreement: Agreement, wanted: SubscriptionIn) -> None:
 
 def _check_endpoint(desk: Desk, endpoint: EndpointIn) -> None:
     """Refuse at once what could never be called; where a name leads is decided at each call."""
-    host = URL(endpoint.url).host or ""
+    try:
+        host = URL(endpoint.url).host or ""
+    except ValueError:
+        raise FeedEndpointRefused("The host or port of this address is none.") from None
     literal = ":" in host or host.replace(".", "").isdigit()
     listed = () if desk.identity is None else desk.identity.listed
     if literal and not may_be_called(host, listed):
@@ -219,6 +223,9 @@ async def _step(
     allowed, to = STEPS[step]
     if SubscriptionState(subscription.state) not in allowed:
         raise FeedStepRefused(f"The subscription is {subscription.state}.")
+    if (subscription.state_reason or "").startswith(NOT_CONFIRMED) and step in {"suspend", "release"}:
+        # No operator's step stands for the confirmation.
+        reason = NOT_CONFIRMED if step == "release" else f"{NOT_CONFIRMED}: {reason}"
     subscription.state, subscription.state_reason = to.value, reason
     subscription.updated_at = datetime.now(UTC)
     if to is SubscriptionState.ENDED:
