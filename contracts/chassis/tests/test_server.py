@@ -63,6 +63,10 @@ async def test_new_connections_see_the_renewed_certificate_and_open_ones_go_on(t
             server.take_renewed()
             assert await shown() == serial_of(certificate)
             key.write_bytes(fitting)
+            # A file may be away for a moment while another takes its place.
+            away = certificate.rename(tmp_path / "away.crt")
+            server.take_renewed()
+            assert await shown() == serial_of(away)
     finally:
         server.should_exit = True
         await task

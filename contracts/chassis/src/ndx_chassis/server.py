@@ -71,13 +71,14 @@ class _Server(uvicorn.Server):
         if cert is None or self.config.ssl is None:
             return
         watched = [cert, *([self.config.ssl_ca_certs] if self.config.ssl_ca_certs else [])]
-        changed = tuple(Path(file).stat().st_mtime_ns for file in watched)
-        if self._seen not in {(), changed}:
-            try:
-                fresh = _context(self.config)
-            except (ssl.SSLError, OSError) as error:
-                log.warning("certificate_not_loaded", error=type(error).__name__)
-                return
+        try:
+            # A file may be away for a moment while another takes its place.
+            changed = tuple(Path(file).stat().st_mtime_ns for file in watched)
+            fresh = _context(self.config) if self._seen not in {(), changed} else None
+        except (ssl.SSLError, OSError) as error:
+            log.warning("certificate_not_loaded", error=type(error).__name__)
+            return
+        if fresh is not None:
             # What a listening context trusts only grows; another in its place may also trust less.
             self.config.ssl.sni_callback = lambda connection, _name, _own: setattr(
                 connection, "context", fresh
