@@ -72,7 +72,8 @@ async def _fetch(runtime: Runtime, settings: Settings, name: str, url: str) -> N
         if is_connection_trouble(crashed):
             raise
         # Whatever lies there holds up neither the others nor the next try.
-        log.error("revocation_list_crashed", authority=name, error=type(crashed).__name__, where=where(crashed))
+        kind = type(crashed).__name__
+        log.error("revocation_list_crashed", authority=name, error=kind, where=where(crashed))
         error = "unreadable"
     if error is not None:
         log.warning("revocation_list_not_fetched", authority=name, error=error)
