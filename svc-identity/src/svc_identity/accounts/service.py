@@ -224,17 +224,28 @@ async def require_account(session: AsyncSession, citizen: Citizen) -> None:
     await _required(session, citizen.account_id)
 
 
-async def own_number(session: AsyncSession, citizen: Citizen) -> str:
+async def own_number(session: AsyncSession, citizen: Citizen, *, lock: bool = False) -> str:
     """Return the holder's personal number; the account must be one that may act.
+
+    With `lock` it stays so until the transaction ends.
 
     Raises:
         AccountNotFound: the token's subject has no account here.
         AccountIsLocked: it may not be used.
     """
-    account = await _required(session, citizen.account_id)
+    account = await _required(session, citizen.account_id, lock=lock)
     if account.state is AccountState.LOCKED:
         raise AccountIsLocked
     return account.personal_id
+
+
+async def number_of(session: AsyncSession, citizen: Citizen) -> str:
+    """Return the holder's personal number, whether or not the account may act.
+
+    Raises:
+        AccountNotFound: the token's subject has no account here.
+    """
+    return (await _required(session, citizen.account_id)).personal_id
 
 
 async def record_own_look(session: AsyncSession, citizen: Citizen, *, action: str) -> Account:

@@ -1,7 +1,8 @@
 """A holder's consent: one agency, one purpose, some field groups, until a moment.
 
 Lifecycle: in force from the moment at which it is given until `valid_until`, or until it is withdrawn, which
-is final. Its terms never change: who wants other ones gives another consent.
+is final. Its terms never change: who wants other ones gives another consent. Where the holder's number leads
+to another one, a consent on the same terms follows it there; whoever withdraws one of them withdraws all.
 """
 
 from datetime import datetime
@@ -21,10 +22,12 @@ class GivenConsent(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
-    personal_id: Mapped[str]
+    personal_id: Mapped[str] = mapped_column(index=True)
     agency: Mapped[str]
     purpose: Mapped[str]
     field_groups: Mapped[list[str]] = mapped_column(ARRAY(Text))
     given_at: Mapped[datetime] = mapped_column(_TIME)
     valid_until: Mapped[datetime] = mapped_column(_TIME)
     withdrawn_at: Mapped[datetime | None] = mapped_column(_TIME)
+    follows: Mapped[UUID | None] = mapped_column(ForeignKey("given_consents.id"), index=True)
+    """The consent under the holder's former number; `account_id` is the account that gave that one."""

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-from ndx_chassis.audit import record_audit
+from ndx_chassis.audit import Actor, record_audit
 from ndx_chassis.caller import Citizen
 from ndx_chassis.idempotency import once
 from ndx_chassis.ids import new_id
@@ -43,7 +43,7 @@ async def give_consent(
     """
 
     async def act() -> ConsentOut:
-        personal_id = await accounts.own_number(session, citizen)
+        personal_id = await accounts.own_number(session, citizen, lock=True)
         consent = GivenConsent(
             id=new_id(),
             account_id=citizen.account_id,
@@ -56,7 +56,7 @@ async def give_consent(
         )
         session.add(consent)
         await session.flush()
-        await _tell(session, citizen, consent, "consent_given")
+        await tell(session, citizen, consent, "consent_given")
         return _out(consent)
 
     return await once(
@@ -65,31 +65,36 @@ async def give_consent(
 
 
 async def list_own(session: AsyncSession, citizen: Citizen) -> ConsentList:
-    """Return all that the holder ever gave, the newest first."""
-    await accounts.record_own_look(session, citizen, action="own_consents_viewed")
-    return ConsentList(items=[_out(c) for c in await repository.of_account(session, citizen.account_id)])
+    """Return all that the holder ever gave, also under a number that leads to theirs, the newest first."""
+    account = await accounts.record_own_look(session, citizen, action="own_consents_viewed")
+    return ConsentList(items=[_out(c) for c in await repository.of_person(session, account.personal_id)])
 
 
 async def withdraw_consent(session: AsyncSession, citizen: Citizen, *, consent_id: UUID) -> ConsentOut:
-    """End a consent for good; to withdraw it again changes nothing.
+    """End a consent for good, under each number of the holder; to withdraw it again changes nothing.
 
     Raises:
         ConsentNotFound: it is not the holder's, or is not at all.
     """
-    consent = await repository.find(session, citizen.account_id, consent_id)
+    number = await accounts.number_of(session, citizen)
+    consent = await repository.find(session, number, consent_id)
     if consent is None:
         raise ConsentNotFound
     if consent.withdrawn_at is None:
-        consent.withdrawn_at = datetime.now(UTC)
-        await session.flush()
-        await _tell(session, citizen, consent, "consent_withdrawn")
+        now = datetime.now(UTC)
+        for each in await repository.one_consent(session, consent_id):
+            if each.withdrawn_at is None:
+                each.withdrawn_at = now
+                await session.flush()
+                await tell(session, citizen, each, "consent_withdrawn")
     return _out(consent)
 
 
-async def _tell(session: AsyncSession, citizen: Citizen, consent: GivenConsent, action: str) -> None:
+async def tell(session: AsyncSession, actor: Actor, consent: GivenConsent, action: str) -> None:
+    """Write down and announce what a consent is now."""
     await record_audit(
         session,
-        citizen,
+        actor,
         action=action,
         entity_type="consent",
         entity_id=consent.id,

@@ -1,4 +1,4 @@
-"""Use cases of numbers that lead to another one: attachments of children follow, and come back."""
+"""Use cases of numbers that lead to another one: attached children and consents follow, and come back."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +10,7 @@ from ndx_chassis.outbox import publish
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_identity.accounts import service as accounts
+from svc_identity.consents import successions as consents
 from svc_identity.dependants import events, repository
 from svc_identity.dependants.models import Dependant, MoveCause
 from svc_identity.dependants.service import GUARDIAN_LEVEL
@@ -32,7 +33,8 @@ async def follow_number(
     for dependant in await repository.of_guardian(session, old):
         moved[str(dependant.id)] = str(dependant.account_id)
         await _hang(session, actor, dependant, current, account_id, MoveCause.PERSONS_MERGED)
-    await accounts.keep(session, old, {**kept, "moved": moved})
+    followers = await consents.follow_number(session, actor, old=old, new=current)
+    await accounts.keep(session, old, {**kept, "moved": moved, "consents": [str(i) for i in followers]})
 
 
 async def part_numbers(
@@ -47,6 +49,7 @@ async def part_numbers(
     for dependant in await repository.of_guardian(session, remaining, only=_ids(list(moved))):
         account_id = UUID(moved[str(dependant.id)])
         await _hang(session, actor, dependant, separated, account_id, MoveCause.PERSONS_SEPARATED)
+    await consents.part_numbers(session, actor, followed=_ids(kept.get("consents", ())))
 
 
 async def _hang(  # noqa: PLR0917 - the facts of one move
