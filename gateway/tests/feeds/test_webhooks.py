@@ -22,7 +22,7 @@ from ndx_chassis.ids import new_id
 from ndx_contracts.signatures import keys_of, verify
 from sqlalchemy import text
 
-from .conftest import DEAD, OTHER, death
+from .conftest import DEAD, FOLLOW, GROUPS, OTHER, death
 from .receivers import Receiver, receiving
 
 pytestmark = pytest.mark.integration
@@ -137,6 +137,33 @@ class TestDelivery:
         assert receiver.looks == 1
         assert len(await disclosed()) == 1
         assert (await ask("GET", f"/subscriptions/{made}"))["failures"] == 0
+
+    async def test_a_repeated_attempt_gives_no_more_than_its_record_says(
+        self, receiver: Receiver, hook: Do, deliver: Do, runtime: Runtime, disclosed: Do, session: Any
+    ):
+        async def busy(_request: web.Request) -> web.Response:
+            return web.Response(status=503)
+
+        async def agree(groups: list[str]) -> None:
+            change = (
+                "UPDATE data_sharing_agreements SET terms = jsonb_set(terms, '{operations}', CAST(:o AS jsonb))"
+            )
+            operations = json.dumps([{"operation": FOLLOW, "field_groups": groups}])
+            await session.execute(text(change), {"o": operations})
+            await session.commit()
+
+        made = await hook(receiver.url)
+        await deliver(death())
+        receiver.behave = busy
+        await agree(["death_or_missing_date"])
+        await push(runtime, made)
+        receiver.behave = None
+        await agree(GROUPS)
+        await let_time_pass(runtime)
+        await push(runtime, made)
+        assert [one["data"] for one in receiver.got] == [{"died_on": "2026-11-20"}] * 2
+        (record,) = await disclosed()
+        assert record["field_groups"] == ["death_or_missing_date"]
 
     async def test_a_crash_in_the_middle_of_a_call_repeats_the_event_and_not_the_record(
         self, receiver: Receiver, hook: Do, deliver: Do, runtime: Runtime, disclosed: Do

@@ -108,6 +108,10 @@ async def hand_over(
                 outcome=Outcome.DISCLOSED,
             )
         row.handed_over_at = datetime.now(UTC)
+        if once and given.data != content["data"]:
+            # Further attempts leave no record: they never give more than this one says.
+            kept = orjson.dumps({**content, "data": given.data})
+            row.sealed = box.seal(kept, subscription.id, row.event_id.bytes)
     return FeedEventOut(
         id=row.event_id,
         cursor=str(row.position),
