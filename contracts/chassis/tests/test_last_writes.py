@@ -73,6 +73,30 @@ class TestLastWrites:
                 await audited(session, "after")
         assert [row.entity_id for row in await rows(runtime, audit_entries)] == ["after"]
 
+    async def test_a_rollback_to_a_savepoint_forgets_those_since_then(self, runtime: Runtime) -> None:
+        async def fail(session: AsyncSession) -> None:
+            async with session.begin_nested():
+                await audited(session, "never")
+                raise LookupError
+
+        async def refused(session: AsyncSession) -> None:
+            position = {"source": "test", "xid": 1, "id": new_id()}
+            async with session.begin_nested():
+                await audited(session, "with a refused row")
+                write_last(session, relay_positions, position, position)
+
+        async with runtime.sessions() as session, session.begin():
+            await audited(session, "before")
+            with pytest.raises(LookupError):
+                await fail(session)
+            with pytest.raises(IntegrityError):
+                await refused(session)
+            async with session.begin_nested():
+                await audited(session, "inside")
+            await audited(session, "after")
+        names = sorted(row.entity_id for row in await rows(runtime, audit_entries))
+        assert names == ["after", "before", "inside"]
+
     async def test_what_the_database_refuses_undoes_the_rest(self, runtime: Runtime) -> None:
         position = {"source": "test", "xid": 1, "id": new_id()}
 

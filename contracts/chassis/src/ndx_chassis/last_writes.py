@@ -2,7 +2,8 @@
 
 Audit entries, events and disclosure records are written by nearly every change and read by nobody inside it.
 One by one they cost more than the change itself: most of the cost of such a statement is its journey and its
-start, not its rows. A rollback forgets them like everything else of the transaction.
+start, not its rows. A rollback forgets them like everything else of the transaction, one to a savepoint those since
+then.
 """
 
 from collections.abc import Mapping
@@ -14,9 +15,11 @@ import orjson
 from sqlalchemy import Table, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
 
 _KEY = "ndx_last_writes"
+_BEFORE = "ndx_last_writes_before"
+"""What was collected before each savepoint of the transaction: what its rollback leaves."""
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # the library left it without types
 
 
@@ -102,6 +105,26 @@ def _write(session: Session) -> None:
         _statement(*((write, waiting[write][0]) for write in ordered)),
         tuple(orjson.dumps(waiting[write][1], default=str).decode() for write in ordered),
     )
+
+
+@event.listens_for(Session, "after_transaction_create")
+def _begin_savepoint(session: Session, transaction: SessionTransaction) -> None:
+    if transaction.nested:
+        before = {write: (table, list(rows)) for write, (table, rows) in session.info.get(_KEY, {}).items()}
+        session.info.setdefault(_BEFORE, {})[transaction] = before
+
+
+@event.listens_for(Session, "after_soft_rollback")
+def _undo_savepoint(session: Session, transaction: SessionTransaction) -> None:
+    if transaction.nested and (before := session.info.get(_BEFORE, {}).get(transaction)) is not None:
+        session.info[_KEY] = before
+
+
+@event.listens_for(Session, "after_transaction_end")
+def _end(session: Session, transaction: SessionTransaction) -> None:
+    # A savepoint ends before its rollback is told; all of them end with their transaction.
+    if transaction.parent is None:
+        session.info.pop(_BEFORE, None)
 
 
 @event.listens_for(Session, "after_rollback")
