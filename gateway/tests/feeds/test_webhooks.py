@@ -145,11 +145,12 @@ class TestDelivery:
             return web.Response(status=503)
 
         async def agree(groups: list[str]) -> None:
-            change = (
-                "UPDATE data_sharing_agreements SET terms = jsonb_set(terms, '{operations}', CAST(:o AS jsonb))"
+            change = text(
+                "UPDATE data_sharing_agreements"
+                " SET terms = jsonb_set(terms, '{operations}', CAST(:o AS jsonb))"
             )
             operations = json.dumps([{"operation": FOLLOW, "field_groups": groups}])
-            await session.execute(text(change), {"o": operations})
+            await session.execute(change, {"o": operations})
             await session.commit()
 
         made = await hook(receiver.url)
