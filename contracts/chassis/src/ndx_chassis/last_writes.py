@@ -2,8 +2,8 @@
 
 Audit entries, events and disclosure records are written by nearly every change and read by nobody inside it.
 One by one they cost more than the change itself: most of the cost of such a statement is its journey and its
-start, not its rows. A rollback forgets them like everything else of the transaction; one to a savepoint forgets
-those since then.
+start, not its rows. A rollback forgets them like everything else of the transaction; one to a savepoint
+forgets those since then.
 """
 
 from collections.abc import Mapping
