@@ -64,6 +64,17 @@ def dependants(client: httpx.AsyncClient, office: dict[str, str]) -> Make:
     return read
 
 
+@pytest.fixture
+def twice_of(client: httpx.AsyncClient, office: dict[str, str]) -> Make:
+    """Return for each dependant of a taxpayer the months that another claim counts as well."""
+
+    async def read(number: str) -> list[list[tuple[str, str]]]:
+        reply = await client.get(f"/tax/v1/taxpayers/{number}/dependants", headers=office)
+        return [[(m["from_month"], m["to_month"]) for m in d["counted_twice"]] for d in reply.json()["items"]]
+
+    return read
+
+
 class TestNumbersThatLeadOn:
     async def test_a_taxpayer_is_found_under_the_new_number_with_codes_and_children(
         self, more_people: None, register: Make, birth: Make, deliver: Make, taxpayer: Make, dependants: Make
@@ -118,13 +129,21 @@ class TestNumbersThatLeadOn:
         merge: Make,
         separate: Make,
         session: AsyncSession,
+        emitted: Make,
+        twice_of: Make,
     ) -> None:
         await register(MOTHER)
         await register(FATHER)
         await deliver(birth(CHILD, father=None))
         await deliver(birth(TWIN, mother=None))
         await merge(TWIN, CHILD)
-        # Both parents count the same months: that stays as it is, and an office is told.
+        # Both parents count the same months: that stays as it is, is told, and seen by who reads either.
+        told = [e["data"] for e in await emitted() if e["type"] == "tax.dependant-counted-twice.v1"]
+        assert [(d["dependant_personal_id"], d["from_month"], d["undone"]) for d in told] == [
+            (TWIN, "2026-11", False)
+        ]
+        for parent in (MOTHER, FATHER):
+            assert await twice_of(parent) == [[(told[0]["from_month"], told[0]["to_month"])]]
         twice = await session.scalar(
             text("SELECT details->>'counted_twice' FROM audit_entries WHERE action = 'dependants_merged'")
         )
@@ -132,6 +151,9 @@ class TestNumbersThatLeadOn:
         await session.rollback()
         await separate(TWIN, CHILD)
         assert (await dependants(MOTHER), await dependants(FATHER)) == ([CHILD], [TWIN])
+        assert (await twice_of(MOTHER), await twice_of(FATHER)) == ([[]], [[]])
+        told = [e["data"] for e in await emitted() if e["type"] == "tax.dependant-counted-twice.v1"]
+        assert [d["undone"] for d in told] == [False, True]
 
     async def test_a_child_follows_and_comes_back(
         self,

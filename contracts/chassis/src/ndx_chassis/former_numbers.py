@@ -45,6 +45,9 @@ table = Table(
 _TODAY = select(table.c.personal_id, table.c.superseded_by).where(
     table.c.personal_id == func.any(bindparam("numbers", type_=ARRAY(Text)))
 )
+_LEADING = select(table.c.personal_id, table.c.superseded_by).where(
+    table.c.superseded_by == func.any(bindparam("numbers", type_=ARRAY(Text)))
+)
 _ROW = select(table).where(table.c.personal_id == bindparam("number"))
 
 
@@ -86,6 +89,12 @@ async def today(session: AsyncSession, personal_ids: Sequence[str]) -> dict[str,
 async def current(session: AsyncSession, personal_id: str) -> str:
     """Return the number to which a former one leads, or the number itself."""
     return (await today(session, [personal_id]))[personal_id]
+
+
+async def leading_to(session: AsyncSession, personal_ids: Sequence[str]) -> dict[str, str]:
+    """Return every number that leads to one of these, with the one to which it leads."""
+    found = await session.execute(_LEADING, {"numbers": list(personal_ids)})
+    return {row.personal_id: row.superseded_by for row in found}
 
 
 async def to_follow(session: AsyncSession, *, old: str, new: str, merger: Merger | None) -> str | None:

@@ -12,6 +12,7 @@ from ndx_contracts.events import (
     AccountActivated,
     BirthRegistered,
     DeathRegistered,
+    DependantCountedTwice,
     DependantRegistered,
     EntitlementEnded,
     EntitlementOpened,
@@ -275,6 +276,18 @@ FED: tuple[FedEvent, ...] = (
             "from_month": G.TAX_REGISTRATION,
         },
         title=("Đã đăng ký người phụ thuộc", "A tax dependant was registered"),
+    ),
+    FedEvent(
+        DependantCountedTwice,
+        people=("dependant_personal_id",),
+        says=G.TAX_REGISTRATION,
+        members={
+            "dependant_personal_id": G.PERSONAL_ID,
+            "from_month": G.TAX_REGISTRATION,
+            "to_month": G.TAX_REGISTRATION,
+            "undone": G.TAX_REGISTRATION,
+        },
+        title=("Người phụ thuộc được tính hai lần", "A tax dependant is counted twice"),
     ),
     FedEvent(
         AccountActivated,

@@ -3,9 +3,9 @@
 from datetime import date
 from uuid import UUID
 
-from ndx_contracts.events import DependantRegistered
+from ndx_contracts.events import DependantCountedTwice, DependantRegistered
 
-from svc_tax_link.dependants.months import written
+from svc_tax_link.dependants.months import Months, written
 
 
 def registered(
@@ -16,4 +16,17 @@ def registered(
         dependant_personal_id=personal_id,
         taxpayer_personal_id=payer_personal_id,
         from_month=written(from_month),
+    )
+
+
+def counted_twice(
+    dependant_id: UUID, personal_id: str, months: Months, *, undone: bool = False
+) -> DependantCountedTwice:
+    first, last = months
+    return DependantCountedTwice(
+        dependant_id=dependant_id,
+        dependant_personal_id=personal_id,
+        from_month=written(first),
+        to_month=None if last is None else written(last),
+        undone=undone,
     )

@@ -14,6 +14,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index,
 from sqlalchemy.dialects.postgresql import TIMESTAMP, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from svc_tax_link.dependants.months import Months
 from svc_tax_link.tables import Base
 
 
@@ -101,3 +102,8 @@ class Claim(Base):
     recorded_at: Mapped[datetime] = mapped_column(
         TIMESTAMP(timezone=True), server_default=func.clock_timestamp()
     )
+
+    @property
+    def months(self) -> Months:
+        """Return the first and the last month counted."""
+        return self.from_month, self.to_month

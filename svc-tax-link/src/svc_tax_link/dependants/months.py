@@ -6,6 +6,9 @@ from datetime import date
 from functools import cache
 from importlib.resources import files
 
+Months = tuple[date, date | None]
+"""The first and the last month of an interval, both included; None = no end."""
+
 
 @dataclass(frozen=True, slots=True)
 class ChildRule:
@@ -34,6 +37,14 @@ def month_after(month: date) -> date:
 def written(month: date) -> str:
     """Return a month as `2026-11`."""
     return f"{month.year:04d}-{month.month:02d}"
+
+
+def common_months(one: Months, other: Months) -> Months | None:
+    """Return the months that two claims have in common, None if there are none."""
+    first, last = max(one[0], other[0]), min(one[1] or date.max, other[1] or date.max)
+    if first > last:
+        return None
+    return first, None if last == date.max else last
 
 
 def read_month(text: str) -> date:

@@ -207,3 +207,14 @@ async def move_claims(session: AsyncSession, claims: Sequence[UUID], *, giver: i
         .values(dependant_number=taker)
         .execution_options(synchronize_session=False)
     )
+
+
+async def claims_by_number(session: AsyncSession, personal_ids: Sequence[str]) -> Sequence[tuple[str, Claim]]:
+    """Return the claims that count months of these people, each with the number."""
+    found = await session.execute(
+        select(Dependant.personal_id, Claim)
+        .join(Claim, Claim.dependant_number == Dependant.number)
+        .where(Dependant.personal_id.in_(personal_ids), Claim.state == ClaimState.ACTIVE.value)
+        .order_by(Claim.from_month, Claim.id)
+    )
+    return [(row[0], row[1]) for row in found]

@@ -32,8 +32,24 @@ class DependantOut(Output):
     state: str
 
 
+class MonthsOut(Output):
+    """Months from the first to the last one, both included; no last one: no end."""
+
+    from_month: Month
+    to_month: Month | None
+
+
+class CountedDependantOut(DependantOut):
+    """A dependant as one taxpayer counts them, and the months in which another claim counts them too.
+
+    That is so where two records of the dependant were merged; an office decides whose months they are.
+    """
+
+    counted_twice: tuple[MonthsOut, ...]
+
+
 class DependantsOut(Output):
     """All dependants of one taxpayer, latest claim first."""
 
-    items: tuple[DependantOut, ...]
+    items: tuple[CountedDependantOut, ...]
     next_cursor: str | None = None

@@ -27,8 +27,22 @@ from svc_tax_link.dependants.errors import (
     PayerCannotClaim,
 )
 from svc_tax_link.dependants.models import Claim, Dependant, DependantState
-from svc_tax_link.dependants.months import ChildRule, child_rule, month_after, month_of, read_month, written
-from svc_tax_link.dependants.schemas import DependantClaimIn, DependantOut, DependantsOut
+from svc_tax_link.dependants.months import (
+    ChildRule,
+    child_rule,
+    common_months,
+    month_after,
+    month_of,
+    read_month,
+    written,
+)
+from svc_tax_link.dependants.schemas import (
+    CountedDependantOut,
+    DependantClaimIn,
+    DependantOut,
+    DependantsOut,
+    MonthsOut,
+)
 from svc_tax_link.taxpayers import service as taxpayers
 
 ENTITY = "dependant"
@@ -310,7 +324,42 @@ async def list_dependants(
         field_groups=_GROUPS,
         outcome=Outcome.DISCLOSED,
     )
-    return DependantsOut(items=tuple(_shown(dependant, claim) for dependant, claim in found))
+    beside = await _counted_beside(session, found)
+    return DependantsOut(
+        items=tuple(
+            CountedDependantOut(
+                **_shown(dependant, claim).model_dump(), counted_twice=_months(claim, beside[claim.id])
+            )
+            for dependant, claim in found
+        )
+    )
+
+
+async def _counted_beside(
+    session: AsyncSession, found: Sequence[tuple[Dependant, Claim]]
+) -> dict[UUID, list[Claim]]:
+    """Return for each claim those that count the same person under another record."""
+    now = await taxpayers.today(session, [dependant.personal_id for dependant, _ in found])
+    former = await taxpayers.leading_to(session, sorted(set(now.values())))
+    people = now | former | {number: number for number in now.values()}
+    claims = await repository.claims_by_number(session, sorted(people)) if former else ()
+    beside: dict[UUID, list[Claim]] = {}
+    for dependant, claim in found:
+        person = people[dependant.personal_id]
+        beside[claim.id] = [
+            other
+            for number, other in claims
+            if people[number] == person and other.dependant_number != claim.dependant_number
+        ]
+    return beside
+
+
+def _months(claim: Claim, beside: Sequence[Claim]) -> tuple[MonthsOut, ...]:
+    common = (common_months(claim.months, other.months) for other in beside)
+    return tuple(
+        MonthsOut(from_month=written(first), to_month=None if last is None else written(last))
+        for first, last in (months for months in common if months is not None)
+    )
 
 
 def _shown(dependant: Dependant, claim: Claim) -> DependantOut:

@@ -7,10 +7,12 @@ from uuid import UUID
 
 from ndx_chassis.audit import Actor, record_audit
 from ndx_chassis.former_numbers import Merger
+from ndx_chassis.outbox import publish
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from svc_tax_link.dependants import repository
+from svc_tax_link.dependants import events, repository
 from svc_tax_link.dependants.models import Claim
+from svc_tax_link.dependants.months import Months, common_months
 from svc_tax_link.dependants.service import ENTITY
 from svc_tax_link.taxpayers import service as taxpayers
 from svc_tax_link.taxpayers import successions
@@ -49,17 +51,33 @@ async def _join(session: AsyncSession, actor: Actor, old: str, new: str) -> dict
         return {"dependant": str(mine.id)}
     held = await repository.active_claims(session, theirs.number)
     claims = await repository.active_claims(session, mine.number)
-    free = [c.id for c in claims if not any(_overlap(c, other) for other in held)]
+    twice = {c.id: _common(c, held) for c in claims}
+    free = [claim for claim, months in twice.items() if not months]
     await repository.move_claims(session, free, giver=mine.number, taker=theirs.number)
     if free:
         await repository.set_claimed(session, theirs.number)
     await _audit(session, actor, "dependants_merged", theirs.id, twice=len(claims) - len(free))
-    return {"counted": {"giver": mine.number, "taker": theirs.number, "claims": [str(c) for c in free]}}
+    doubled = [months for each in twice.values() for months in each]
+    await publish(session, *(events.counted_twice(theirs.id, new, months) for months in doubled))
+    return {
+        "counted": {"giver": mine.number, "taker": theirs.number, "claims": [str(c) for c in free]},
+        "twice": {"dependant": str(theirs.id), "months": [_noted(months) for months in doubled]},
+    }
 
 
-def _overlap(one: Claim, other: Claim) -> bool:
-    last, other_last = one.to_month or date.max, other.to_month or date.max
-    return one.from_month <= other_last and other.from_month <= last
+def _common(claim: Claim, held: Sequence[Claim]) -> list[Months]:
+    common = (common_months(claim.months, other.months) for other in held)
+    return [months for months in common if months is not None]
+
+
+def _noted(months: Months) -> list[str | None]:
+    first, last = months
+    return [first.isoformat(), None if last is None else last.isoformat()]
+
+
+def _read(noted: Sequence[str | None]) -> Months:
+    first, last = noted
+    return date.fromisoformat(str(first)), None if last is None else date.fromisoformat(last)
 
 
 async def part_numbers(
@@ -83,6 +101,11 @@ async def part_numbers(
     if counted is not None:
         claims = _ids(counted["claims"])
         await repository.move_claims(session, claims, giver=counted["taker"], taker=counted["giver"])
+    twice = kept.get("twice")
+    if twice is not None:
+        theirs, doubled = UUID(twice["dependant"]), [_read(noted) for noted in twice["months"]]
+        told = [events.counted_twice(theirs, led.new, months, undone=True) for months in doubled]
+        await publish(session, *told)
     if "dependant" in kept:
         await repository.rename(session, led.new, separated)
         await _audit(session, actor, "dependants_separated", UUID(kept["dependant"]), twice=0)

@@ -62,6 +62,11 @@ async def today(session: AsyncSession, personal_ids: Sequence[str]) -> dict[str,
     return await former_numbers.today(session, personal_ids)
 
 
+async def leading_to(session: AsyncSession, personal_ids: Sequence[str]) -> dict[str, str]:
+    """Return every number that leads to one of these, with the one to which it leads."""
+    return await former_numbers.leading_to(session, personal_ids)
+
+
 async def settle(session: AsyncSession, taxpayer: Taxpayer) -> None:
     """Let a taxpayer's state follow the codes that lead to them now."""
     codes = await repository.codes_of(session, taxpayer.id)

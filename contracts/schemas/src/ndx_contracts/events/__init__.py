@@ -33,7 +33,7 @@ from ndx_contracts.events.population import (
     ReconciliationCaseChanged,
     ResidenceChanged,
 )
-from ndx_contracts.events.tax import DependantRegistered, TaxpayerRegistered
+from ndx_contracts.events.tax import DependantCountedTwice, DependantRegistered, TaxpayerRegistered
 
 EVENTS: tuple[type[EventData], ...] = (
     BirthRegistered,
@@ -58,6 +58,7 @@ EVENTS: tuple[type[EventData], ...] = (
     ConsentChanged,
     EntitlementOpened,
     EntitlementEnded,
+    DependantCountedTwice,
     DependantRegistered,
     TaxpayerRegistered,
     AgencyChanged,
@@ -84,6 +85,7 @@ __all__ = [
     "ConsentChanged",
     "DeathRegistered",
     "DependantAttached",
+    "DependantCountedTwice",
     "DependantDetached",
     "DependantRegistered",
     "EntitlementEnded",

@@ -37,3 +37,22 @@ class DependantRegistered(EventData):
     @property
     def key(self) -> str:
         return str(self.dependant_id)
+
+
+class DependantCountedTwice(EventData):
+    """Two claims count one dependant in the same months, for two records were merged; undone, no longer."""
+
+    TYPE: ClassVar[str] = "tax.dependant-counted-twice.v1"
+    TOPIC: ClassVar[str] = "tax.dependant.v1"
+    ENTITY: ClassVar[str] = "dependant"
+
+    dependant_id: UUID
+    dependant_personal_id: PersonalId
+    from_month: str
+    to_month: str | None = None
+    """The last of these months; None = no end."""
+    undone: bool = False
+
+    @property
+    def key(self) -> str:
+        return str(self.dependant_id)
