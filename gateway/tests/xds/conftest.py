@@ -24,7 +24,7 @@ from ndx_testing.bus import (
     Pki,
     Tokens,
 )
-from ndx_testing.envoy import Provider, free_ports, running_envoy, serving, until
+from ndx_testing.envoy import JWKS, Provider, free_ports, running_envoy, serving, until
 
 
 def impatient(document: dict[str, Any]) -> dict[str, Any]:
@@ -33,6 +33,8 @@ def impatient(document: dict[str, Any]) -> dict[str, Any]:
     (options,) = cluster["typed_extension_protocol_options"].values()
     http2 = options["explicit_http_config"]["http2_protocol_options"]
     http2["connection_keepalive"]["interval"] = f"{PING_SECONDS:g}s"
+    # A machine that stands still for some seconds is no reason to hang up.
+    http2["connection_keepalive"]["timeout"] = "60s"
     return document
 
 
@@ -60,12 +62,8 @@ async def running_bus(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
         zipkin=f"127.0.0.1:{collector_port}",
         otlp="",
         sampling=100.0,
-        timeout_seconds=1.0,
         provider_requests=8,
         citizen_per_second=10,
-        handshake_seconds=1.0,
-        request_headers_seconds=1.0,
-        request_seconds=2.0,
         source_per_second=2,
     )
     snapshot = Snapshot(
@@ -81,7 +79,7 @@ async def running_bus(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
     )
     tokens = Tokens()
     provider, collector = Provider(), Provider()
-    provider.answers["/auth/v1/jwks"] = (200, tokens.jwks())
+    provider.answers[JWKS] = (200, tokens.jwks())
     collector.answers["/api/v2/spans"] = (202, {})
     bus = Bus(
         pki, tokens, provider, collector, ConfigServer(), snapshot, snapshot, settings, folder / "access.log"
@@ -111,12 +109,8 @@ async def running_bus(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 
 @pytest_asyncio.fixture
 async def live(running_bus: Bus) -> AsyncIterator[Bus]:
-    """Give the bus, and put its configuration back as it was."""
+    """Give the bus, and put it back as it was."""
     running_bus.provider.received.clear()
     running_bus.server.away.clear()
     yield running_bus
-    running_bus.provider.hold.clear()
-    if running_bus.snapshot is not running_bus.base:
-        running_bus.snapshot = running_bus.base
-        await running_bus.apply()
-        running_bus.snapshot = running_bus.base
+    await running_bus.put_back()

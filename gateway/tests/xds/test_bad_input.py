@@ -5,6 +5,7 @@ import json
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -47,7 +48,7 @@ async def answers(live: Bus, data: bytes, *, port: int | None = None) -> list[An
         writer.write(data)
         while True:
             # Providers are looked at besides: a second answer that comes late would not go unseen.
-            answer = await next_answer(reader, 0.3 if found else 8)
+            answer = await next_answer(reader, 0.3 if found else 60)
             if answer is None:
                 return found
             if answer[0] >= 200:
@@ -345,37 +346,44 @@ class TestSizes:
 
 
 class TestSlowCallers:
-    """The doors of these tests wait for 1 s, those of operation for 10 s (headers) and 30 s (all of it)."""
+    """A door waits for 10 s (handshake, headers) and 30 s (all of it)."""
 
-    async def test_slow_headers(self, bus: Bus) -> None:
-        async with connected(bus, context_of(bus)) as (reader, writer):
+    @pytest.fixture
+    async def hasty(self, bus: Bus) -> Bus:
+        """Give a bus whose doors wait for 1 s and 2 s once the hands are shaken."""
+        await bus.apply(doors=replace(bus.base.doors, request_headers_seconds=1.0, request_seconds=2.0))
+        return bus
+
+    async def test_slow_headers(self, hasty: Bus) -> None:
+        async with connected(hasty, context_of(hasty)) as (reader, writer):
             writer.write(f"GET {PERSON} HTTP/1.1\r\n".encode())
-            found = asyncio.ensure_future(next_answer(reader, 8))
+            found = asyncio.ensure_future(next_answer(reader, 60))
             while not found.done():
                 writer.write(b"X-A: a\r\n")
                 await asyncio.sleep(0.2)
             answer = await found
         assert answer is not None
         assert (answer[0], answer[1]["code"]) == (408, "request-timeout")
-        assert bus.provider.received == []
+        assert hasty.provider.received == []
 
-    async def test_a_slow_body(self, bus: Bus) -> None:
-        async with connected(bus, context_of(bus)) as (reader, writer):
+    async def test_a_slow_body(self, hasty: Bus) -> None:
+        async with connected(hasty, context_of(hasty)) as (reader, writer):
             writer.write(post("Content-Length: 1000"))
-            found = asyncio.ensure_future(next_answer(reader, 8))
+            found = asyncio.ensure_future(next_answer(reader, 60))
             while not found.done():
                 writer.write(b"x")
                 await asyncio.sleep(0.2)
             answer = await found
         assert answer is not None
         assert (answer[0], answer[1]["code"]) == (408, "request-timeout")
-        assert bus.provider.received == []
+        assert hasty.provider.received == []
 
     async def test_a_slow_handshake(self, bus: Bus) -> None:
+        await bus.apply(doors=replace(bus.base.doors, handshake_seconds=1.0))
         for first in (b"", b"\x16\x03\x01"):
             reader, writer = await asyncio.open_connection("127.0.0.1", bus.settings.listener_port)
             writer.write(first)
-            async with asyncio.timeout(8):
+            async with asyncio.timeout(60):
                 assert await reader.read() == b""
             writer.close()
 

@@ -83,7 +83,7 @@ def caller(live: Bus, pair: tuple[Path, Path], *, port: int | None = None) -> ht
     context = ssl.create_default_context(cafile=str(live.pki.folder / "agency-ca.crt"))
     context.load_cert_chain(*pair)
     url = f"https://localhost:{port or live.settings.listener_port}"
-    return httpx.AsyncClient(base_url=url, verify=context, timeout=20, trust_env=False)
+    return httpx.AsyncClient(base_url=url, verify=context, timeout=60, trust_env=False)
 
 
 async def code_of(client: httpx.AsyncClient) -> str:
@@ -174,7 +174,7 @@ def serial_of(file: Path) -> int:
 def _shown(context: ssl.SSLContext, name: str, port: int) -> int:
     """Return the serial of the certificate that a server shows."""
     with (
-        socket.create_connection(("127.0.0.1", port), timeout=10) as raw,
+        socket.create_connection(("127.0.0.1", port), timeout=60) as raw,
         context.wrap_socket(raw, server_hostname=name) as tls,
     ):
         return x509.load_der_x509_certificate(tls.getpeercert(binary_form=True) or b"").serial_number
@@ -189,7 +189,7 @@ def _is_let_in(folder: Path, saved: dict[Path, bytes], port: int) -> bool:
     context.set_alpn_protocols(["h2"])
     try:
         with (
-            socket.create_connection(("127.0.0.1", port), timeout=10) as raw,
+            socket.create_connection(("127.0.0.1", port), timeout=60) as raw,
             context.wrap_socket(raw, server_hostname="xds.ndx.internal") as tls,
         ):
             return bool(tls.recv(1))
@@ -259,7 +259,7 @@ class TestInternalAuthority:
             live.provider_server.take_renewed()
             await live.apply(material=live.pki.material([]))
             before = codes["200"]
-            await live.grpc.stop(grace=None)
+            await live.stop_control_plane()
             await live.start_control_plane()
             await until(lambda: live.server.envoys, what="Envoy at the control plane")
             await live.server.wait_settled()

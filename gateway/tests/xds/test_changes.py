@@ -1,7 +1,6 @@
 """Changes under traffic: in force within a second, on open connections, without a control plane."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,22 +16,20 @@ from gateway.xds.resources import Resource
 from gateway.xds.service import configuration_of
 from ndx_contracts.agreements import AgreementState
 from ndx_testing.bus import AGENCIES, AGREEMENTS, NO_HANDSHAKE, PERSON, PING_SECONDS, Bus, agreement
-from ndx_testing.envoy import until
+from ndx_testing.envoy import seconds_until, until
 
 PURPOSE = {"NDX-Purpose": "SOCIAL_INSURANCE"}
 G03 = "G03:insurance-link"
 
 
-async def seconds_until(call: Callable[[], Awaitable[httpx.Response]], code: str) -> float:
+async def time_until(call: Callable[[], Awaitable[httpx.Response]], code: str) -> float:
     """Return how long calls went on until the first was refused with that code."""
-    started = time.monotonic()
 
     async def refused() -> bool:
         answer = await call()
         return answer.status_code != 200 and answer.json()["code"] == code
 
-    await until(refused, seconds=5, what=code)
-    return time.monotonic() - started
+    return await seconds_until(refused, what=code)
 
 
 async def connections(live: Bus) -> int:
@@ -51,7 +48,7 @@ class TestSuspension:
             suspended = AGREEMENTS[0].model_copy(update={"state": AgreementState.SUSPENDED})
             live.snapshot = replace(live.snapshot, agreements=[suspended, *AGREEMENTS[1:]])
             live.server.publish(compile_resources(live.snapshot))
-            took = await seconds_until(lambda: client.get(PERSON, headers=PURPOSE), "agreement-suspended")
+            took = await time_until(lambda: client.get(PERSON, headers=PURPOSE), "agreement-suspended")
             others = await client.get("/population/v1/admin-units")
             assert others.status_code == 200
             await live.apply(agreements=AGREEMENTS)
@@ -88,7 +85,7 @@ class TestSuspension:
             stopped = [replace(a, state="SUSPENDED") if a.code == "G03" else a for a in AGENCIES]
             live.snapshot = replace(live.snapshot, agencies=stopped)
             live.server.publish(compile_stops(live.snapshot))
-            took = await seconds_until(lambda: client.get(PERSON, headers=PURPOSE), "agency-suspended")
+            took = await time_until(lambda: client.get(PERSON, headers=PURPOSE), "agency-suspended")
             await live.apply(agencies=AGENCIES)
             assert (await client.get(PERSON, headers=PURPOSE)).status_code == 200
             assert await connections(live) == before
@@ -107,7 +104,7 @@ class TestRevocation:
             await live.apply(
                 revoked={f"urn:ndx:agency:{G03}": [print_]}, material=live.pki.material([revoked])
             )
-            took = await seconds_until(lambda: stolen.get(PERSON, headers=PURPOSE), "certificate-revoked")
+            took = await time_until(lambda: stolen.get(PERSON, headers=PURPOSE), "certificate-revoked")
             assert (await renewed.get(PERSON, headers=PURPOSE)).status_code == 200
         assert took < 1
         async with live.caller(G03, copy=1) as again:
@@ -120,7 +117,7 @@ class TestControlPlane:
         self, live: Bus
     ) -> None:
         async with live.caller(G03) as client:
-            await live.grpc.stop(grace=None)
+            await live.stop_control_plane()
             try:
                 await until(lambda: not live.server.envoys, what="Envoy's stream to end")
                 assert (await client.get(PERSON, headers=PURPOSE)).status_code == 200
@@ -177,7 +174,7 @@ class TestControlPlane:
     async def test_nobody_waits_for_an_envoy_that_is_gone(self, live: Bus) -> None:
         assert await _first_word(live, live.pki.folder / "xds-client") == "svc-auth"
         # It asked, never answered, and left.
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await live.server.wait_settled()
 
     async def test_only_an_envoy_gets_the_configuration(self, live: Bus) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 from gateway.quotas import repository
 from gateway.quotas.desk import Desk
-from gateway.quotas.periods import Period
+from gateway.quotas.periods import Calendar, Period
 from gateway.quotas.spent import WHOLE_AGENCY, AgencyQuota, Limits, Spent
 from gateway.xds.bootstrap import bootstrap
 from gateway.xds.quota_server import EvenPace, QuotaServer
@@ -27,6 +27,9 @@ INTERVAL = 5.0
 UNITS = "/population/v1/admin-units"
 CLINIC = "H79.001:his"
 NUMBER = "DSA-H79.001-1"
+_NOW = datetime.now(UTC)
+NOON = Calendar(timedelta(hours=12) - (_NOW - _NOW.replace(hour=0, minute=0, second=0, microsecond=0)))
+"""A place where it is noon now: no day ends while a test uses its quota up."""
 TERMS: dict[str, Any] = {
     "consumer_agency": "H79.001",
     "provider_agency": "G03",
@@ -46,8 +49,8 @@ def clinics(number: str, **quotas: int) -> list[Agreement]:
 @asynccontextmanager
 async def quota_service(live: Bus, runtime: Any) -> AsyncIterator[QuotaServer]:
     """Run a control plane that counts; at the end it is killed, not stopped."""
-    server = QuotaServer(runtime, Desk())
-    await live.grpc.stop(grace=None)
+    server = QuotaServer(runtime, Desk(NOON))
+    await live.stop_control_plane()
     await live.start_control_plane(server)
     task = asyncio.create_task(server.run())
     try:
@@ -67,13 +70,13 @@ async def counted(
     await post("NDX:an", f"/v1/agreements/{NUMBER}/submit")
     await post("G03:giang", f"/v1/agreements/{NUMBER}/approve")
     yield live
-    await live.grpc.stop(grace=None)
+    await live.stop_control_plane()
     await live.start_control_plane()
 
 
 async def tally(runtime: Runtime) -> tuple[int, int]:
     """Return the clinic's calls of today that were let through, and those that were refused."""
-    today = Desk().calendar.day(datetime.now(UTC))
+    today = Desk(NOON).calendar.day(datetime.now(UTC))
     async with runtime.sessions() as session:
         rows = await repository.uses(session, [(Period.DAY.value, today)], agency="H79.001")
     return (rows[0].units, rows[0].refused) if rows else (0, 0)
@@ -139,16 +142,12 @@ class TestDailyQuota:
 
         async with quota_service(live, Away()) as server:
             await self.even_pace(live, server, "DSA-H79.001-7", "DSA-H79.001-8")
-        await live.grpc.stop(grace=None)
-        await live.start_control_plane()
 
     async def test_nor_is_it_when_only_the_standby_is_there(self, live: Bus) -> None:
         standby = EvenPace()
-        await live.grpc.stop(grace=None)
+        await live.stop_control_plane()
         await live.start_control_plane(standby)
         await self.even_pace(live, standby, "DSA-H79.001-5", "DSA-H79.001-6")
-        await live.grpc.stop(grace=None)
-        await live.start_control_plane()
 
     @staticmethod
     async def even_pace(live: Bus, server: QuotaServer | EvenPace, first: str, second: str) -> None:
@@ -266,7 +265,7 @@ class TestWholeAgency:
             await post("NDX:an", "/v1/agreements", TERMS, 201)
         await post("NDX:an", "/v1/agreements/DSA-H79.001-3/submit")
         await post("G03:giang", "/v1/agreements/DSA-H79.001-3/approve")
-        whole, today = AgencyQuota("H79.001", Limits(per_day=6)), Desk().calendar.day(datetime.now(UTC))
+        whole, today = AgencyQuota("H79.001", Limits(per_day=6)), Desk(NOON).calendar.day(datetime.now(UTC))
         async with runtime.sessions() as session, session.begin():
             await repository.set_agency_limits(session, "H79.001", whole.limits, datetime.now(UTC))
         others = [a for a in AGREEMENTS if a.consumer_agency not in {"H79.001", "T01"}]

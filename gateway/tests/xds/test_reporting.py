@@ -29,6 +29,7 @@ async def spans_of(live: Bus, trace: str, count: int) -> list[dict[str, Any]]:
 async def lines_of(live: Bus, request_id: str) -> list[dict[str, Any]]:
     def found() -> list[dict[str, Any]]:
         text = live.access_log.read_text() if live.access_log.exists() else ""
+        text = text[: text.rfind("\n") + 1]  # Envoy may be in the middle of a line
         return [line for line in map(json.loads, text.splitlines()) if line["request_id"] == request_id]
 
     lines: list[dict[str, Any]] = await until(found, seconds=20, what="the access log")

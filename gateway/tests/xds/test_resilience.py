@@ -127,7 +127,7 @@ class TestCopies:
         folder, doors = live.pki.folder, live.snapshot.doors
         keys = {"cert": folder / "provider.crt", "key": folder / "provider.key"}
         upstreams = {**doors.upstreams, "gateway": f"127.0.0.1:{port}"}
-        await live.apply(doors=replace(doors, upstreams=upstreams, timeout_seconds=15.0))
+        await live.apply(doors=replace(doors, upstreams=upstreams))
 
         async def tried_again() -> bool:
             assert live.envoy is not None

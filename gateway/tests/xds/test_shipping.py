@@ -30,10 +30,10 @@ Kept = Callable[[], Awaitable[Counter[str]]]
 @pytest.fixture
 async def taking(live: Bus, bus: FastAPI, runtime: Runtime) -> AsyncIterator[Bus]:
     """Give a bus whose control plane takes logs into the tables."""
-    await live.grpc.stop(grace=None)
+    await live.stop_control_plane()
     await live.start_control_plane(logs=LogServer(runtime))
     yield live
-    await live.grpc.stop(grace=None)
+    await live.stop_control_plane()
     await live.start_control_plane()
 
 
@@ -80,7 +80,7 @@ class TestShipping:
                 ]
                 if turn == 1:
                     # The control plane is killed while lines are on their way, and comes back.
-                    await taking.grpc.stop(grace=None)
+                    await taking.stop_control_plane()
                     made.append(await call(client, "00000000-0000-4000-8000-0000000000ff"))
                     await taking.start_control_plane(logs=LogServer(runtime))
                 if turn == 2:

@@ -69,7 +69,7 @@ class TestStandby:
         self, beside: tuple[Bus, Standby, int], tmp_path: Path
     ) -> None:
         live, made, port = beside
-        await live.grpc.stop(grace=None)
+        await live.stop_control_plane()
         listener, citizen, admin = free_ports(3)
         settings = live.settings.model_copy(update={"admin_port": admin, "standby_port": port})
         document = bootstrap(settings)

@@ -26,7 +26,7 @@ from gateway.xds.snapshot import Material, Snapshot
 from ndx_contracts.agreements import Agreement, AgreementState, Conditions, LegalBasis, OperationGrant, Quotas
 from ndx_contracts.purposes import Purpose
 
-from ndx_testing.envoy import EnvoyProcess, Provider
+from ndx_testing.envoy import JWKS, EnvoyProcess, Provider
 
 NO_HANDSHAKE = (
     ssl.SSLError,
@@ -211,6 +211,8 @@ class Bus:
     access_log: Path
     envoy: EnvoyProcess | None = None
     grpc: Any = None
+    usual: bool = False
+    """Whether the control plane runs, and neither counts nor takes logs."""
     provider_server: Any = None
     """What serves the provider; like every service it reads renewed certificates once a minute by itself."""
 
@@ -224,6 +226,27 @@ class Bus:
             quotas=quotas,
             logs=logs,
         )
+        self.usual = quotas is None and logs is None
+
+    async def stop_control_plane(self) -> None:
+        """Kill it."""
+        self.usual = False
+        await self.grpc.stop(grace=None)
+
+    async def put_back(self) -> None:
+        """Make everything what it was before a test that may have failed anywhere."""
+        for held in self.provider.hold.values():
+            held.set()
+        self.provider.hold.clear()
+        self.provider.ready = True
+        self.provider.answers = {JWKS: (200, self.tokens.jwks())}
+        if not self.usual:
+            await self.stop_control_plane()
+            await self.start_control_plane()
+        if self.snapshot is not self.base:
+            self.snapshot = self.base
+            await self.apply()
+            self.snapshot = self.base
 
     async def apply(self, **changes: Any) -> None:
         """Change the snapshot, and return when Envoy has taken the result."""
@@ -241,7 +264,7 @@ class Bus:
             cert, key = self.pki.client(uri, **how)
             context.load_cert_chain(cert, key)
         url = f"https://localhost:{port or self.settings.listener_port}"
-        return httpx.AsyncClient(base_url=url, verify=context, timeout=20, trust_env=False)
+        return httpx.AsyncClient(base_url=url, verify=context, timeout=60, trust_env=False)
 
     def citizen(self, token: str | None = None) -> httpx.AsyncClient:
         """Return a client of the citizens' door."""

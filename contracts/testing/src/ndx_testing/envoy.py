@@ -24,26 +24,65 @@ def envoy_program() -> str:
     return os.environ.get("NDX_ENVOY") or str(Path(sys.executable).parent / "envoy")
 
 
+_LOOK_SECONDS = 0.01
+_STALL_SECONDS = 0.1
+"""A pause between two looks that is longer is not the tested program's doing but the machine's."""
+
+
 def free_ports(count: int) -> list[int]:
-    """Return ports on which nobody listens; Envoy would silently share one with a stranger."""
+    """Return ports on which nobody listens; Envoy would silently share one with a stranger.
+
+    No other process gets one of them here, also while nobody listens on it: a test may need just that.
+    """
     taken: list[int] = []
     while len(taken) < count:
-        taken.append(choose(taken))
+        port = choose(taken)
+        if _claimed(port):
+            taken.append(port)
     return taken
+
+
+def _claimed(port: int) -> bool:
+    """Claim a port for this process by the UDP port of the same number, which nothing here uses."""
+    claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        claim.bind(("127.0.0.1", port))
+    except OSError:
+        claim.close()
+        return False
+    claim.detach()  # open until the process ends
+    return True
 
 
 async def until(condition: Callable[[], Any], *, seconds: float = 15.0, what: str = "the condition") -> Any:
     """Return the condition's first true value; it is looked at every 10 ms."""
+    found, _ = await _until(condition, seconds, what)
+    return found
+
+
+async def seconds_until(
+    condition: Callable[[], Any], *, seconds: float = 15.0, what: str = "the condition"
+) -> float:
+    """Return how long it took until the condition was true, without what a stalled machine took."""
+    _, waited = await _until(condition, seconds, what)
+    return waited
+
+
+async def _until(condition: Callable[[], Any], seconds: float, what: str) -> tuple[Any, float]:
+    """Wait for so many seconds in which this process runs: one that was stopped meanwhile looks again."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + seconds
-    while loop.time() < deadline:
+    waited, last = 0.0, loop.time()
+    while True:
         found = condition()
         if asyncio.iscoroutine(found):
             found = await found
         if found:
-            return found
-        await asyncio.sleep(0.01)
-    raise TimeoutError(f"{what} did not come true within {seconds:g} s")
+            return found, waited
+        if waited >= seconds:
+            raise TimeoutError(f"{what} did not come true within {seconds:g} s")
+        await asyncio.sleep(_LOOK_SECONDS)
+        now = loop.time()
+        waited, last = waited + min(now - last, _STALL_SECONDS), now
 
 
 @dataclass
@@ -59,14 +98,14 @@ class EnvoyProcess:
         if self.process.returncode is not None:
             raise RuntimeError(f"Envoy ended:\n{self.log.read_text()[-4000:]}")
         try:
-            async with httpx.AsyncClient() as client:
+            async with httpx.AsyncClient(timeout=60) as client:
                 return (await client.get(f"{self.admin}/ready")).is_success
         except httpx.TransportError:
             return False
 
     async def stats(self, prefix: str) -> dict[str, int]:
         """Return the counters and gauges whose names hold the prefix."""
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=60) as client:
             answer = await client.get(f"{self.admin}/stats", params={"filter": prefix})
         lines = (line.rsplit(": ", 1) for line in answer.text.splitlines())
         return {name: int(value) for name, value in lines if value.isdigit()}
@@ -93,7 +132,7 @@ async def running_envoy(bootstrap: dict[str, Any], folder: Path) -> AsyncIterato
         if process.returncode is None:
             process.terminate()
             try:
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(20):
                     await process.wait()
             except TimeoutError:
                 process.kill()
@@ -102,6 +141,8 @@ async def running_envoy(bootstrap: dict[str, Any], folder: Path) -> AsyncIterato
 
 Answer = Callable[["Received"], tuple[int, Any] | None]
 READINESS = "/health/ready"
+JWKS = "/auth/v1/jwks"
+"""Where Envoy looks by itself, at any moment: when a listener changes, and every five minutes."""
 
 
 @dataclass
@@ -124,7 +165,7 @@ class Provider:
     hold: dict[str, asyncio.Event] = field(default_factory=dict)
     """Path → what must happen before the answer."""
     ready: bool = True
-    """What it answers when Envoy asks; that is not among the requests that it keeps."""
+    """What it answers when Envoy asks; what Envoy asks by itself is not among the requests that it keeps."""
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """Serve one ASGI request."""
@@ -141,7 +182,8 @@ class Provider:
         if request.path == READINESS:
             await _answer(send, 200 if self.ready else 503, {})
             return
-        self.received.append(request)
+        if request.path != JWKS:
+            self.received.append(request)
         if request.path in self.hold:
             await self.hold[request.path].wait()
         status, answer = self.answers.get(request.path, (200, {"path": request.path, "headers": names}))

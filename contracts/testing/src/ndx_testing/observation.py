@@ -83,8 +83,8 @@ class RowCounter:
         async with self._turn:
             try:
                 if self._connection is None or self._connection.is_closed():
-                    self._connection = await asyncpg.connect(self._dsn, timeout=5)
-                return await self._connection.fetchrow(_COUNTS, timeout=5)
+                    self._connection = await asyncpg.connect(self._dsn, timeout=30)
+                return await self._connection.fetchrow(_COUNTS, timeout=30)
             except _AWAY:
                 return None
 
