@@ -11,7 +11,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from urllib.parse import quote, unquote, urlsplit
 import psutil
 
 from ndx_local.errors import StackError
+from ndx_local.ports import choose
 
 ADMIN = "postgres"
 UNPRIVILEGED_USER = "nobody"
@@ -255,12 +255,6 @@ def remove_socket(directory: Path) -> None:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def running(
     directory: Path, *, settings: Mapping[str, str] = THROW_AWAY, timeout: float = 30.0
@@ -273,7 +267,8 @@ def running(
     stop(directory)
     password = passwords(directory / "passwords.json", [ADMIN])[ADMIN]
     initialise(directory, password)
-    port = free_port()
+    # Not one of those that the system gives to outgoing connections: it could be taken before it is used.
+    port = choose([])
     log = directory / "postgres.log"
     with log.open("ab") as output:
         process = subprocess.Popen(

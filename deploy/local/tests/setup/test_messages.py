@@ -118,14 +118,23 @@ class TestSetUp:
 
 
 class TestStarts:
-    def test_of_two_starts_at_once_the_second_waits_and_finds_all_up(self, stacks: Any) -> None:
-        stack = stacks(stacks.server("slow", before="import time; time.sleep(1)"), stacks.server("b"))
+    def test_of_two_starts_at_once_the_second_waits_and_finds_all_up(
+        self, stacks: Any, tmp_path: Path
+    ) -> None:
+        met = tmp_path / "met"
+        waiting = f"import os, time\nwhile not os.path.exists({str(met)!r}): time.sleep(0.02)\n"
+        stack = stacks(stacks.server("slow", before=waiting), stacks.server("b"))
         said: dict[int, list[str]] = {0: [], 1: []}
         failures: list[Exception] = []
 
         def start(number: int) -> None:
+            def note(word: str) -> None:
+                said[number].append(word)
+                if "being started already" in word:
+                    met.touch()
+
             try:
-                stack.up(report=said[number].append)
+                stack.up(report=note)
             except StackError as error:
                 failures.append(error)
 
