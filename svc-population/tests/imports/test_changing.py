@@ -176,11 +176,15 @@ class TestKill:
             await session.rollback()
             return found or 0
 
-        process = await asyncio.create_subprocess_exec(*arguments, env=environment)
-        while await position() < 100 and process.returncode is None:  # noqa: ASYNC110 - another process moves it
-            await asyncio.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        assert await process.wait() == -signal.SIGKILL
+        # Somebody else works on a person in the middle: before that change the command cannot be through.
+        held = text("SELECT 1 FROM persons WHERE personal_id = :number FOR UPDATE")
+        async with runtime.sessions() as other:
+            await other.execute(held, {"number": numbers[250]})
+            process = await asyncio.create_subprocess_exec(*arguments, env=environment)
+            while await position() < 100 and process.returncode is None:  # noqa: ASYNC110 - it is another's
+                await asyncio.sleep(0.01)
+            process.send_signal(signal.SIGKILL)
+            assert await process.wait() == -signal.SIGKILL
         reached = await position()
         assert 100 <= reached < 300
         again = await asyncio.create_subprocess_exec(

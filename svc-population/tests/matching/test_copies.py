@@ -51,7 +51,7 @@ async def copy(copy_url, service_settings):
 
 async def once(connection, question, *values):
     """Wait until PostgreSQL says yes."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await connection.fetchval(question, *values):
             await connection.execute("SELECT pg_sleep(0.02)")
 
