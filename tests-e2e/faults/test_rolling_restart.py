@@ -43,6 +43,11 @@ class Balancer:
         for port in self.urls:
             try:
                 answer = httpx.get(f"http://127.0.0.1:{port}/ready", timeout=1, trust_env=False)
+            except httpx.TimeoutException:
+                # One look that takes long says nothing: the machine may have stood still.
+                if port in self.ready:
+                    found.append(port)
+                continue
             except httpx.HTTPError:
                 continue
             if answer.status_code == httpx.codes.OK:
@@ -225,8 +230,7 @@ def second_envoy(system: Any) -> Iterator[Balancer]:
         balancer = Balancer(
             {taken["health"]: system.description["gateway_url"], health: f"https://localhost:{listener}"}
         )
-        balancer.look()
-        assert len(balancer.ready) == 2
+        system.wait_for(lambda: balancer.look() or len(balancer.ready) == 2)
         yield balancer
     finally:
         for name in ("envoy", "envoy-2"):

@@ -56,9 +56,12 @@ def his(system, operator: Terminal, tmp_path: Path) -> tuple[Terminal, Path]:
 
 def wait_for(condition, seconds: float = 20.0) -> None:
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    while True:
+        late = time.monotonic() >= deadline
         if condition():
             return
+        if late:
+            break
         time.sleep(0.05)
     raise AssertionError("did not come true in time")
 
