@@ -230,7 +230,12 @@ def second_envoy(system: Any) -> Iterator[Balancer]:
         balancer = Balancer(
             {taken["health"]: system.description["gateway_url"], health: f"https://localhost:{listener}"}
         )
-        system.wait_for(lambda: balancer.look() or len(balancer.ready) == 2)
+
+        def both_take_calls() -> bool:
+            balancer.look()
+            return len(balancer.ready) == 2
+
+        system.wait_for(both_take_calls)
         yield balancer
     finally:
         for name in ("envoy", "envoy-2"):
