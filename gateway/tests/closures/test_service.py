@@ -1,5 +1,6 @@
 """Closing an agency: nothing that it held works any more, and everything that was stays on record."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from gateway.certificates import service as certificates
+from gateway.certificates.schemas import RenewalIn
+from ndx_chassis.app import Runtime
 from ndx_contracts.signatures import jwk
 from ndx_contracts.signed_exchange import prove
 from sqlalchemy import text
@@ -110,6 +114,21 @@ class TestClose:
 
     async def test_only_operators_with_the_role_close(self, enrolled: Any, post: Do):
         assert (await post("NDX:mai", CLOSE, WHY, 403))["code"] == "role-missing"
+
+
+class TestAtOnce:
+    async def test_what_a_renewal_gets_meanwhile_ends_as_well(
+        self, enrolled: dict[str, Any], post: Do, read: Do, runtime: Runtime
+    ):
+        peer = certificates.Peer(enrolled["fingerprint_sha256"], "r1")
+        settings = certificates.issuing_settings(runtime)
+        async with runtime.sessions() as session, session.begin():
+            wanted = RenewalIn(csr_pem=csr())
+            made = await certificates.renew_certificate(session, wanted=wanted, peer=peer, settings=settings)
+            closing = asyncio.create_task(post("NDX:an", CLOSE, WHY))
+            # It comes as far as it can while the renewal is not committed.
+            await asyncio.wait([closing], timeout=0.5)
+        assert sorted((await closing)["certificates"]) == sorted([enrolled["serial"], made.serial])
 
 
 class TestProvider:

@@ -14,6 +14,11 @@ async def find(session: AsyncSession, serial: str, *, lock: bool = False) -> Cer
     return await session.get(Certificate, serial, with_for_update=lock)
 
 
+async def agency_of(session: AsyncSession, fingerprint: str) -> str | None:
+    statement = select(Certificate.agency).where(Certificate.fingerprint_sha256 == fingerprint)
+    return (await session.scalars(statement)).first()
+
+
 async def of_fingerprint(session: AsyncSession, fingerprint: str) -> Certificate | None:
     statement = select(Certificate).where(Certificate.fingerprint_sha256 == fingerprint).with_for_update()
     return (await session.scalars(statement)).first()

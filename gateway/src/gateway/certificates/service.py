@@ -12,7 +12,7 @@ from ndx_chassis.telemetry import log
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies import service as agencies
-from gateway.agencies.errors import EnrolmentCodeInvalid
+from gateway.agencies.errors import AgencyIsClosed, EnrolmentCodeInvalid
 from gateway.agencies.vocabulary import AgencyState, Role
 from gateway.authorities import files
 from gateway.authorities import service as authorities
@@ -206,12 +206,19 @@ async def _in_use(session: AsyncSession, peer: Peer) -> Certificate:
     Raises:
         CertificateNotRenewable: it was issued elsewhere, or its agency is barred.
     """
-    row = await repository.of_fingerprint(session, peer.fingerprint)
-    if row is None:
+    code = await repository.agency_of(session, peer.fingerprint)
+    if code is None:
         raise CertificateNotRenewable("This certificate was not issued by the exchange: ask its own CA.")
-    agency = await agencies.agency_named(session, row.agency)
-    if row.shown_state(datetime.now(UTC)).value not in GOOD or agency.state != AgencyState.ACTIVE.value:
-        raise CertificateNotRenewable("The certificate or its agency is not in good standing any more.")
+    barred = CertificateNotRenewable("The certificate or its agency is not in good standing any more.")
+    try:
+        # The agency before its certificate, as its closure does; what is issued now, a closure finds.
+        agency = await agencies.open_agency(session, code)
+    except AgencyIsClosed:
+        raise barred from None
+    row = await repository.of_fingerprint(session, peer.fingerprint)
+    good = row is not None and row.shown_state(datetime.now(UTC)).value in GOOD
+    if row is None or not good or agency.state != AgencyState.ACTIVE.value:
+        raise barred
     return row
 
 
