@@ -200,6 +200,16 @@ class TestDelivery:
         assert len((await ask("GET", f"/subscriptions/{made}/attempts"))["items"]) == 1
         assert await disclosed() == []
 
+    async def test_webhooks_of_another_agency_that_hang_do_not_keep_it_waiting(
+        self, receiver: Receiver, hook: Do, ask: Do, runtime: Runtime
+    ):
+        made = await hook(receiver.url)
+        places = desk_of(runtime).pings("G01")
+        while not places.locked():
+            await places.acquire()
+        async with asyncio.timeout(10):
+            assert (await ask("POST", f"/subscriptions/{made}/pings"))["delivered"]
+
     async def test_a_pull_subscription_has_no_webhook(self, feed: str, ask: Do, hook: Do, receiver: Receiver):
         refused = await ask("POST", f"/subscriptions/{feed}/pings", None, 409)
         assert refused["code"] == "feed-delivery-mismatch"

@@ -18,6 +18,7 @@ from gateway.feeds.sealing import Box
 from gateway.settings import Settings
 
 _NAME = "feeds"
+MOST_PINGS = 4
 MOST_WAITING = 1000
 """Long polls of one process at a time; a further one is answered at once."""
 
@@ -33,7 +34,7 @@ class Desk:
     _waiting: dict[UUID, set[asyncio.Event]] = field(default_factory=dict)
     pushed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when webhooks may have something to send."""
-    pings: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))
+    _pings: dict[str, asyncio.Semaphore] = field(default_factory=dict)
 
     @property
     def box(self) -> Box:
@@ -45,6 +46,10 @@ class Desk:
         if self.key is None:
             raise FeedUnavailable(retry_after=60)
         return self.key
+
+    def pings(self, agency: str) -> asyncio.Semaphore:
+        """Return the places for an agency's pings: one that hangs keeps only its own waiting."""
+        return self._pings.setdefault(agency, asyncio.Semaphore(MOST_PINGS))
 
     def touched(self, subscriptions: Iterable[UUID]) -> None:
         """Note who gets something when this transaction commits."""
