@@ -6,6 +6,7 @@ import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,6 +27,8 @@ _OK, _REDIRECT = 200, 300
 _AWAY = frozenset({408, 425, 429})
 _LONGEST_WAIT = 3600
 _SERVER_ERROR = 500
+_CONTEXTS = 256
+"""TLS settings that are kept; to make them costs half as much as a handshake."""
 # Names are looked up in threads of their own: an endpoint whose name server hangs keeps nobody else waiting.
 _LOOKUPS = ThreadPoolExecutor(64, thread_name_prefix="webhook-names")
 
@@ -68,11 +71,20 @@ class Identity:
         Raises:
             OSError: the CA or the own certificate cannot be used.
         """
-        ca_file = None if ca_pem else str(self.exchange_ca)
-        context = ssl.create_default_context(cafile=ca_file, cadata=ca_pem or None)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(self.certificate, self.key)
-        return context
+        files = [self.certificate, self.key] if ca_pem else [self.certificate, self.key, self.exchange_ca]
+        return _context(*files, ca_pem=ca_pem, written=tuple(file.stat().st_mtime_ns for file in files))
+
+
+@lru_cache(maxsize=_CONTEXTS)
+def _context(
+    certificate: Path, key: Path, ca_file: Path | None = None, *, ca_pem: str | None, written: tuple[int, ...]
+) -> ssl.SSLContext:
+    """Make the settings once for all endpoints under one CA, anew when a file was `written` again."""
+    del written
+    context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file), cadata=ca_pem)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate, key)
+    return context
 
 
 class _AddressRefused(OSError):

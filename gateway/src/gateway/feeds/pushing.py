@@ -101,17 +101,18 @@ async def _take(runtime: Runtime, identifier: UUID, *, looked: bool) -> Parcel |
             return Next.NONE
         if subscription.failures and not looked:
             return Next.LOOK
+        # One is enough to be lost where lately nobody answered.
+        most = 1 if looked else subscription.max_events
+        # First of all: a worker asks once more than there are events, and rights cost the most to find out.
+        rows = _together(await repository.next_due(session, identifier, now, most))
+        if not rows:
+            return Next.NONE
         receiver = Receiver(subscription.system, str(new_id()), None, None)
         rights = await rights_of(session, subscription, receiver)
         try:
             rights.require()
         except DomainError:
             subscription.next_attempt_at = now + timedelta(seconds=_HELD_SECONDS)
-            return Next.NONE
-        # One is enough to be lost where lately nobody answered.
-        most = 1 if looked else subscription.max_events
-        rows = _together(await repository.next_due(session, identifier, now, most))
-        if not rows:
             return Next.NONE
         given = []
         for row in rows:

@@ -1,0 +1,42 @@
+"""The exchange as a caller of webhooks: its certificate is renewed while it runs."""
+
+from pathlib import Path
+
+import pytest
+from gateway.certificates import authority
+from gateway.feeds.calling import Identity
+from ndx_contracts.signatures import Signer
+
+
+@pytest.fixture
+def identity(tmp_path: Path) -> Identity:
+    ca = authority.open_authority(tmp_path, "agency-ca", "agency CA")
+    authority.issue_server(ca, tmp_path, "webhooks", ["localhost"])
+    pair = tmp_path / "webhooks.crt", tmp_path / "webhooks.key"
+    signer = Signer.__new__(Signer)
+    return Identity(*pair, tmp_path / "agency-ca.crt", signer, listed=(), seconds=1.0)
+
+
+def test_settings_are_made_once_for_all_endpoints_under_one_ca(identity: Identity, tmp_path: Path):
+    other = authority.open_authority(tmp_path, "other-ca", "other CA")
+    theirs = authority.certificate_pem(other.certificate).decode()
+    assert identity.context(None) is identity.context(None)
+    assert identity.context(theirs) is identity.context(theirs)
+    assert identity.context(theirs) is not identity.context(None)
+    assert [c["subject"] for c in identity.context(theirs).get_ca_certs()] == [
+        ((("commonName", "other CA"),),)
+    ]
+
+
+@pytest.mark.parametrize("name", ["webhooks.crt", "agency-ca.crt"])
+def test_a_file_that_was_written_again_is_read_again(identity: Identity, tmp_path: Path, name: str):
+    before = identity.context(None)
+    authority.write_whole(tmp_path / name, (tmp_path / name).read_bytes())
+    assert identity.context(None) is not before
+
+
+def test_a_file_that_is_not_there_is_no_silent_trust(identity: Identity, tmp_path: Path):
+    identity.context(None)
+    (tmp_path / "agency-ca.crt").unlink()
+    with pytest.raises(OSError, match="agency-ca"):
+        identity.context(None)
