@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
+from ndx_chassis import disclosure
 from ndx_chassis.app import Runtime
 from ndx_chassis.disclosure import (
     HOURS,
@@ -88,9 +89,18 @@ async def written(runtime: Runtime, source: HoursWritten) -> dict[str, float]:
     return {sample.labels["ndx_hour"]: sample.value for sample in metric.samples}
 
 
+@pytest.fixture
+def hours(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
+    """Give the hours that are told of; no other one comes to its end during a test."""
+    found = settled_hours(datetime.now(UTC))
+    monkeypatch.setattr(disclosure, "settled_hours", lambda _now: found)
+    return found
+
+
 class TestHoursWritten:
-    async def test_each_settled_hour_has_its_number_and_no_other(self, runtime: Runtime) -> None:
-        hours = settled_hours(datetime.now(UTC))
+    async def test_each_settled_hour_has_its_number_and_no_other(
+        self, runtime: Runtime, hours: list[datetime]
+    ) -> None:
         numbers = {hours[0]: 2, hours[-3]: 1, hours[-1]: 3}
         edges = (timedelta(), timedelta(hours=1) - timedelta(microseconds=1), timedelta(minutes=30))
         await record(runtime, hours[0] - timedelta(microseconds=1))
@@ -103,9 +113,11 @@ class TestHoursWritten:
         assert pages[-1] == {hour_label(hour): numbers.get(hour, 0) for hour in hours}
         assert hour_label(hours[-1]) in pages[0], "the newest hours come first"
 
-    async def test_records_whose_transactions_overlap_are_all_counted(self, runtime: Runtime) -> None:
+    async def test_records_whose_transactions_overlap_are_all_counted(
+        self, runtime: Runtime, hours: list[datetime]
+    ) -> None:
         """The one that began first ends last, and writes last: its place is before the others."""
-        hour = settled_hours(datetime.now(UTC))[-1]
+        hour = hours[-1]
         async with runtime.sessions() as session, session.begin():
             await session.execute(text("SELECT pg_current_xact_id()"))
             for minute in range(3):

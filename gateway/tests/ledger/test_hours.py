@@ -53,10 +53,19 @@ async def held(runtime: Runtime, source: service.HoursHeld) -> dict[tuple[str, s
     return {(s.labels["ndx_service"], s.labels["ndx_hour"]): s.value for s in metric.samples}
 
 
+@pytest.fixture
+def hours(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
+    """Give the hours that are told of; no other one comes to its end during a test."""
+    found = settled_hours(datetime.now(UTC))
+    monkeypatch.setattr(service, "settled_hours", lambda _now: found)
+    return found
+
+
 @pytest.mark.integration
 class TestHoursHeld:
-    async def test_every_service_and_hour_has_its_number(self, bus: Any, runtime: Runtime) -> None:
-        hours = settled_hours(datetime.now(UTC))
+    async def test_every_service_and_hour_has_its_number(
+        self, bus: Any, runtime: Runtime, hours: list[datetime]
+    ) -> None:
         late = hours[-1] + timedelta(minutes=59, seconds=59)
         await take_in(runtime, disclosure("tax", hours[-1]), disclosure("tax", late))
         await take_in(runtime, disclosure("population", hours[-2]), disclosure("tax", datetime.now(UTC)))
@@ -68,9 +77,9 @@ class TestHoursHeld:
         }
 
     async def test_what_comes_late_closes_the_gap_and_nothing_counts_twice(
-        self, bus: Any, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+        self, bus: Any, runtime: Runtime, hours: list[datetime], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        hour = settled_hours(datetime.now(UTC))[-1]
+        hour = hours[-1]
         mine = ("tax", hour_label(hour))
         source = service.HoursHeld()
         first = disclosure("tax", hour)
@@ -81,9 +90,9 @@ class TestHoursHeld:
         assert await held(runtime, source) == {}, "half a count would look like a gap"
         assert (await held(runtime, source))[mine] == 4
 
-    async def test_the_gateways_page_shows_it(self, bus: Any, client: Any) -> None:
+    async def test_the_gateways_page_shows_it(self, bus: Any, client: Any, hours: list[datetime]) -> None:
         page = (await client.get("/metrics")).text
-        hour = hour_label(settled_hours(datetime.now(UTC))[-1])
+        hour = hour_label(hours[-1])
         assert f'ndx_ledger_records{{ndx_hour="{hour}",ndx_service="tax"}} 0.0' in page
         assert "ndx_metrics_complete 1.0" in page
 

@@ -123,7 +123,8 @@ class TestCopiesAway:
         nobody = f"postgresql://postgres:x@127.0.0.1:{port}/none"
         return service_settings | {"reading_database_url": nobody}
 
-    async def test_the_primary_answers_meanwhile(self, searched, add_person, capsys):
+    async def test_the_primary_answers_meanwhile(self, searched, add_person, capsys, runtime, monkeypatch):
+        monkeypatch.setattr(type(runtime.copies), "REST_SECONDS", 3600.0)
         await add_person(HOA, **NAMED)
         assert await searched() == [HOA]
         assert await searched() == [HOA]
