@@ -110,7 +110,7 @@ class System:
         """Run one statement on a service's database."""
 
         async def read() -> list[dict[str, Any]]:
-            connection = await asyncpg.connect(self.database(service), timeout=5)
+            connection = await asyncpg.connect(self.database(service), timeout=30)
             try:
                 return [dict(row) for row in await connection.fetch(statement, *values)]
             finally:
@@ -126,13 +126,13 @@ class System:
     def closed(self, service: str, table: str) -> Iterator[None]:
         """Hold back every write to a table; they go on when the block ends."""
         with asyncio.Runner() as runner:
-            connection = runner.run(asyncpg.connect(self.database(service), timeout=5))
+            connection = runner.run(asyncpg.connect(self.database(service), timeout=30))
             try:
                 runner.run(connection.execute(f"BEGIN; LOCK TABLE {table} IN SHARE MODE"))
                 yield
                 runner.run(connection.execute("COMMIT"))
             finally:
-                runner.run(connection.close(timeout=5))
+                runner.run(connection.close(timeout=30))
 
     def waits_at(self, service: str, table: str) -> bool:
         """Tell whether somebody waits for a table that is closed."""

@@ -15,7 +15,7 @@ from ndx_chassis import kafka, reader
 from ndx_chassis.consumer import Subscription
 from ndx_chassis.metrics import Metrics
 
-SECONDS = 30
+SECONDS = 120
 
 
 def lose_coordinator(consumer: AIOKafkaConsumer) -> None:
