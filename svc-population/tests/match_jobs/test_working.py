@@ -70,7 +70,7 @@ class TestMatchFile:
         found = await matched(f"{','.join(columns)}\n{lines}".encode(), columns=columns)
         told = [line.split(",", 2)[2] for line in found[1:]]
         assert told == ["NOT_FOUND,,,nobody-like-this"] * 3 + ["INVALID,,,too-many-wrong-guesses"]
-        assert [r["subjects"] for r in await disclosed()] == [[HOA]] * 3
+        assert [r["subjects"] for r in await disclosed()] == [[HOA]] * 4
 
     @pytest.mark.parametrize(
         "line", ["", "x\n", f"a,{HOA},Trần Thị Hòa,1990-05-17", f"a,{HOA},Trần Thị Hòa,1990-05-17\n"]
@@ -115,6 +115,14 @@ class TestMatchFile:
         assert found == ["MISMATCH"] * 3 + ["INVALID"] * 7
         again = await matched(csv_of(f"a,{HOA},Trần Thị Hòa,1990-05-17"))
         assert again[1] == "1,a,INVALID,,,too-many-wrong-guesses"
+
+    async def test_that_guesses_are_used_up_tells_of_a_person_and_is_recorded(
+        self, matched, add_person, disclosed
+    ):
+        await add_person(HOA)
+        lines = [f"a,{HOA},Trần Thị Hòa,1990-05-{day}" for day in range(10, 16)]
+        await matched(csv_of(*lines, "b,x,An,1990"))
+        assert [(r["subjects"], r["outcome"]) for r in await disclosed()] == [([HOA], "NOT_MATCHED")] * 6
 
     async def test_what_another_process_lets_guess_meanwhile_counts_as_well(
         self, matched, add_person, runtime, monkeypatch, session

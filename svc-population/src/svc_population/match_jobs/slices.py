@@ -40,7 +40,9 @@ _OUTCOMES = {
     LineOutcome.MISMATCH: Outcome.NOT_MATCHED,
     LineOutcome.AMBIGUOUS: Outcome.NOT_MATCHED,
     LineOutcome.NOT_FOUND: Outcome.NOT_FOUND,
+    LineOutcome.INVALID: Outcome.NOT_MATCHED,
 }
+"""INVALID tells of somebody only where guesses about them are used up; it then names them."""
 
 
 def announced(job: MatchJob) -> dict[str, Any]:
@@ -203,7 +205,7 @@ class Slice:
             if answer is None:
                 subjects.append(number or "")
                 outcomes.append(matched)
-            elif answer.outcome in _OUTCOMES:
+            elif answer.outcome is not LineOutcome.INVALID or answer.subjects:
                 subjects.append(",".join(answer.subjects))
                 outcomes.append(_OUTCOMES[answer.outcome].value)
         if subjects:

@@ -31,9 +31,9 @@ class Guesses:
         return self.before.get(personal_id, 0) + self.added[personal_id] < self.most
 
     def guard(self, about: str, answer: Answer, *, wrong: bool) -> Answer:
-        """Return the answer, or that there is none any more."""
+        """Return the answer, or that there is none any more, which still tells that there is this person."""
         if not self.left(about):
-            return Answer(LineOutcome.INVALID, reasons=(_EXHAUSTED,))
+            return Answer(LineOutcome.INVALID, subjects=(about,), reasons=(_EXHAUSTED,))
         if wrong:
             self.added[about] += 1
         return answer

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ndx_chassis.agreements import Grant
 from ndx_chassis.caller import Caller
-from ndx_chassis.disclosure import disclose
+from ndx_chassis.disclosure import disclose, found
 from ndx_contracts.disclosure import Outcome
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -40,6 +40,7 @@ async def match(
     claimed = await claimed_by(session, record)
     verdict = await judged(session, claimed, scope_of(grant))
     if verdict.about:
+        found(session, caller, grant=grant, subjects=verdict.about[:1], field_groups=groups)
         guard = await verification.guesses_left(
             session, agency=caller.agency, personal_id=verdict.about[0], most=wrong_guesses
         )
