@@ -111,6 +111,12 @@ class TestOpenCases:
         assert shown["cases"] == {"opened": 2, "known": 4}
         assert result[10] == "10,a,INVALID,,,too-many-wrong-guesses,"
 
+    async def test_a_name_longer_than_any_stops_no_job(self, sent, add_person):
+        await add_person(HOA)
+        shown, result = await sent(PLAIN + mismatch(name="x" * 300) + mismatch())
+        assert result[1] == "1,a,INVALID,,,name-wrong,"
+        assert shown["cases"] == {"opened": 1, "known": 0}
+
     async def test_without_being_asked_nothing_is_opened(self, opener, runtime, add_person, session):
         await add_person(HOA)
         job = await opener.upload((PLAIN + mismatch()).encode())

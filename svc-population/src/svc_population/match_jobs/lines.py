@@ -13,13 +13,14 @@ from svc_population.match_jobs.reading import FileRefused, Line
 from svc_population.match_jobs.vocabulary import FileFault, FileFormat, LineOutcome, MatchColumn
 from svc_population.matching.birth_dates import DateUnclear, PartialDate
 from svc_population.matching.grading import Claimed
-from svc_population.matching.name_folding import NameUnclear, cleaned
+from svc_population.matching.name_folding import LONGEST, NameUnclear, cleaned
 
 _RESULT_COLUMNS = "line,ref,outcome,personal_id,fields,reasons"
 _LONGEST_REF = 64
-PLAIN_NAME = "[A-Za-zÀ-ÖØ-öø-ỹ]+(?: [A-Za-zÀ-ÖØ-öø-ỹ]+){0,9}"
+_LETTERS = "[A-Za-zÀ-ÖØ-öø-ÿĂăĐđĨĩŨũƠơƯưẠ-ỹ]+"
+PLAIN_NAME = f"(?![^,]{{{LONGEST + 1}}}){_LETTERS}(?: {_LETTERS}){{0,9}}"
 _PLAIN_NAME = re.compile(PLAIN_NAME)
-"""Names that are clean as they stand, and all letters composed: nearly all."""
+"""Names that are clean as they stand, and all letters composed: nearly all. Others `cleaned` judges."""
 _FORMS = {
     MatchColumn.PERSONAL_ID: re.compile("[0-9]{12}"),
     MatchColumn.LEGACY_ID_NUMBER: re.compile("[0-9]{9}"),

@@ -96,7 +96,7 @@ def _joined(columns: Sequence[str]) -> Callable[[bytes], str]:
         found = orjson.loads(content)
         if not isinstance(found, dict) or not found.keys() <= known:
             return ""
-        cells = [found.get(column) or "" for column in columns]
+        cells = ["" if (cell := found.get(column)) is None else cell for column in columns]
         return ",".join(cells) if all(type(cell) is str for cell in cells) else ""
 
     return text_of
