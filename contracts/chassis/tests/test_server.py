@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 import ssl
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,19 @@ async def test_new_connections_see_the_renewed_certificate_and_open_ones_go_on(t
         await task
 
 
+def speak(port: int, context: ssl.SSLContext, session: ssl.SSLSession | None = None) -> Any:
+    """Return whether one is answered, and the TLS session, to be resumed later."""
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=10) as raw,
+        context.wrap_socket(raw, server_hostname="localhost", session=session) as tls,
+    ):
+        try:
+            tls.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            return tls.recv(100).startswith(b"HTTP/1.1 204"), tls.session
+        except (ssl.SSLError, ConnectionError):
+            return False, None
+
+
 async def test_whom_it_trusts_grows_and_shrinks_without_a_restart(tmp_path: Path):
     cas = [authority.open_authority(tmp_path, f"ca-{n}", f"CA {n}") for n in (1, 2)]
     anchors, port = tmp_path / "anchors.crt", free_ports(1)[0]
@@ -111,12 +125,17 @@ async def test_whom_it_trusts_grows_and_shrinks_without_a_restart(tmp_path: Path
         await until(lambda: server.started, what="the server")
         server.take_renewed()
         assert await let_in() == [True, False]
+        answered, session = await asyncio.to_thread(speak, port, contexts[0])
+        assert answered
         async with httpx.AsyncClient(base_url=f"https://localhost:{port}", verify=contexts[0]) as open_one:
             assert (await open_one.get("/")).status_code == 204
             for trusted, expected in ((b"".join(both), [True, True]), (both[1], [False, True])):
                 anchors.write_bytes(trusted)
                 server.take_renewed()
                 assert await let_in() == expected
+                # Nor does a connection of before vouch for a new one.
+                answered, _ = await asyncio.to_thread(speak, port, contexts[0], session)
+                assert answered is expected[0]
             assert (await open_one.get("/")).status_code == 204
     finally:
         server.should_exit = True

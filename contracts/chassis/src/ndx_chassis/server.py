@@ -49,6 +49,12 @@ class _Server(uvicorn.Server):
             return
         super().handle_exit(sig, frame)
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen."""
+        if self.config.ssl is not None:
+            _harden(self.config.ssl)
+        await super().startup(sockets)
+
     async def on_tick(self, counter: int) -> bool:
         """Do what uvicorn does ten times a second, and look at the certificate's file once a minute."""
         if counter % _TICKS_BETWEEN_LOOKS == 0:
@@ -98,8 +104,18 @@ def _context(config: uvicorn.Config) -> ssl.SSLContext:
         ca_certs=config.ssl_ca_certs,
         ciphers=config.ssl_ciphers,
     )
-    made.minimum_version = ssl.TLSVersion.TLSv1_3
+    _harden(made)
     return made
+
+
+def _harden(context: ssl.SSLContext) -> None:
+    """Allow TLS 1.3 alone, and let each connection show its certificate.
+
+    A resumed session would be taken by a listening context for as long as its ticket lives, also of a caller
+    whose CA is not trusted any more.
+    """
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.num_tickets = 0
 
 
 def run(create_app: Callable[[SettingsT], FastAPI], settings: SettingsT) -> None:
@@ -126,10 +142,6 @@ def run(create_app: Callable[[SettingsT], FastAPI], settings: SettingsT) -> None
         ssl_ca_certs=str(settings.tls_client_ca_file) if settings.tls_client_ca_file else None,
         ssl_cert_reqs=ssl.CERT_REQUIRED if settings.tls_client_ca_file else ssl.CERT_NONE,
     )
-    if settings.tls_cert_file is not None:
-        config.load()
-        if config.ssl is not None:
-            config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
     # What start-up made stays: the collector need not look through it again and again.
     gc.collect()
     gc.freeze()
