@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import pytest
 import pytest_asyncio
+from ndx_contracts.agreements import AdminScope
 from ndx_contracts.field_groups import FieldGroup
 from sqlalchemy import text
 from svc_population.changes.schemas import CHANGEABLE
@@ -150,6 +151,34 @@ class TestMerge:
         assert (await done(client, officer, undo)).status_code == 200
         read = await client.get(f"{url}?fields=contact,religion", headers=insurer)
         assert read.json() == {"religion": None, "contact": {"phone": "0999999999", "email": None}}
+
+    async def test_who_may_ask_about_one_of_the_two_alone_is_told_of_neither(
+        self, client, officer, two_records, agree, as_agency, session, disclosed
+    ):
+        proposed = (await client.post(URL, json=MERGE, headers=officer("CA-1"))).json()
+        moved = "UPDATE persons SET permanent_province_code = '01', permanent_commune_code = '00004'"
+        await session.execute(text(f"{moved} WHERE personal_id = :b"), {"b": B})
+        await session.commit()
+        agree(
+            "G02",
+            {f"population.{n}_person_merger": [FieldGroup.PERSONAL_ID] for n in ("get", "decide", "propose")},
+            purposes=["RESIDENCE_MANAGEMENT"],
+            admin_scope=AdminScope(provinces=("79",)),
+        )
+        theirs = as_agency("G02", purpose="RESIDENCE_MANAGEMENT", NDX_Officer="HT-1", NDX_Case_Id="HS-1")
+        records = len(await disclosed())
+        url = f"{URL}/{proposed['id']}"
+        undo = {"kind": "UNDO", "merger_id": proposed["id"], "document": DOCUMENT}
+        for asked in (
+            client.get(url, headers=theirs),
+            client.post(f"{url}/decision", json={"verdict": "REJECT"}, headers=theirs),
+            client.post(URL, json=undo, headers=theirs),
+        ):
+            reply = await asked
+            assert (reply.status_code, reply.json()["code"]) == (404, "merger-not-found")
+            assert B not in reply.text
+        assert len(await disclosed()) == records
+        assert (await client.get(url, headers=officer())).json()["state"] == "PROPOSED"
 
     async def test_a_merged_person_is_not_merged_again(self, client, officer, two_records, add_person):
         await add_person("079190000999", sex="FEMALE")

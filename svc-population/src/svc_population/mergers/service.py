@@ -198,9 +198,10 @@ async def _person(
 async def _held(
     session: AsyncSession, caller: Caller, grant: Grant, merger_id: UUID, *, lock: bool = True
 ) -> Merger:
+    """Return a merger; it names all whom it is about, so all must lie within the agreement's scope."""
     merger = await repository.merger(session, merger_id, lock=lock)
-    person = None if merger is None else await persons.find(session, merger.personal_id)
-    if merger is None or person is None or not persons.covers(grant, person):
+    people = [] if merger is None else [await persons.find(session, n) for n in _numbers(merger)]
+    if merger is None or any(person is None or not persons.covers(grant, person) for person in people):
         raise MergerNotFound
     found(session, caller, grant=grant, subjects=_numbers(merger), field_groups=[FieldGroup.PERSONAL_ID])
     return merger
