@@ -13,6 +13,17 @@ from svc_population.personal_ids.personal_id import parse, places
 from svc_population.persons.vocabulary import LifeStatus
 
 OLDEST_YEAR = 1850
+WITHOUT_PERIODS = frozenset(
+    {
+        FieldGroup.BIRTH_DATE,
+        FieldGroup.SEX,
+        FieldGroup.BIRTH_PLACE,
+        FieldGroup.BIRTH_REGISTRATION_PLACE,
+        FieldGroup.CARD_HISTORY,
+        FieldGroup.DEATH_OR_MISSING_DATE,
+    }
+)
+"""Groups that are wrong for good or not at all: facts of birth, and what has days of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,21 @@ def date_faults(
             yield _fault(f"{where}.issued_on", "impossible-date", "before birth or in the future")
         if card["valid_to"] is not None and card["valid_to"] < card["issued_on"]:
             yield _fault(f"{where}.valid_to", "impossible-date", "ends before it begins")
+
+
+def period_faults(
+    groups: Iterable[FieldGroup], *, first: date, last: date, today: date
+) -> Iterable[FieldError]:
+    """Yield what cannot be of a correction that holds from a first day to a last one."""
+    if last < first:
+        yield _fault("effective_to", "impossible-date", "ends before it begins")
+    if last >= today:
+        yield _fault("effective_to", "not-over", "a period that is not over has no last day yet")
+    for group in groups:
+        if group in WITHOUT_PERIODS:
+            yield _fault(
+                f"changes.{group.value}", "no-period", "it holds for a whole life or has its own dates"
+            )
 
 
 def _end_faults(end: Mapping[str, Any] | None, facts: Facts, born: date, today: date) -> Iterable[FieldError]:

@@ -150,6 +150,8 @@ class PersonChangeIn(Input):
     kind: ChangeKind
     effective_from: date | None = None
     """Not needed with a correction: without it, the value is taken to have been wrong from birth on."""
+    effective_to: date | None = None
+    """With a correction: the last day on which the value held. What is on record for later days stays."""
     document: DocumentIn
     changes: ChangesIn
 
@@ -157,6 +159,10 @@ class PersonChangeIn(Input):
     def _since_when(self) -> "PersonChangeIn":
         if self.kind is ChangeKind.CHANGE and self.effective_from is None:
             raise ValueError("a change says from which day on it is true")
+        if self.effective_to is not None and (
+            self.kind is not ChangeKind.CORRECTION or self.effective_from is None
+        ):
+            raise ValueError("only a correction with a first day has a last one")
         return self
 
 

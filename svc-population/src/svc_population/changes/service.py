@@ -22,11 +22,13 @@ from svc_population.changes.errors import (
     VersionConflict,
     VersionMissing,
 )
+from svc_population.changes.periods import versions
 from svc_population.changes.schemas import PersonChangeIn, PersonChangeOut, SourceOut, SourcesOut
 from svc_population.changes.source_of_truth import Wish, sources
+from svc_population.histories.reconstruction import steps
 from svc_population.persons import service as persons
 from svc_population.persons.errors import PersonLocked
-from svc_population.persons.field_groups import columns_of
+from svc_population.persons.field_groups import columns_of, storable
 from svc_population.persons.models import Person
 from svc_population.persons.vocabulary import ChangeKind
 
@@ -104,31 +106,58 @@ async def apply(session: AsyncSession, person: Person, requested: Requested) -> 
     _admit(person, requested, today)
     values = requested.values()
     columns = {name: v for group, value in values.items() for name, v in columns_of(group, value).items()}
-    present = await persons.columns(session, person, columns)
-    if all(present[name] == value for name, value in columns.items()):
+    effective_from = body.effective_from or person.birth_date
+    if body.effective_to is not None:
+        odd = list(rules.period_faults(values, first=effective_from, last=body.effective_to, today=today))
+        if odd:
+            raise InvalidInput(errors=odd)
+    told = await _told(session, person, columns, effective_from, body.effective_to)
+    if not told:
         return PersonChangeOut(version=person.version, changed=())
     if requested.version is not None and requested.version != person.version:
         raise VersionConflict(f"The record has version {person.version}.")
-    effective_from = body.effective_from or person.birth_date
     await _check(session, person, requested, values, effective_from=effective_from, today=today)
-    changed = await persons.change(
-        session,
-        person,
-        persons.Change(
-            columns,
-            valid_from=effective_from,
-            source=f"{caller.agency}:document:{body.document.number}",
-            kind=body.kind,
-            agency=caller.agency,
-            document=body.document.model_dump(mode="json"),
-            after_death=True,
-        ),
-        actor=caller,
+    groups: set[str] = set()
+    for day, news in told:
+        groups.update(
+            await persons.change(
+                session,
+                person,
+                persons.Change(
+                    news,
+                    valid_from=day,
+                    source=f"{caller.agency}:document:{body.document.number}",
+                    kind=body.kind,
+                    agency=caller.agency,
+                    document=body.document.model_dump(mode="json"),
+                    after_death=True,
+                ),
+                actor=caller,
+                whole=body.effective_to is not None,
+            )
+        )
+        await session.refresh(person)
+    changed = [group for group in FieldGroup if group.value in groups]
+    await persons.announce_change(session, person, [g.value for g in changed], version=person.version)
+    log.info(
+        "person_changed",
+        person_id=str(person.person_id),
+        version=person.version,
+        changed=[g.value for g in changed],
     )
-    version = person.version + 1
-    await persons.announce_change(session, person, changed, version=version)
-    log.info("person_changed", person_id=str(person.person_id), version=version, changed=changed)
-    return PersonChangeOut(version=version, changed=tuple(FieldGroup(name) for name in changed))
+    return PersonChangeOut(version=person.version, changed=tuple(changed))
+
+
+async def _told(
+    session: AsyncSession, person: Person, columns: dict[str, Any], first: date, last: date | None
+) -> list[tuple[date, dict[str, Any]]]:
+    """Return (day, columns) of the versions to write; none when the record says so already."""
+    if last is None:
+        present = await persons.columns(session, person, columns)
+        return [] if all(present[name] == value for name, value in columns.items()) else [(first, columns)]
+    history = await persons.history_of(session, person.person_id)
+    every = steps(await persons.record_of(session, person), history)
+    return versions(every, {name: storable(v) for name, v in columns.items()}, first=first, last=last)
 
 
 def _admit(person: Person, requested: Requested, today: date) -> None:
@@ -158,9 +187,9 @@ async def _check(
     body = requested.body
     facts = rules.Facts(person.personal_id, person.birth_date, person.life_status)
     issued_on = body.document.issued_on
-    faults = list(
-        rules.date_faults(values, facts, effective_from=effective_from, issued_on=issued_on, today=today)
-    )
+    faults = [
+        *rules.date_faults(values, facts, effective_from=effective_from, issued_on=issued_on, today=today)
+    ]
     if faults:
         raise InvalidInput(errors=faults)
     contradicted = rules.contradictions(values, facts)

@@ -181,12 +181,19 @@ async def announce_change(
 
 
 async def change(
-    session: AsyncSession, person: Person, news: Change, *, actor: Actor, also: Sequence[FieldGroup] = ()
+    session: AsyncSession,
+    person: Person,
+    news: Change,
+    *,
+    actor: Actor,
+    also: Sequence[FieldGroup] = (),
+    whole: bool = False,
 ) -> list[str]:
     """Write new values and the history of the old ones; return the names of the changed groups.
 
     What does not differ is no change. The caller holds the row's lock and announces the change. `also`:
-    groups that the caller changed elsewhere, whose history is there as well.
+    groups that the caller changed elsewhere, whose history is there as well. `whole`: a version tells of what
+    does not differ, too, because other days than today are meant.
 
     Raises:
         PersonLocked: the person is dead.
@@ -194,7 +201,7 @@ async def change(
     if person.locked and not news.after_death:
         raise PersonLocked
     present = await columns(session, person, news.values)
-    values = {k: v for k, v in news.values.items() if present[k] != v}
+    values = {k: v for k, v in news.values.items() if whole or present[k] != v}
     if not values and not also:
         return []
     named = {*changed_groups(values), *(group.value for group in also)}
