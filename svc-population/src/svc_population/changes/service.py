@@ -118,7 +118,9 @@ async def apply(session: AsyncSession, person: Person, requested: Requested) -> 
         raise VersionConflict(f"The record has version {person.version}.")
     await _check(session, person, requested, values, effective_from=effective_from, today=today)
     groups: set[str] = set()
-    for day, news in told:
+    for number, (day, news) in enumerate(told):
+        if number:
+            await session.refresh(person)
         groups.update(
             await persons.change(
                 session,
@@ -136,16 +138,16 @@ async def apply(session: AsyncSession, person: Person, requested: Requested) -> 
                 whole=body.effective_to is not None,
             )
         )
-        await session.refresh(person)
+    version = person.version + 1
     changed = [group for group in FieldGroup if group.value in groups]
-    await persons.announce_change(session, person, [g.value for g in changed], version=person.version)
+    await persons.announce_change(session, person, [g.value for g in changed], version=version)
     log.info(
         "person_changed",
         person_id=str(person.person_id),
-        version=person.version,
+        version=version,
         changed=[g.value for g in changed],
     )
-    return PersonChangeOut(version=person.version, changed=tuple(changed))
+    return PersonChangeOut(version=version, changed=tuple(changed))
 
 
 async def _told(
