@@ -91,6 +91,14 @@ class TestSubscribe:
         await subscribe()
         assert (await subscribe(409))["code"] == "feed-limit-reached"
 
+    async def test_several_at_once_do_not_pass_the_bound(
+        self, subscribe: Do, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+    ):
+        few = runtime.settings.model_copy(update={"feeds_most_subscriptions": 2})
+        monkeypatch.setattr(runtime, "settings", few)
+        made = await asyncio.gather(*(subscribe() for _ in range(5)), return_exceptions=True)
+        assert sum(isinstance(one, str) for one in made) == 2
+
 
 class TestAddressed:
     async def test_the_end_of_a_match_job_reaches_the_agency_that_sent_it_and_leaves_no_record(

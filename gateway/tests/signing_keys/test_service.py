@@ -1,11 +1,13 @@
 """Signing keys at the control plane: published with proof, shown to all, revoked with the moment."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from ndx_contracts.events import SigningKeyChanged
 from ndx_contracts.signatures import jwk
 from ndx_contracts.signed_exchange import prove
 
@@ -53,3 +55,19 @@ async def test_nobody_publishes_a_key_that_is_not_theirs(
     ):
         reply = await client.post(MINE, json=wrong, headers=CALLER)
         assert (reply.status_code, reply.json()["code"]) == (400, "signing-key-unproven")
+
+
+async def test_published_several_times_at_once_it_is_there_once_and_all_are_told_so(
+    hospital: dict[str, Any], post: Callable[..., Any], client: httpx.AsyncClient, emitted: Callable[..., Any]
+) -> None:
+    for system in ("his", "lis"):
+        await post("NDX:an", "/v1/agencies/H79.001/systems", {"code": system}, 201)
+    key = Ed25519PrivateKey.generate()
+    other = CALLER | {"NDX-System": "urn:ndx:agency:H79.001:lis"}
+    wanted = [(body_of(key), CALLER)] * 3 + [(body_of(key, system="lis"), other)] * 3
+    replies = await asyncio.gather(*(client.post(MINE, json=body, headers=who) for body, who in wanted))
+    told = [(reply.status_code, reply.json().get("system", reply.json().get("code"))) for reply in replies]
+    one = next(system for status, system in told if status == 200)
+    mine, theirs = (told[:3], told[3:]) if one == "his" else (told[3:], told[:3])
+    assert (set(mine), set(theirs)) == ({(200, one)}, {(409, "signing-key-taken")})
+    assert [e["data"]["system"] for e in await emitted() if e["type"] == SigningKeyChanged.TYPE] == [one]

@@ -95,8 +95,13 @@ async def page(
     return (await session.scalars(statement.order_by(FeedSubscription.id).limit(limit))).all()
 
 
+async def _take_turns(session: AsyncSession, agency: str) -> None:
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"feeds {agency}", 0))))
+
+
 async def count_of(session: AsyncSession, agency: str) -> int:
-    """Return how many subscriptions of an agency have not ended."""
+    """Return how many subscriptions of an agency have not ended; who adds one takes turns until commit."""
+    await _take_turns(session, agency)
     mine = (FeedSubscription.agency == agency) & _NOT_ENDED
     return int(await session.scalar(select(func.count()).select_from(FeedSubscription).where(mine)) or 0)
 
@@ -105,7 +110,7 @@ async def webhook_of(
     session: AsyncSession, *, agency: str, event_type: str, endpoint: str, form: str
 ) -> FeedSubscription | None:
     """Return the agency's open webhook for one event type; two who ask at once take turns until commit."""
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"feeds {agency}", 0))))
+    await _take_turns(session, agency)
     mine = (FeedSubscription.agency == agency) & _NOT_ENDED
     same = (FeedSubscription.endpoint == endpoint) & (FeedSubscription.form == form)
     of_type = FeedSubscription.event_types == cast([event_type], ARRAY(Text))

@@ -45,12 +45,8 @@ async def publish_key(session: AsyncSession, caller: Caller, *, wanted: SigningK
         public.verify(base64.b64decode(wanted.proof), possession(caller.agency, caller.system, key_id))
     except (InvalidSignature, ValueError, binascii.Error):
         raise SigningKeyUnproven from None
-    key = await repository.find(session, key_id)
-    if key is not None:
-        if key.revoked_at is not None or (key.agency, key.system) != (caller.agency, caller.system):
-            raise SigningKeyTaken
-        return _out(key)
-    key = SigningKey(
+    added = await repository.add(
+        session,
         key_id=key_id,
         agency=caller.agency,
         system=caller.system,
@@ -58,11 +54,15 @@ async def publish_key(session: AsyncSession, caller: Caller, *, wanted: SigningK
         x=jwk(public)["x"],
         published_at=datetime.now(UTC),
     )
-    session.add(key)
-    await record_audit(
-        session, caller, action="signing_key_published", entity_type="signing_key", entity_id=key_id
-    )
-    await publish(session, events.changed(key))
+    key = await repository.find(session, key_id)
+    mine = key is not None and (key.agency, key.system) == (caller.agency, caller.system)
+    if key is None or not mine or key.revoked_at is not None:
+        raise SigningKeyTaken
+    if added:
+        await record_audit(
+            session, caller, action="signing_key_published", entity_type="signing_key", entity_id=key_id
+        )
+        await publish(session, events.changed(key))
     return _out(key)
 
 
