@@ -1,6 +1,8 @@
 """Revocation lists that the exchange fetches by itself: from a real server, well and badly behaved."""
 
 import asyncio
+import socket
+import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,6 +13,8 @@ import pytest
 from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from gateway.authorities import anchors, fetching, repository
+from gateway.authorities import outside as outside_lists
 from gateway.authorities import service as authorities
 from gateway.certificates import authority
 from gateway.rotation import jobs
@@ -144,7 +148,7 @@ class TestFetchedLists:
             raise OverflowError
 
         with monkeypatch.context() as patched:
-            patched.setattr(authorities, "take_fetched", crash)
+            patched.setattr(outside_lists, "take_fetched", crash)
             assert (await fetched())["revocation_source"]["error"] == "unreadable"
         assert (await fetched())["revocation_source"]["error"] is None
 
@@ -153,7 +157,7 @@ class TestFetchedLists:
     ):
         await put("NDX:an", f"{self.PATH}/revocation-source", {"url": f"{place.url}?new"})
         async with runtime.sessions() as session, session.begin():
-            await authorities.note_fetch(session, name="vnpt-ca", url=place.url, error="timeout")
+            await outside_lists.note_fetch(session, name="vnpt-ca", url=place.url, error="timeout")
         source = named(await read("NDX:an", "/v1/authorities"), "vnpt-ca")["revocation_source"]
         assert (source["tried_at"], source["error"]) == (None, None)
 
@@ -206,6 +210,42 @@ class TestFetchedLists:
         found = await fetched()
         assert (found["revocation_source"]["error"], found["revocation_list"]["number"]) == (error, 4)
 
+    async def test_while_a_long_list_is_read_everybody_else_is_answered(
+        self, fetched: Do, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+    ):
+        begun, answered = asyncio.Event(), threading.Event()
+        loop, read = asyncio.get_running_loop(), anchors.read_list
+
+        def read_long(*given: Any) -> Any:
+            loop.call_soon_threadsafe(begun.set)
+            assert answered.wait(20), "nobody was answered meanwhile"
+            return read(*given)
+
+        monkeypatch.setattr(anchors, "read_list", read_long)
+        fetching = asyncio.create_task(fetched())
+        await begun.wait()
+        async with runtime.sessions() as session:
+            await session.execute(text("SELECT 1"))
+        answered.set()
+        assert (await fetching)["revocation_source"]["error"] is None
+
+    async def test_of_too_many_late_revocations_the_newest_hold_on_open_connections(
+        self,
+        fetched: Do,
+        place: Place,
+        outside: authority.Authority,
+        runtime: Runtime,
+        monkeypatch: pytest.MonkeyPatch,
+    ):
+        monkeypatch.setattr(repository, "MOST_LATE", 3)
+        found: tuple[str, ...] = ()
+        for number, serials in enumerate((["aa"], ["aa", "bb", "cc"], ["aa", "bb", "cc", "dd", "ee"]), 4):
+            place.body = crl(outside, *serials, number=number).encode()
+            await fetched()
+            async with runtime.sessions() as session:
+                found = (await authorities.trust(session)).issuers[-1].late
+        assert (len(found), {"dd", "ee"} <= set(found)) == (3, True)
+
     async def test_inner_addresses_are_not_called_unless_listed(self, fetched: Do, place: Place, allow: Do):
         allow(revocation_fetch_networks=())
         assert (await fetched())["revocation_source"]["error"] == "address-refused"
@@ -245,3 +285,26 @@ class TestFetchedLists:
             (metric,) = await authorities.lists_end_in(runtime, session)
         left = {sample.labels["ndx_authority"]: sample.value for sample in metric.samples}
         assert 29 < left["vnpt-ca"] / 86_400 < 30
+
+
+async def test_names_that_hang_keep_nobody_else_from_a_thread(monkeypatch: pytest.MonkeyPatch):
+    known, over = socket.getaddrinfo, threading.Event()
+
+    def resolve(host: str, *rest: Any) -> Any:
+        if host.endswith(".example"):
+            over.wait(20)
+            raise socket.gaierror
+        return known(host, *rest)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    urls = [f"http://ca-{n}.example/list.crl" for n in range(40)]
+    fetches = [
+        asyncio.create_task(fetching.fetch(url, inner=(), seconds=60.0, most_bytes=10)) for url in urls
+    ]
+    try:
+        await asyncio.sleep(0.2)
+        async with asyncio.timeout(10):
+            assert await asyncio.to_thread(lambda: "answered") == "answered"
+    finally:
+        over.set()
+        await asyncio.gather(*fetches, return_exceptions=True)

@@ -1,5 +1,7 @@
 """Reads what outside authorities hand over: trust anchors and revocation lists (RFC 5280)."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cryptography import x509
@@ -8,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from gateway.authorities.errors import AnchorRefused, RevocationListRefused
+from gateway.certificates import authority
 from gateway.certificates.signing_requests import LEAST_RSA_BITS
 
 # Types whose short names are the same here and in Envoy; any other would be written in another way there.
@@ -24,6 +27,7 @@ _NAMES = {
     NameOID.SERIAL_NUMBER: "serialNumber",
 }
 _FIRST_PRINTABLE, _DELETE = 0x20, 0x7F
+_PEM = b"-----BEGIN"
 
 
 def subject_as_envoy_writes_it(name: x509.Name) -> str:
@@ -100,3 +104,63 @@ def read_list(pem: str, anchor: x509.Certificate) -> x509.CertificateRevocationL
     if crl.next_update_utc is None or not crl.last_update_utc <= now < crl.next_update_utc:
         raise RevocationListRefused("The list is not current: fetch the newest one.")
     return crl
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The list of an authority that is here already."""
+
+    number: int
+    this_update: datetime
+    pem: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewList:
+    """A list that takes the place of the one before."""
+
+    number: int
+    entries: int
+    pem: str
+    this_update: datetime
+    next_update: datetime
+    fresh: Sequence[str] = ()
+    """Serials that the one before did not have."""
+
+
+def described(
+    crl: x509.CertificateRevocationList, number: int, pem: str | None = None, fresh: Sequence[str] = ()
+) -> NewList:
+    """Return what is kept of a list."""
+    this_update = crl.last_update_utc
+    text = authority.list_pem(crl) if pem is None else pem
+    return NewList(number, len(crl), text, this_update, crl.next_update_utc or this_update, fresh)
+
+
+def read_newer(data: bytes, anchor_pem: str, known: Known | None) -> NewList:
+    """Read an authority's list in PEM or DER form, which is newer than the known one or the same.
+
+    Raises:
+        RevocationListRefused: it is older than the known one, or as `read_list` says.
+    """
+    crl = read_list(_pem_of(data), x509.load_pem_x509_certificate(anchor_pem.encode()))
+    number, pem = number_of(crl), authority.list_pem(crl)
+    if known is None:
+        return described(crl, number, pem, [format(e.serial_number, "x") for e in crl])
+    if crl.last_update_utc < known.this_update or number < known.number:
+        raise RevocationListRefused("An older list cannot replace a newer one.")
+    if (number, crl.last_update_utc, pem) == (known.number, known.this_update, known.pem):
+        return described(crl, number, pem)
+    before = {entry.serial_number for entry in x509.load_pem_x509_crl(known.pem.encode())}
+    fresh = [format(e.serial_number, "x") for e in crl if e.serial_number not in before]
+    return described(crl, number, pem, fresh)
+
+
+def _pem_of(data: bytes) -> str:
+    """Return a list in PEM form, which came in that or in DER form (RFC 5280, section 4.2.1.13)."""
+    if data.lstrip().startswith(_PEM):
+        return data.decode("ascii", "replace")
+    try:
+        return authority.list_pem(x509.load_der_x509_crl(data))
+    except ValueError:
+        raise RevocationListRefused("This is no revocation list.") from None

@@ -5,34 +5,18 @@ import socket
 from typing import Any
 
 import aiohttp
-from cryptography import x509
 from yarl import URL
 
-from gateway.authorities.errors import RevocationListRefused
-from gateway.certificates import authority
 from gateway.feeds.addresses import Network, may_be_called
+from gateway.feeds.lookups import Names
 
 _CONNECT_SECONDS = 5.0
 _OK = 200
-_PEM = b"-----BEGIN"
+_NAMES = Names(16, "revocation-lists-names")
 
 
 class ListNotFetched(Exception):
     """Why there is no list: a code, never the other side's words."""
-
-
-def pem_of(data: bytes) -> str:
-    """Return a list in PEM form, which came in that or in DER form (RFC 5280, section 4.2.1.13).
-
-    Raises:
-        RevocationListRefused: it is neither.
-    """
-    if data.lstrip().startswith(_PEM):
-        return data.decode("ascii", "replace")
-    try:
-        return authority.list_pem(x509.load_der_x509_crl(data))
-    except ValueError:
-        raise RevocationListRefused("This is no revocation list.") from None
 
 
 async def fetch(url: str, *, inner: tuple[Network, ...], seconds: float, most_bytes: int) -> bytes:
@@ -54,7 +38,7 @@ async def fetch(url: str, *, inner: tuple[Network, ...], seconds: float, most_by
         made.settimeout(0)
         return made
 
-    connector = aiohttp.TCPConnector(use_dns_cache=False, socket_factory=opened)
+    connector = aiohttp.TCPConnector(resolver=_NAMES, use_dns_cache=False, socket_factory=opened)
     limits = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_SECONDS)
     try:
         async with (

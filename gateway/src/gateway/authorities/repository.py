@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Text, cast, delete, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, aggregate_order_by, insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 
 from gateway.authorities.models import (
     IN_FORCE,
@@ -15,6 +16,9 @@ from gateway.authorities.models import (
     RevocationSource,
 )
 from gateway.authorities.vocabulary import AuthorityState
+
+MOST_LATE = 250_000
+"""Late revocations of one authority: as many as a list of five megabytes can bring."""
 
 
 async def find(session: AsyncSession, name: str, *, lock: bool = False) -> AuthorityRow | None:
@@ -46,7 +50,15 @@ async def find_list(session: AsyncSession, authority: str) -> RevocationListRow 
 
 
 async def lists(session: AsyncSession) -> Sequence[RevocationListRow]:
-    return (await session.scalars(select(RevocationListRow).order_by(RevocationListRow.authority))).all()
+    """Return what is known of each list, without its text, which may have megabytes."""
+    known = select(RevocationListRow).options(defer(RevocationListRow.pem, raiseload=True))
+    return (await session.scalars(known.order_by(RevocationListRow.authority))).all()
+
+
+async def list_texts(session: AsyncSession) -> dict[str, str]:
+    """Return each authority's list in PEM form."""
+    rows = await session.execute(select(RevocationListRow.authority, RevocationListRow.pem))
+    return {row.authority: row.pem for row in rows}
 
 
 async def find_source(session: AsyncSession, authority: str) -> RevocationSource | None:
@@ -73,15 +85,24 @@ async def sources_due(
     return [(name, url) for name, url in rows]
 
 
-async def put_late(session: AsyncSession, authority: str, serials: Sequence[str], now: datetime) -> None:
-    rows = [{"authority": authority, "serial": s, "seen_at": now} for s in serials]
-    for start in range(0, len(rows), 1000):
-        statement = insert(LateRevocation).values(rows[start : start + 1000])
-        await session.execute(statement.on_conflict_do_nothing())
+async def put_late(session: AsyncSession, authority: str, serials: Sequence[str], now: datetime) -> int:
+    """Add serials of an authority; return how many of the oldest had to go for them."""
+    given = func.unnest(cast(list(serials), ARRAY(Text)))
+    rows = select(literal(authority), given, literal(now, TIMESTAMP(timezone=True)))
+    adding = insert(LateRevocation).from_select(["authority", "serial", "seen_at"], rows)
+    await session.execute(adding.on_conflict_do_nothing())
+    mine = LateRevocation.authority == authority
+    newest_first = select(LateRevocation.serial).where(mine).order_by(LateRevocation.seen_at.desc())
+    old = newest_first.order_by(LateRevocation.serial).offset(MOST_LATE)
+    gone = delete(LateRevocation).where(mine & LateRevocation.serial.in_(old))
+    return len((await session.execute(gone.returning(LateRevocation.serial))).all())
 
 
-async def late(session: AsyncSession) -> Sequence[LateRevocation]:
-    return (await session.scalars(select(LateRevocation).order_by(LateRevocation.serial))).all()
+async def late(session: AsyncSession) -> dict[str, tuple[str, ...]]:
+    """Return the serials of each authority, in their order."""
+    serials = func.array_agg(aggregate_order_by(LateRevocation.serial, LateRevocation.serial))
+    rows = await session.execute(select(LateRevocation.authority, serials).group_by(LateRevocation.authority))
+    return {name: tuple(found) for name, found in rows}
 
 
 async def forget_late(session: AsyncSession, before: datetime) -> None:

@@ -1,37 +1,27 @@
 """Use cases: who may vouch for callers, and which certificates have been revoked."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from ndx_chassis.app import Runtime
-from ndx_chassis.audit import Actor, record_audit
-from ndx_chassis.caller import Operator
 from ndx_chassis.metrics import gauge
 from ndx_chassis.telemetry import log
 from prometheus_client.core import Metric
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.agencies import service as agencies
-from gateway.agencies.vocabulary import Role
 from gateway.authorities import anchors, files, repository
 from gateway.authorities.errors import (
-    AnchorRefused,
-    AuthorityExists,
     AuthorityNotFound,
-    RevocationListRefused,
     RotationRefused,
 )
-from gateway.authorities.internal import INTERNAL_CA
 from gateway.authorities.models import AuthorityRow, RevocationListRow, RevocationSource
 from gateway.authorities.schemas import (
-    AnchorIn,
     AuthorityOut,
     RevocationListOut,
     RevocationListPage,
-    RevocationSourceIn,
     RevocationSourceOut,
 )
 from gateway.authorities.vocabulary import AuthorityState, Kind
@@ -65,7 +55,7 @@ class Trust:
     issuers: tuple[Issuer, ...]
 
 
-def _row(name: str, kind: Kind, state: AuthorityState, certificate: x509.Certificate) -> AuthorityRow:
+def row_of(name: str, kind: Kind, state: AuthorityState, certificate: x509.Certificate) -> AuthorityRow:
     return AuthorityRow(
         name=name,
         kind=kind.value,
@@ -93,7 +83,7 @@ async def adopt_files(session: AsyncSession, settings: Settings) -> None:
     for generation in found:
         if await repository.find(session, generation.name) is None:
             state = AuthorityState.ISSUING if generation is found[-1] else AuthorityState.TRUSTED
-            session.add(_row(generation.name, Kind.EMBEDDED, state, generation.authority.certificate))
+            session.add(row_of(generation.name, Kind.EMBEDDED, state, generation.authority.certificate))
             await session.flush()
 
 
@@ -154,10 +144,10 @@ async def gateway_ca_pem(session: AsyncSession) -> str:
     return "".join(row.pem for row in reversed(rows))
 
 
-def _put_list(row: RevocationListRow, crl: x509.CertificateRevocationList, number: int) -> None:
-    row.number, row.entries, row.pem = number, len(crl), authority.list_pem(crl)
-    row.this_update = crl.last_update_utc
-    row.next_update = crl.next_update_utc or crl.last_update_utc
+def put_list(row: RevocationListRow, new: anchors.NewList) -> None:
+    """Let a list take the place of the one in this row."""
+    row.number, row.entries, row.pem = new.number, new.entries, new.pem
+    row.this_update, row.next_update = new.this_update, new.next_update
 
 
 async def publish_list(
@@ -176,7 +166,7 @@ async def publish_list(
     if row is None:
         row = RevocationListRow(authority=name)
         session.add(row)
-    _put_list(row, crl, number)
+    put_list(row, anchors.described(crl, number))
     await session.flush()
     await announce(session, "certificate")
 
@@ -193,16 +183,11 @@ async def embedded_in_force(session: AsyncSession) -> list[str]:
 async def trust(session: AsyncSession) -> Trust:
     """Return everything that the data plane needs, in one reading."""
     rows = await repository.in_force(session)
-    lists = {row.authority: row.pem for row in await repository.lists(session)}
-    late: dict[str, list[str]] = {}
-    for revocation in await repository.late(session):
-        late.setdefault(revocation.authority, []).append(revocation.serial)
+    lists, late = await repository.list_texts(session), await repository.late(session)
     return Trust(
         anchors_pem="".join(row.pem for row in rows),
         lists_pem="".join(lists.get(row.name, "") for row in rows),
-        issuers=tuple(
-            Issuer(row.subject, tuple(row.may_certify), tuple(late.get(row.name, ()))) for row in rows
-        ),
+        issuers=tuple(Issuer(row.subject, tuple(row.may_certify), late.get(row.name, ())) for row in rows),
     )
 
 
@@ -217,7 +202,7 @@ async def add_generation(session: AsyncSession, settings: Settings) -> Authority
     if former is not None:
         former.state = AuthorityState.TRUSTED.value
         await session.flush()
-    row = _row(made.name, Kind.EMBEDDED, AuthorityState.ISSUING, made.authority.certificate)
+    row = row_of(made.name, Kind.EMBEDDED, AuthorityState.ISSUING, made.authority.certificate)
     session.add(row)
     await session.flush()
     await publish_list(session, settings, made.name, [])
@@ -239,151 +224,6 @@ async def retire(session: AsyncSession, name: str) -> AuthorityRow:
     await session.flush()
     await announce(session, "certificate")
     return row
-
-
-async def add_anchor(session: AsyncSession, operator: Operator, *, wanted: AnchorIn) -> AuthorityOut:
-    """Register an outside authority; it is trusted from its first revocation list on.
-
-    Raises:
-        AnchorRefused: the certificate cannot be an anchor.
-        AuthorityExists: the name or the subject is taken.
-    """
-    await agencies.require_role(session, operator, Role.OPERATOR)
-    certificate = anchors.read_anchor(wanted.pem)
-    row = _row(wanted.name, Kind.OUTSIDE, AuthorityState.REGISTERED, certificate)
-    row.may_certify = sorted(set(wanted.may_certify))
-    if wanted.name.startswith((files.AGENCY_CA, INTERNAL_CA)):
-        raise AnchorRefused("This name is the exchange's own.")
-    taken = await repository.of_subject(session, row.subject)
-    if taken is not None or await repository.find(session, wanted.name) is not None:
-        raise AuthorityExists
-    session.add(row)
-    await session.flush()
-    await record_audit(
-        session,
-        operator,
-        action="trust_anchor_added",
-        entity_type="authority",
-        entity_id=row.name,
-        details={"subject": row.subject, "may_certify": row.may_certify},
-    )
-    return out(row, None)
-
-
-async def put_outside_list(session: AsyncSession, operator: Operator, *, name: str, pem: str) -> AuthorityOut:
-    """Take an outside authority's newest list; what is new in it is denied on open connections too.
-
-    Raises:
-        AuthorityNotFound: there is no such outside authority.
-        RevocationListRefused: not its list, not current, or older than the one that is here.
-    """
-    await agencies.require_role(session, operator, Role.OPERATOR)
-    row = await _outside(session, name)
-    return out(row, await _take(session, operator, row, pem))
-
-
-async def _outside(session: AsyncSession, name: str) -> AuthorityRow:
-    row = await repository.find(session, name, lock=True)
-    if row is None or row.kind != Kind.OUTSIDE.value or row.state == AuthorityState.RETIRED.value:
-        raise AuthorityNotFound
-    return row
-
-
-async def _take(session: AsyncSession, actor: Actor, row: AuthorityRow, pem: str) -> RevocationListRow:
-    """Put a list in the place of the one that is here; the same list again changes nothing."""
-    name = row.name
-    crl = anchors.read_list(pem, x509.load_pem_x509_certificate(row.pem.encode()))
-    number, now = anchors.number_of(crl), datetime.now(UTC)
-    kept = await repository.find_list(session, name)
-    known: set[int] = set()
-    if kept is not None:
-        if crl.last_update_utc < kept.this_update or number < kept.number:
-            raise RevocationListRefused("An older list cannot replace a newer one.")
-        if (number, crl.last_update_utc, authority.list_pem(crl)) == (
-            kept.number,
-            kept.this_update,
-            kept.pem,
-        ):
-            return kept
-        known = {entry.serial_number for entry in x509.load_pem_x509_crl(kept.pem.encode())}
-    fresh = [format(e.serial_number, "x") for e in crl if e.serial_number not in known]
-    if kept is None:
-        kept = RevocationListRow(authority=name)
-        session.add(kept)
-    else:
-        await repository.put_late(session, name, fresh, now)
-    _put_list(kept, crl, number)
-    row.state = AuthorityState.TRUSTED.value
-    await session.flush()
-    await record_audit(
-        session,
-        actor,
-        action="revocation_list_taken",
-        entity_type="authority",
-        entity_id=name,
-        details={"number": str(number), "entries": len(crl), "new": len(fresh)},
-    )
-    await announce(session, "certificate")
-    return kept
-
-
-async def set_source(
-    session: AsyncSession, operator: Operator, *, name: str, wanted: RevocationSourceIn
-) -> AuthorityOut:
-    """Say where an outside authority's list is fetched, or that it is handed in.
-
-    Raises:
-        AuthorityNotFound: there is no such outside authority.
-    """
-    await agencies.require_role(session, operator, Role.OPERATOR)
-    row = await _outside(session, name)
-    source = await repository.find_source(session, name)
-    if wanted.url is None:
-        if source is not None:
-            await session.delete(source)
-        source = None
-    elif source is None:
-        source = RevocationSource(authority=name, url=wanted.url)
-        session.add(source)
-    else:
-        source.url, source.tried_at, source.error = wanted.url, None, None
-    await session.flush()
-    await record_audit(
-        session,
-        operator,
-        action="revocation_source_set",
-        entity_type="authority",
-        entity_id=name,
-        details={"url": wanted.url},
-    )
-    return out(row, await repository.find_list(session, name), source)
-
-
-async def sources_due(session: AsyncSession, settings: Settings) -> Sequence[tuple[str, str]]:
-    """Return name and URL of the authorities whose lists are to be fetched now; failures are tried sooner."""
-    now, every = datetime.now(UTC), timedelta(seconds=settings.revocation_fetch_seconds)
-    return await repository.sources_due(
-        session, before=now - every, failed_before=now - min(every, FETCH_AGAIN)
-    )
-
-
-async def take_fetched(session: AsyncSession, actor: Actor, *, name: str, pem: str) -> None:
-    """Take a list that was fetched.
-
-    Raises:
-        AuthorityNotFound, RevocationListRefused.
-    """
-    await _take(session, actor, await _outside(session, name), pem)
-
-
-async def note_fetch(session: AsyncSession, *, name: str, url: str, error: str | None) -> None:
-    """Note how a try to fetch a list went; of a place that was given up meanwhile nothing is noted."""
-    source = await repository.find_source(session, name)
-    if source is not None and source.url == url:
-        source.tried_at, source.error = datetime.now(UTC), error
-        if error is None:
-            source.fetched_at = source.tried_at
-        await session.flush()
 
 
 def _ends_soon(row: RevocationListRow, kind: str, now: datetime) -> bool:

@@ -4,7 +4,6 @@ import asyncio
 import socket
 import ssl
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,11 +11,11 @@ from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from ndx_contracts.signatures import Request, Signer
 from yarl import URL
 
 from gateway.feeds.addresses import Network, may_be_called
+from gateway.feeds.lookups import Names
 from gateway.feeds.messages import Letter
 
 TAG = "ndx-feed"
@@ -29,8 +28,7 @@ _LONGEST_WAIT = 3600
 _SERVER_ERROR = 500
 _CONTEXTS = 256
 """TLS settings that are kept; to make them costs half as much as a handshake."""
-# Names are looked up in threads of their own: an endpoint whose name server hangs keeps nobody else waiting.
-_LOOKUPS = ThreadPoolExecutor(64, thread_name_prefix="webhook-names")
+_NAMES = Names(64, "webhook-names")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,25 +89,6 @@ class _AddressRefused(OSError):
     pass
 
 
-class _Names(AbstractResolver):
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(
-            _LOOKUPS, lambda: socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
-        )
-        return [
-            ResolveResult(
-                hostname=host, host=str(place[0]), port=int(place[1]), family=kind, proto=proto, flags=0
-            )
-            for kind, _, proto, _, place in found
-        ]
-
-    async def close(self) -> None:
-        pass
-
-
 class Line:
     """An open line to one endpoint; connections are kept between calls."""
 
@@ -144,7 +123,7 @@ class Line:
             connector = aiohttp.TCPConnector(
                 ssl=self._identity.context(self._ca),
                 limit=1,
-                resolver=_Names(),
+                resolver=_NAMES,
                 use_dns_cache=False,
                 socket_factory=self._socket,
             )

@@ -7,6 +7,7 @@ from ndx_chassis.app import RuntimeDep, operation, public
 from ndx_chassis.db import SessionDep
 from pydantic import StringConstraints
 
+from gateway.authorities import outside
 from gateway.authorities import service as authorities
 from gateway.authorities.schemas import (
     AnchorIn,
@@ -73,21 +74,21 @@ async def retire_internal_authority(
 
 @router.post("/authorities", status_code=201, openapi_extra=operation(door="operator"))
 async def add_trust_anchor(body: AnchorIn, session: SessionDep, operator: OperatorDep) -> AuthorityOut:
-    return await authorities.add_anchor(session, operator, wanted=body)
+    return await outside.add_anchor(session, operator, wanted=body)
 
 
 @router.put("/authorities/{authority}/revocation-list", openapi_extra=operation(door="operator"))
 async def put_revocation_list(
     authority: Name, body: RevocationListIn, session: SessionDep, operator: OperatorDep
 ) -> AuthorityOut:
-    return await authorities.put_outside_list(session, operator, name=authority, pem=body.pem)
+    return await outside.put_outside_list(session, operator, name=authority, pem=body.pem)
 
 
 @router.put("/authorities/{authority}/revocation-source", openapi_extra=operation(door="operator"))
 async def set_revocation_source(
     authority: Name, body: RevocationSourceIn, session: SessionDep, operator: OperatorDep
 ) -> AuthorityOut:
-    return await authorities.set_source(session, operator, name=authority, wanted=body)
+    return await outside.set_source(session, operator, name=authority, wanted=body)
 
 
 @router.get("/revocation-lists", openapi_extra=public())

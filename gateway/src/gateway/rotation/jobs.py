@@ -9,7 +9,7 @@ from ndx_chassis.problems import is_connection_trouble, where
 from ndx_chassis.telemetry import log
 
 from gateway.agreements.steps import Clock
-from gateway.authorities import fetching
+from gateway.authorities import fetching, outside
 from gateway.authorities import service as authorities
 from gateway.certificates import service as certificates
 from gateway.feeds.addresses import networks
@@ -49,7 +49,7 @@ async def fetch_lists(runtime: Runtime) -> None:
     """Fetch the lists of outside authorities that are due; each on its own, so that none holds up another."""
     settings = service.settings_of(runtime)
     async with runtime.sessions() as session:
-        due = await authorities.sources_due(session, settings)
+        due = await outside.sources_due(session, settings)
     await asyncio.gather(*(_fetch(runtime, settings, name, url) for name, url in due))
 
 
@@ -63,7 +63,7 @@ async def _fetch(runtime: Runtime, settings: Settings, name: str, url: str) -> N
             most_bytes=settings.revocation_fetch_most_bytes,
         )
         async with runtime.sessions() as session, session.begin():
-            await authorities.take_fetched(session, Clock(), name=name, pem=fetching.pem_of(found))
+            await outside.take_fetched(session, Clock(), name=name, data=found)
     except fetching.ListNotFetched as failed:
         error = str(failed)
     except DomainError as refused:
@@ -78,7 +78,7 @@ async def _fetch(runtime: Runtime, settings: Settings, name: str, url: str) -> N
     if error is not None:
         log.warning("revocation_list_not_fetched", authority=name, error=error)
     async with runtime.sessions() as session, session.begin():
-        await authorities.note_fetch(session, name=name, url=url, error=error)
+        await outside.note_fetch(session, name=name, url=url, error=error)
 
 
 async def follow_internal(runtime: Runtime) -> None:

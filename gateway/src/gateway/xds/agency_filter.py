@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ndx_contracts.agreements import Agreement
@@ -40,6 +41,13 @@ def _in_bytes(serial: str) -> str:
     return serial.zfill(len(serial) + len(serial) % 2)
 
 
+@lru_cache(maxsize=4)
+def _denied(late: tuple[str, ...]) -> matchers.Entries:
+    """Return the refusals of serials: very many may stay the same through many changes of agencies."""
+    refused = matchers.deny("certificate-revoked")
+    return matchers.entries({_in_bytes(serial): refused for serial in late})
+
+
 def _by_issuer(
     cases: matchers.Entries, own: Sequence[Issuer], outside: Sequence[OutsideCases]
 ) -> matchers.Tree:
@@ -48,7 +56,7 @@ def _by_issuer(
     everybody = matchers.nested(matchers.by_san(cases, matchers.deny("agency-unknown")))
     found = [(matchers.any_of([matchers.issuer_is(i.subject) for i in own]), everybody)] if own else []
     for each in outside:
-        late = {_in_bytes(serial): matchers.deny("certificate-revoked") for serial in each.issuer.late}
+        late = _denied(each.issuer.late)
         known = matchers.nested(matchers.by_san(each.cases, refused))
         found.append((matchers.issuer_is(each.issuer.subject), matchers.by_serial(late, known)))
     return matchers.tree_of_first(found, refused)

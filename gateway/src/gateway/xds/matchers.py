@@ -165,11 +165,11 @@ def by_fingerprint(cases: Mapping[str, Node], otherwise: Node | None) -> Node | 
     return nested(_tree(_kept_input(FINGERPRINT_KEY), entries(cases), otherwise))
 
 
-def by_serial(cases: Mapping[str, Node], otherwise: Node) -> Node:
+def by_serial(cases: Entries, otherwise: Node) -> Node:
     """Return a matcher on the client certificate's serial number."""
     if not cases:
         return otherwise
-    return nested(_tree(_kept_input(SERIAL_KEY), entries(cases), otherwise))
+    return nested(_tree(_kept_input(SERIAL_KEY), cases, otherwise))
 
 
 def issuer_is(subject: str) -> Test:
