@@ -1,4 +1,4 @@
-"""A Kafka client that lost itself, as one did in a broker's crash, is replaced; who begins, begins today."""
+"""A Kafka client that lost itself is replaced; who begins, begins today; what is too large is named."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -110,6 +110,25 @@ async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+async def send_too_large(servers: str) -> kafka.MessagesRefused:
+    async with made_topic(servers) as (topic, _), asyncio.timeout(SECONDS):
+        producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all", enable_idempotence=True)
+        await producer.start()
+        try:
+            words = {b"small": b"x", b"large": b"x" * 2_000_000, b"last": b"x"}
+            sent = [kafka.Message(topic, b"key", words[name], [("ce_id", name)]) for name in words]
+            with pytest.raises(kafka.MessagesRefused) as refused:
+                await kafka.publish(producer, sent)
+        finally:
+            await producer.stop()
+    return refused.value
+
+
+def test_what_the_brokers_refuse_for_its_size_is_named(system) -> None:
+    refused = asyncio.run(send_too_large(system.description["env"]["KAFKA_BOOTSTRAP_SERVERS"]))
+    assert (refused.alone, refused.together) == ({b"large"}, False)
 
 
 @pytest.mark.parametrize(

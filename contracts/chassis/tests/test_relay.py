@@ -1,19 +1,24 @@
 """What the relay sends is what consumers read, from the tables to their handlers."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import asyncpg
 import pytest
+from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
-from ndx_chassis import relay
+from ndx_chassis import kafka, outbox, relay
 from ndx_chassis.app import Runtime
 from ndx_chassis.consumer import Event, Subscription, handle
-from ndx_chassis.inbox import parcel_of
+from ndx_chassis.errors import Kind
+from ndx_chassis.inbox import parcel_of, replay
 from ndx_contracts.disclosure import DisclosureRecord
+from ndx_contracts.events import EventData
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -38,6 +43,7 @@ class Producer:
     sent: list[Record] = field(default_factory=list)
     used: asyncio.Event = field(default_factory=asyncio.Event)
     batch_size: int = 16_384
+    most_bytes: int = 1_048_588
 
     async def start(self) -> None:
         pass
@@ -52,10 +58,14 @@ class Producer:
         return BatchBuilder(self.batch_size, 0)
 
     async def send_batch(self, batch: BatchBuilder, topic: str, *, partition: int) -> "asyncio.Future[None]":
-        for m in MemoryRecords(bytes(batch._build())).next_batch():
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        found = bytes(batch._build())
+        if len(found) > self.most_bytes:
+            done.set_exception(MessageSizeTooLargeError())
+            return done
+        for m in MemoryRecords(found).next_batch():
             self.sent.append(Record(topic, m.value, m.key, list(m.headers), partition))
         self.used.set()
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         done.set_result(None)
         return done
 
@@ -127,9 +137,9 @@ async def test_looking_for_new_rows_never_reads_through_the_old_ones(
 async def test_every_event_goes_where_other_clients_look_for_its_key_in_order_through_full_batches() -> None:
     producer = Producer(batch_size=2_000)
     sizes = {n: 5_000 if n == 50 else 40 + n for n in range(200)}
-    await relay.publish(
+    await kafka.publish(
         producer,
-        [relay._Message("t", f"key-{n % 7}".encode(), b"%d:" % n + b"x" * sizes[n], []) for n in range(200)],
+        [kafka.Message("t", f"key-{n % 7}".encode(), b"%d:" % n + b"x" * sizes[n], []) for n in range(200)],
     )
     numbers = [int(m.value.partition(b":")[0]) for m in producer.sent]
     assert sorted(numbers) == list(range(200))
@@ -137,3 +147,91 @@ async def test_every_event_goes_where_other_clients_look_for_its_key_in_order_th
         mine = [(int(m.value.partition(b":")[0]), m.partition) for m in producer.sent if m.key == key]
         assert mine == sorted(mine)
         assert {p for _, p in mine} == {DefaultPartitioner()(key, [0, 1, 2], [0, 1, 2])}
+
+
+class Long(EventData):
+    """An event as long as wanted."""
+
+    TYPE: ClassVar[str] = "test.long.v1"
+    TOPIC: ClassVar[str] = "test.long.v1"
+    ENTITY: ClassVar[str] = "long"
+    name: str
+    words: str = ""
+
+    @property
+    def key(self) -> str:
+        return self.name
+
+
+async def dead_ones(runtime: Runtime) -> list[tuple[str, str, str]]:
+    async with runtime.sessions() as session:
+        rows = await session.execute(text("SELECT consumer, error, topic FROM inbox WHERE state = 'DEAD'"))
+        return [(row.consumer, row.error, row.topic) for row in rows]
+
+
+class TestTooLarge:
+    @pytest.fixture
+    def carried(
+        self, runtime: Runtime, database_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> Callable[..., Any]:
+        """Carry what waits until these have gone and so many are dead; the names of all that went."""
+
+        async def carry(*awaited: str, dead: int = 0, most_bytes: int) -> set[str]:
+            sent: list[Record] = []
+
+            def make(*, max_batch_size: int, **_: Any) -> Producer:
+                return Producer(sent, batch_size=max_batch_size, most_bytes=most_bytes)
+
+            monkeypatch.setattr(relay, "AIOKafkaProducer", make)
+            running = asyncio.create_task(relay.Relay("test", database_url, "nowhere").run())
+            names: set[str] = set()
+            try:
+                async with asyncio.timeout(30):
+                    while not (names.issuperset(awaited) and len(await dead_ones(runtime)) == dead):
+                        await asyncio.sleep(0.05)
+                        names = {record.key.decode() for record in sent}
+            finally:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+            return names
+
+        return carry
+
+    @pytest.fixture
+    def written(self, runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+        async def write(*sizes: tuple[str, int]) -> None:
+            # As if written before there was a limit.
+            monkeypatch.setattr(outbox, "MOST_BYTES", 10_000_000)
+            async with runtime.sessions() as session, session.begin():
+                await outbox.publish(session, *(Long(name=name, words="x" * n) for name, n in sizes))
+
+        return write
+
+    async def test_a_change_that_is_too_large_to_be_announced_is_refused_and_not_made(
+        self, runtime: Runtime
+    ) -> None:
+        async with runtime.sessions() as session, session.begin():
+            # In bytes, not in letters.
+            await outbox.publish(session, Long(name="fits", words="ế" * 330_000))
+            with pytest.raises(outbox.EventTooLarge) as refused:
+                await outbox.publish(session, Long(name="too-large", words="ế" * 334_000))
+        assert (refused.value.code, refused.value.kind) == ("event-too-large", Kind.TOO_LARGE)
+        async with runtime.sessions() as session:
+            assert (await session.scalars(text("SELECT aggregateid FROM outbox"))).all() == ["fits"]
+
+    @pytest.mark.parametrize("most_bytes", [1_048_588, 100_000])
+    async def test_one_that_is_there_already_keeps_no_later_one_waiting_and_can_be_seen_and_replayed(
+        self,
+        runtime: Runtime,
+        carried: Callable[..., Any],
+        written: Callable[..., Any],
+        most_bytes: int,
+    ) -> None:
+        await written(("a", 1_000), ("b", 2_000_000), ("c", 60_000), ("c", 60_000), ("e", 1))
+        assert await carried("a", "c", "e", dead=1, most_bytes=most_bytes) == {"a", "c", "e"}
+        assert await dead_ones(runtime) == [("relay", "too-large", "test.long.v1")]
+        async with runtime.sessions() as session, session.begin():
+            assert await replay(session) == 1
+        await written(("f", 1))
+        # The brokers take it now.
+        assert await carried("b", "f", most_bytes=3_000_000) == {"b", "f"}

@@ -16,6 +16,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from ndx_chassis.errors import DomainError, Kind
 from ndx_chassis.gateway_client import ProviderRefused
 from ndx_chassis.ids import new_id
+from ndx_chassis.outbox import PUT_BACK, RELAY
 from ndx_chassis.problems import is_connection_trouble
 from ndx_chassis.tables import inbox, outbox
 from ndx_chassis.telemetry import log
@@ -235,6 +236,9 @@ def finish(consumer: str, event_id: UUID) -> ReturningUpdate[Any]:
 
 async def replay(session: "AsyncSession", *, consumer: str | None = None) -> int:
     """Give every dead event of this service another series of attempts; return how many."""
+    carried = 0
+    if consumer in {None, RELAY}:
+        carried = len((await session.execute(text(PUT_BACK))).all())
     statement = (
         update(inbox)
         .where(inbox.c.state == "DEAD")
@@ -243,4 +247,4 @@ async def replay(session: "AsyncSession", *, consumer: str | None = None) -> int
     if consumer is not None:
         statement = statement.where(inbox.c.consumer == consumer)
     result = await session.execute(statement.returning(inbox.c.event_id))
-    return len(result.all())
+    return carried + len(result.all())

@@ -1,13 +1,17 @@
-"""What every user of the Kafka client needs: settings, an end to waiting, compacted topics in memory."""
+"""What every user of the Kafka client needs: an end to waiting, full batches, compacted topics in memory."""
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.partitioner import murmur2
+from aiokafka.producer.message_accumulator import BatchBuilder
+from ndx_contracts.events import envelope as ce
 
 from ndx_chassis.telemetry import log
 
@@ -153,3 +157,74 @@ async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
     if not found:
         raise KafkaError(f"topic {topic} does not exist")
     return set(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is sent."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]]
+    place: Callable[[bytes], int] = murmur2
+    """What of the key chooses the partition. Events have the hash that every Kafka client has, in Python;
+    records, of which there are many and no two are ordered, one that costs a fiftieth."""
+
+    @property
+    def id(self) -> bytes:
+        return dict(self.headers).get(ce.CE_ID, b"")
+
+
+class MessagesRefused(KafkaError):  # type: ignore[misc]  # the library is untyped
+    """The brokers take no messages of this size: those that went alone, and whether others went together."""
+
+    def __init__(self, batches: Iterable[Sequence[Message]]) -> None:
+        super().__init__()
+        batches = list(batches)
+        self.alone = {batch[0].id for batch in batches if len(batch) == 1}
+        self.together = any(len(batch) > 1 for batch in batches)
+
+
+async def publish(producer: AIOKafkaProducer, messages: Iterable[Message]) -> None:
+    """Send messages, in order within their partitions, and wait until the brokers have them.
+
+    We fill the batches: the client's `send` costs more for each message than answering a lookup does.
+
+    Raises:
+        MessagesRefused: some are too large; whether the others have arrived is not known.
+    """
+    numbers: dict[str, int] = {}
+    filling: dict[tuple[str, int], tuple[BatchBuilder, list[Message]]] = {}
+    sent: list[tuple[asyncio.Future[object], list[Message]]] = []
+
+    async def send(topic: str, partition: int) -> None:
+        batch, members = filling.pop((topic, partition))
+        batch.close()
+        sent.append((await producer.send_batch(batch, topic, partition=partition), members))
+
+    for message in messages:
+        if message.topic not in numbers:
+            numbers[message.topic] = len(await producer.partitions_for(message.topic))
+        place = (message.topic, (message.place(message.key) & 0x7FFFFFFF) % numbers[message.topic])
+        if place in filling and not _fits(filling[place][0], message):
+            await send(*place)
+        if place not in filling:
+            filling[place] = (producer.create_batch(), [])
+            _fits(filling[place][0], message)
+        filling[place][1].append(message)
+    for place in list(filling):
+        await send(*place)
+    answers = await asyncio.gather(*(future for future, _ in sent), return_exceptions=True)
+    too_large = [isinstance(answer, MessageSizeTooLargeError) for answer in answers]
+    if any(too_large):
+        raise MessagesRefused(batch for (_, batch), refused in zip(sent, too_large, strict=True) if refused)
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+
+
+def _fits(batch: BatchBuilder, message: Message) -> bool:
+    """Put a message into a batch; tell whether it had room. An empty one takes a message of any size."""
+    added = batch.append(timestamp=None, key=message.key, value=message.value, headers=message.headers)
+    return added is not None

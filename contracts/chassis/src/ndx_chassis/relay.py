@@ -4,21 +4,19 @@ import asyncio
 import contextlib
 import time
 import zlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from uuid import UUID
 
 import asyncpg
 import orjson
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import murmur2
-from aiokafka.producer.message_accumulator import BatchBuilder
 from ndx_contracts.events import envelope as ce
 from ndx_contracts.topics import disclosure_topic
 
-from ndx_chassis.kafka import RETRY_MS, is_stopped, soon
+from ndx_chassis.kafka import RETRY_MS, Message, MessagesRefused, is_stopped, publish, soon
 from ndx_chassis.metrics import Metrics
+from ndx_chassis.outbox import SET_ASIDE
 from ndx_chassis.problems import is_connection_trouble, where
 from ndx_chassis.telemetry import log
 
@@ -61,18 +59,7 @@ _SESSION = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Message:
-    topic: str
-    key: bytes
-    value: bytes
-    headers: list[tuple[str, bytes]]
-    place: Callable[[bytes], int] = murmur2
-    """What of the key chooses the partition. Events have the hash that every Kafka client has, in Python;
-    records, of which there are many and no two are ordered, one that costs a fiftieth."""
-
-
-def _event_message(service: str, row: asyncpg.Record) -> _Message:
+def _event_message(service: str, row: asyncpg.Record) -> Message:
     headers = [
         (ce.CE_SPECVERSION, b"1.0"),
         (ce.CE_ID, str(row["id"]).encode()),
@@ -84,10 +71,10 @@ def _event_message(service: str, row: asyncpg.Record) -> _Message:
     ]
     extra = orjson.loads(row["headers"])
     headers.extend((name, str(value).encode()) for name, value in extra.items())
-    return _Message(row["topic"], row["aggregateid"].encode(), row["payload"].encode(), headers)
+    return Message(row["topic"], row["aggregateid"].encode(), row["payload"].encode(), headers)
 
 
-def _disclosure_message(service: str, row: asyncpg.Record) -> _Message:
+def _disclosure_message(service: str, row: asyncpg.Record) -> Message:
     record = dict(row)
     del record["xid"]  # the position by which this relay reads
     record["service"] = service
@@ -100,40 +87,10 @@ def _disclosure_message(service: str, row: asyncpg.Record) -> _Message:
         (ce.CE_TYPE, topic.encode()),
         (ce.CONTENT_TYPE, b"application/json"),
     ]
-    return _Message(topic, key, orjson.dumps(record, default=str), headers, zlib.crc32)
+    return Message(topic, key, orjson.dumps(record, default=str), headers, zlib.crc32)
 
 
 _SOURCES = {"outbox": _event_message, "disclosures": _disclosure_message}
-
-
-async def publish(producer: AIOKafkaProducer, messages: Iterable[_Message]) -> None:
-    """Send messages, in order within their partitions, and wait until the brokers have them.
-
-    We fill the batches: the client's `send` costs more for each message than answering a lookup does.
-    """
-    numbers: dict[str, int] = {}
-    filling: dict[tuple[str, int], BatchBuilder] = {}
-    sent = []
-    for message in messages:
-        if message.topic not in numbers:
-            numbers[message.topic] = len(await producer.partitions_for(message.topic))
-        place = (message.topic, (message.place(message.key) & 0x7FFFFFFF) % numbers[message.topic])
-        batch = filling.get(place)
-        if batch is None or not _fits(batch, message):
-            if batch is not None:
-                sent.append(await producer.send_batch(batch, place[0], partition=place[1]))
-            batch = filling[place] = producer.create_batch()
-            _fits(batch, message)
-    for (topic, partition), batch in filling.items():
-        batch.close()
-        sent.append(await producer.send_batch(batch, topic, partition=partition))
-    await asyncio.gather(*sent)
-
-
-def _fits(batch: BatchBuilder, message: _Message) -> bool:
-    """Put a message into a batch; tell whether it had room. An empty one takes a message of any size."""
-    added = batch.append(timestamp=None, key=message.key, value=message.value, headers=message.headers)
-    return added is not None
 
 
 class Relay:
@@ -147,6 +104,9 @@ class Relay:
         self._servers = bootstrap_servers
         self._metrics = metrics or Metrics()
         self._woken = asyncio.Event()
+        self._refused: set[bytes] = set()
+        """Ids of events that the brokers refused for their size: set aside, so that later ones go."""
+        self._one_by_one = False
 
     def nudge(self) -> None:
         """Say that something was committed, so that nobody waits for the next poll."""
@@ -178,7 +138,8 @@ class Relay:
             acks="all",
             enable_idempotence=True,
             linger_ms=2,
-            max_batch_size=262_144,
+            # A batch that is refused as a whole goes again in pieces, to find the one event that is meant.
+            max_batch_size=1 if self._one_by_one else 262_144,
             request_timeout_ms=10_000,
             retry_backoff_ms=RETRY_MS,
         )
@@ -187,6 +148,7 @@ class Relay:
             positions = {source: await _position(connection, source) for source in _SOURCES}
             hidden = HIDDEN_SECONDS
             looked_at = 0.0
+            in_pieces, self._one_by_one = self._one_by_one, False
             while True:
                 self._woken.clear()
                 moved = 0
@@ -198,6 +160,8 @@ class Relay:
                         connection, producer, source, positions[source]
                     )
                     moved += number
+                if moved and in_pieces:
+                    return
                 if not early and moved < BATCH:
                     looked_at = time.monotonic()
                 if moved or early:
@@ -227,8 +191,17 @@ class Relay:
         )
         if not rows:
             return 0, after
-        build = _SOURCES[source]
-        await soon(publish(producer, (build(self._service, row) for row in rows)), PUBLISH_SECONDS)
+        messages = [_SOURCES[source](self._service, row) for row in rows]
+        if source == "outbox":
+            messages = await self._without_refused(connection, rows, messages)
+        try:
+            await soon(publish(producer, messages), PUBLISH_SECONDS)
+        except MessagesRefused as refused:
+            # After a refusal the client is of no use: its count of messages has a gap. A record of disclosure
+            # is never set aside.
+            self._refused |= refused.alone
+            self._one_by_one = refused.together
+            raise
         await connection.execute(
             "INSERT INTO relay_positions (source, xid, id) VALUES ($1, $2, $3)"
             " ON CONFLICT (source) DO UPDATE SET xid = excluded.xid, id = excluded.id",
@@ -239,6 +212,20 @@ class Relay:
         if source == "disclosures":
             self._metrics.disclosed((row["operation"], row["outcome"]) for row in rows)
         return len(rows), (rows[-1]["xid"], rows[-1]["id"])
+
+    async def _without_refused(
+        self, connection: asyncpg.Connection, rows: Sequence[asyncpg.Record], messages: list[Message]
+    ) -> list[Message]:
+        """Leave out what the brokers refused, and put it where dead letters are listed and replayed."""
+        kept = []
+        for row, message in zip(rows, messages, strict=True):
+            if message.id not in self._refused:
+                kept.append(message)
+                continue
+            self._refused.discard(message.id)
+            await connection.execute(SET_ASIDE, row["id"], row["topic"], row["xid"])
+            log.error("event_set_aside", event_id=str(row["id"]), type=row["type"], bytes=len(message.value))
+        return kept
 
 
 async def _position(connection: asyncpg.Connection, source: str) -> _Position:
