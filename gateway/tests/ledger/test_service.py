@@ -1,5 +1,6 @@
 """The ledger: every disclosure once, in order of arrival, provable from a signed checkpoint."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -47,11 +48,14 @@ def record(**changes: Any) -> DisclosureRecord:
     return DisclosureRecord(**(members | changes))
 
 
+def leaf(one: DisclosureRecord, key: bytes = b"k" * 32) -> str:
+    return canonical(one.model_dump(mode="json"), key).decode()
+
+
 class TestLeaf:
     def test_it_holds_no_personal_number(self):
-        leaf = canonical(record(), b"k" * 32)
-        assert PERSON not in leaf
-        assert pseudonym(b"k" * 32, PERSON) in leaf
+        assert PERSON not in leaf(record())
+        assert pseudonym(b"k" * 32, PERSON) in leaf(record())
 
     def test_another_key_gives_another_pseudonym(self):
         assert pseudonym(b"k" * 32, PERSON) != pseudonym(b"l" * 32, PERSON)
@@ -60,13 +64,21 @@ class TestLeaf:
         identifier = new_id()
         east = timezone(timedelta(hours=7))
         there = record(id=identifier, occurred_at=datetime(2026, 11, 24, 9, 30, tzinfo=east))
-        assert canonical(there, b"k") == canonical(record(id=identifier), b"k")
+        assert leaf(there) == leaf(record(id=identifier))
 
     def test_the_order_of_subjects_does_not_matter(self):
         identifier = new_id()
         one = record(id=identifier, subjects=("079226000017", "079226000028"))
         two = record(id=identifier, subjects=("079226000028", "079226000017"))
-        assert canonical(one, b"k") == canonical(two, b"k")
+        assert leaf(one) == leaf(two)
+
+    def test_it_is_the_json_that_any_language_writes(self):
+        """Other verifiers write the same bytes: sorted names, no spaces, no escapes but those JSON needs."""
+        odd = record(officer='Đỗ "Anh"\\ \n\x1f\u2028/😀', case_id="")
+        members = json.loads(leaf(odd))
+        assert members["officer"] == odd.officer
+        assert leaf(odd) == json.dumps(members, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        assert members["occurred_at"] == "2026-11-24T02:30:00.000000Z"
 
 
 @integration

@@ -2,21 +2,22 @@
 
 import hashlib
 import hmac
-import json
-from datetime import UTC
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-from ndx_contracts.disclosure import DisclosureRecord
+import orjson
 
 
 def pseudonym(key: bytes, subject: str) -> str:
     """Return the stable pseudonym of a person for whoever holds the key (HMAC-SHA-256, hex)."""
-    return hmac.new(key, subject.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(key, subject.encode(), hashlib.sha256).hex()
 
 
-def canonical(record: DisclosureRecord, key: bytes) -> str:
-    """Return the leaf's text: JSON with sorted names, no spaces, the time in UTC with microseconds."""
-    data: dict[str, Any] = record.model_dump(mode="json")
-    data["subjects"] = sorted(pseudonym(key, subject) for subject in record.subjects)
-    data["occurred_at"] = record.occurred_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+def canonical(record: Mapping[str, Any], key: bytes) -> bytes:
+    """Return a record's leaf: sorted names, no spaces, UTF-8, the time in UTC with microseconds."""
+    leaf = dict(record)
+    leaf["subjects"] = sorted(pseudonym(key, subject) for subject in record["subjects"])
+    occurred_at = datetime.fromisoformat(record["occurred_at"]).astimezone(UTC)
+    leaf["occurred_at"] = occurred_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return orjson.dumps(leaf, option=orjson.OPT_SORT_KEYS)

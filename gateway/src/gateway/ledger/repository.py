@@ -1,59 +1,110 @@
 """All SQL about the ledger."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from ndx_chassis.tables import inbox
 from ndx_contracts.disclosure import DisclosureRecord
-from sqlalchemy import cast, delete, func, insert, select
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import BigInteger, LargeBinary, Text, bindparam, cast, func, insert, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.ledger.models import LedgerArrival, LedgerCheckpoint, LedgerEntry, LedgerNode
 
-# Built once: building a statement costs more than running it.
-_KEEP = upsert(LedgerArrival).values(received_at=func.clock_timestamp()).on_conflict_do_nothing()
+# A record goes through Python as one text and from table to table not at all; built once, because building a
+# statement costs more than running it.
+_KEEP = text(
+    "INSERT INTO ledger_arrivals (disclosure_id, service, record, received_at)"
+    " SELECT disclosure_id, service, record::jsonb, clock_timestamp()"
+    " FROM unnest(:ids, :services, :records) AS arrived(disclosure_id, service, record)"
+    " ON CONFLICT DO NOTHING"
+).bindparams(
+    bindparam("ids", type_=ARRAY(PG_UUID(as_uuid=True))),
+    bindparam("services", type_=ARRAY(Text)),
+    bindparam("records", type_=ARRAY(Text)),
+)
+_WAITING = text(
+    "SELECT disclosure_id, record::text AS record FROM ledger_arrivals"
+    " ORDER BY received_at, disclosure_id LIMIT :limit"
+)
+_KNOWN = text("SELECT disclosure_id FROM ledger_entries WHERE disclosure_id = ANY(:ids)").bindparams(
+    bindparam("ids", type_=ARRAY(PG_UUID(as_uuid=True)))
+)
+_PLACE = text(
+    "WITH gone AS (DELETE FROM ledger_arrivals WHERE disclosure_id = ANY(:ids)"
+    " RETURNING disclosure_id, service, record, received_at)"
+    " INSERT INTO ledger_entries"
+    " (position, disclosure_id, service, leaf_hash, leaf, record, received_at)"
+    " SELECT position, disclosure_id, service, leaf_hash, leaf, record, received_at"
+    " FROM unnest(:placed, :positions, :hashes, :leaves)"
+    " AS place(disclosure_id, position, leaf_hash, leaf) JOIN gone USING (disclosure_id)"
+    " RETURNING position"
+).bindparams(
+    bindparam("ids", type_=ARRAY(PG_UUID(as_uuid=True))),
+    bindparam("placed", type_=ARRAY(PG_UUID(as_uuid=True))),
+    bindparam("positions", type_=ARRAY(BigInteger)),
+    bindparam("hashes", type_=ARRAY(LargeBinary)),
+    bindparam("leaves", type_=ARRAY(Text)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A record with its position in the tree, and what was hashed."""
+
+    disclosure_id: UUID
+    position: int
+    leaf_hash: bytes
+    leaf: str
 
 
 async def keep_arrivals(session: AsyncSession, records: Sequence[DisclosureRecord]) -> None:
     """Keep records until they get positions; a second copy changes nothing."""
     await session.execute(
         _KEEP,
-        [
-            {
-                "disclosure_id": record.id,
-                "service": record.service,
-                "record": record.model_dump(mode="json"),
-            }
-            for record in records
-        ],
+        {
+            "ids": [record.id for record in records],
+            "services": [record.service for record in records],
+            "records": [record.model_dump_json() for record in records],
+        },
     )
 
 
-async def arrivals(session: AsyncSession, limit: int) -> Sequence[LedgerArrival]:
-    oldest = select(LedgerArrival).order_by(LedgerArrival.received_at, LedgerArrival.disclosure_id)
-    return (await session.scalars(oldest.limit(limit))).all()
-
-
-async def forget_arrivals(session: AsyncSession, ids: Sequence[UUID]) -> None:
-    await session.execute(delete(LedgerArrival).where(LedgerArrival.disclosure_id.in_(ids)))
+async def arrivals(session: AsyncSession, limit: int) -> list[tuple[UUID, str]]:
+    """Return the oldest records that wait, as JSON text, with their ids."""
+    rows = await session.execute(_WAITING, {"limit": limit})
+    return [(row.disclosure_id, row.record) for row in rows]
 
 
 async def known(session: AsyncSession, ids: Sequence[UUID]) -> set[UUID]:
     """Return those of the ids that have a position."""
-    statement = select(LedgerEntry.disclosure_id).where(LedgerEntry.disclosure_id.in_(ids))
-    return set((await session.scalars(statement)).all())
+    return set((await session.scalars(_KNOWN, {"ids": ids})).all())
 
 
-async def append(
-    session: AsyncSession, entries: Sequence[dict[str, Any]], nodes: Sequence[dict[str, Any]]
-) -> None:
-    await session.execute(insert(LedgerEntry), entries)
+async def place(
+    session: AsyncSession,
+    ids: Sequence[UUID],
+    placed: Sequence[Placed],
+    nodes: Sequence[dict[str, Any]],
+) -> int:
+    """Let arrivals go and give some of them their positions; return how many got theirs."""
+    rows = await session.execute(
+        _PLACE,
+        {
+            "ids": ids,
+            "placed": [entry.disclosure_id for entry in placed],
+            "positions": [entry.position for entry in placed],
+            "hashes": [entry.leaf_hash for entry in placed],
+            "leaves": [entry.leaf for entry in placed],
+        },
+    )
     if nodes:
         await session.execute(insert(LedgerNode), nodes)
+    return len(rows.all())
 
 
 async def latest_checkpoint(session: AsyncSession) -> LedgerCheckpoint | None:

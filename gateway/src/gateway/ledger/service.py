@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from ndx_chassis.app import Runtime
@@ -106,33 +107,23 @@ async def _append_batch(session: AsyncSession, secret: bytes, key: ed25519.Ed255
     arrivals = await repository.arrivals(session, BATCH)
     if not arrivals:
         return 0
-    ids = [arrival.disclosure_id for arrival in arrivals]
+    ids = [disclosure_id for disclosure_id, _ in arrivals]
     known = await repository.known(session, ids)
     last = await repository.latest_checkpoint(session)
     tree = Frontier() if last is None else Frontier(last.size, last.frontier)
-    entries: list[dict[str, Any]] = []
+    placed: list[repository.Placed] = []
     nodes: list[dict[str, Any]] = []
-    for arrival in arrivals:
-        if arrival.disclosure_id in known:
+    for disclosure_id, record in arrivals:
+        if disclosure_id in known:
             continue
-        leaf = canonical(DisclosureRecord.model_validate(arrival.record), secret)
-        hashed = leaf_hash(leaf.encode())
-        entries.append(
-            {
-                "position": tree.size,
-                "disclosure_id": arrival.disclosure_id,
-                "service": arrival.service,
-                "leaf_hash": hashed,
-                "leaf": leaf,
-                "record": arrival.record,
-                "received_at": arrival.received_at,
-            }
-        )
+        leaf = canonical(orjson.loads(record), secret)
+        hashed = leaf_hash(leaf)
+        placed.append(repository.Placed(disclosure_id, tree.size, hashed, leaf.decode()))
         nodes.extend({"level": n.level, "index": n.index, "hash": n.hash} for n in tree.append(hashed))
-    if entries:
-        await repository.append(session, entries, nodes)
+    if await repository.place(session, ids, placed, nodes) != len(placed):
+        raise RuntimeError("an arrival went away while it got its position")
+    if placed:
         session.add(_signed(tree, key))
-    await repository.forget_arrivals(session, ids)
     return len(arrivals)
 
 
