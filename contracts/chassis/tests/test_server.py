@@ -4,6 +4,7 @@ import asyncio
 import signal
 import socket
 import ssl
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import httpx
 import uvicorn
 from cryptography import x509
 from gateway.certificates import authority
-from ndx_chassis.server import _Server
+from ndx_chassis.server import _Protocol, _Server
 from ndx_testing.envoy import free_ports, until
 
 
@@ -174,4 +175,74 @@ async def test_it_ends_by_itself_after_the_time():
     await until(lambda: server.started, what="the server")
     server.handle_exit(signal.SIGTERM, None)
     async with asyncio.timeout(20):
+        await task
+
+
+async def hundred_pieces(scope: Any, receive: Any, send: Any) -> None:
+    """Answer with 100 MB, or with one piece; tell in the scope's state how many were taken."""
+    if scope["path"] == "/short":
+        headers = [(b"content-length", b"4")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"body"})
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"connection", b"close")]})
+    for number in range(100):
+        TAKEN.append(number)
+        await send({"type": "http.response.body", "body": b"x" * 1_000_000, "more_body": True})
+    await send({"type": "http.response.body", "body": b"the end"})
+
+
+TAKEN: list[int] = []
+
+
+async def test_a_short_reply_is_one_piece_and_a_long_one_waits_for_its_reader(tmp_path: Path):
+    TAKEN.clear()
+    ca = authority.open_authority(tmp_path, "internal-ca", "internal CA")
+    authority.issue_server(ca, tmp_path, "service", ["localhost"])
+    port = free_ports(1)[0]
+    config = uvicorn.Config(
+        hundred_pieces,
+        port=port,
+        log_config=None,
+        lifespan="off",
+        http=_Protocol,
+        ssl_certfile=tmp_path / "service.crt",
+        ssl_keyfile=str(tmp_path / "service.key"),
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve())
+    context = ssl.create_default_context(cafile=str(tmp_path / "internal-ca.crt"))
+
+    def ask(path: str, read: Any) -> Any:
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=30) as raw,
+            context.wrap_socket(raw, server_hostname="localhost") as tls,
+        ):
+            tls.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            return read(tls)
+
+    def slowly(tls: ssl.SSLSocket) -> tuple[int, int, bytes]:
+        first = len(tls.recv(1000))
+        taken = -1
+        while taken != len(TAKEN):  # until the sender waits
+            taken = len(TAKEN)
+            time.sleep(0.3)
+        end = b""
+        while piece := tls.recv(1_000_000):
+            first += len(piece)
+            end = (end + piece)[-20:]
+        return taken, first, end
+
+    try:
+        await until(lambda: server.started, what="the server")
+        # What one look at a TLS connection gives is one record: head and body came together.
+        reply = await asyncio.to_thread(ask, "/short", lambda tls: tls.recv(10_000))
+        assert reply.startswith(b"HTTP/1.1 200")
+        assert reply.endswith(b"\r\n\r\nbody")
+        taken, length, end = await asyncio.to_thread(ask, "/long", slowly)
+        assert taken < 90
+        assert length > 100_000_000
+        assert end.endswith(b"the end\r\n0\r\n\r\n")
+    finally:
+        server.should_exit = True
         await task

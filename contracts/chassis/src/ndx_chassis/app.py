@@ -12,7 +12,6 @@ from ndx_contracts.field_groups import FieldGroup
 from ndx_contracts.problems import MEDIA_TYPE, Problem
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
-from starlette.routing import Route
 
 from ndx_chassis import consents, health, problems, signing
 from ndx_chassis.agreements import AgreementBook
@@ -25,7 +24,7 @@ from ndx_chassis.inbox import retry_due
 from ndx_chassis.jobs import Job, lead, run_job
 from ndx_chassis.metrics import Metrics
 from ndx_chassis.metrics import router as metrics_router
-from ndx_chassis.middleware import RequestFrame
+from ndx_chassis.middleware import PlainApp, PlainRoute, RequestFrame
 from ndx_chassis.reader import Reader, by_group
 from ndx_chassis.relay import Relay
 from ndx_chassis.settings import ServiceSettings
@@ -109,15 +108,6 @@ Hook = Callable[[Runtime], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class PlainRoute:
-    """A hot operation served without FastAPI's machinery, but described in the same OpenAPI."""
-
-    route: Route
-    openapi_path: dict[str, Any]
-    """The path item's operation object, including operationId and x-ndx-operation."""
-
-
-@dataclass(frozen=True, slots=True)
 class ServiceSpec:
     """Everything that makes one service."""
 
@@ -167,7 +157,7 @@ def build_app(spec: ServiceSpec) -> FastAPI:
             await runtime.copies.close()
             log.info("service_stopped", name=spec.name)
 
-    app = FastAPI(
+    app = PlainApp(
         title=spec.title,
         version="1.0.0",
         lifespan=lifespan,
@@ -185,8 +175,8 @@ def build_app(spec: ServiceSpec) -> FastAPI:
     problems.install(app)
     app.add_middleware(RequestFrame, max_body_bytes=settings.max_body_bytes, metrics=runtime.metrics)
     signing.install(app, settings, runtime.signing_keys if spec.uses_agreements else None)
-    for plain in spec.plain_routes:
-        app.router.routes.append(plain.route)
+    app.plain = [plain.route for plain in spec.plain_routes]
+    app.router.routes.extend(app.plain)  # so that a wrong method is told apart from a wrong path
     app.include_router(health.router)
     app.include_router(metrics_router)
     for router in spec.routers:

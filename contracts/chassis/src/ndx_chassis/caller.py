@@ -10,6 +10,13 @@ from ndx_contracts.purposes import Purpose
 
 from ndx_chassis.errors import CallerUnknown, DomainError, Kind
 
+_OF_THE_GATEWAY = tuple(
+    name.lower().encode()
+    for name in (headers.AGENCY, headers.SYSTEM, headers.AGREEMENT, headers.AGENCY_CLASS)
+)
+_PURPOSE, _CASE_ID, _OFFICER, _REQUEST_ID = (
+    name.lower().encode() for name in (headers.PURPOSE, headers.CASE_ID, headers.OFFICER, headers.REQUEST_ID)
+)
 _PURPOSES = frozenset(p.value for p in Purpose)
 
 
@@ -129,21 +136,24 @@ def caller_of(request: Request, operation: str | None = None) -> Caller:
         CallerUnknown: the request did not come through the gateway.
         HeaderRepeated, PurposeUnknown, HeaderInvalid: what the caller says about the call is not clear.
     """
-    agency = request.headers.get(headers.AGENCY)
-    system = request.headers.get(headers.SYSTEM)
+    # Read once: asked one by one, each name is looked for among all of them.
+    sent = dict(reversed(request.scope["headers"]))
+    agency, system, agreement, agency_class = (
+        sent[name].decode("latin-1") if name in sent else "" for name in _OF_THE_GATEWAY
+    )
     if not agency or not system:
         raise CallerUnknown
     return Caller(
         agency=agency,
         # The gateway sends the certificate's URN; its last part is the system.
         system=system.rsplit(":", 1)[-1],
-        agreement=request.headers.get(headers.AGREEMENT, ""),
-        purpose=_purpose(request),
-        case_id=_short(request, headers.CASE_ID),
-        officer=_short(request, headers.OFFICER),
-        request_id=request.headers.get(headers.REQUEST_ID, "-")[:64],
+        agreement=agreement,
+        purpose=_purpose(request) if _PURPOSE in sent else "",
+        case_id=_short(request, headers.CASE_ID) if _CASE_ID in sent else None,
+        officer=_short(request, headers.OFFICER) if _OFFICER in sent else None,
+        request_id=sent.get(_REQUEST_ID, b"-").decode("latin-1")[:64],
         operation=operation or operation_of(request),
-        agency_class=request.headers.get(headers.AGENCY_CLASS, ""),
+        agency_class=agency_class,
         signed=request.scope.get("ndx_signed", False),
     )
 

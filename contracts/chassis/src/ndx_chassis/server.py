@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.config import create_ssl_context
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ndx_chassis.settings import ServiceSettings
 from ndx_chassis.telemetry import configure_logging, configure_tracing, log
@@ -23,9 +24,68 @@ SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 
 
 _LAST_MOMENT_SECONDS = 0.5
+_MOST_GATHERED = 65_536
 _LAST_REPLY = (b"connection", b"close")
 _TICKS_BETWEEN_LOOKS = 600
 """A tick of uvicorn is a tenth of a second."""
+
+
+class _InOnePiece(asyncio.Transport):
+    """Sends what is written in one turn of the loop in one piece.
+
+    A reply's head and its body are two writes; as two records of TLS in two packets they cost the sender and
+    the receiver about a fifteenth of a lookup more.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__()
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._pieces: list[bytes | bytearray | memoryview] = []
+        self._size = 0
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if not self._pieces:
+            self._loop.call_soon(self._send)
+        self._pieces.append(data)
+        self._size += len(data)
+        # A long answer is not gathered: whoever writes it has to feel that the other side reads slowly.
+        if self._size > _MOST_GATHERED:
+            self._send()
+
+    def _send(self) -> None:
+        if self._pieces:
+            pieces, self._pieces, self._size = self._pieces, [], 0
+            self._transport.write(b"".join(pieces))
+
+    def close(self) -> None:
+        self._send()
+        self._transport.close()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._send()
+        self._transport.set_protocol(protocol)
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._transport.get_extra_info(name, default)
+
+    def pause_reading(self) -> None:
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._transport.resume_reading()
+
+
+class _Protocol(HttpToolsProtocol):
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        """Serve a connection."""
+        super().connection_made(_InOnePiece(transport))
 
 
 class _Server(uvicorn.Server):
@@ -128,7 +188,7 @@ def run(create_app: Callable[[SettingsT], FastAPI], settings: SettingsT) -> None
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=_Protocol,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -16,7 +16,7 @@ from ndx_contracts.signatures import Request as SignedRequest
 from ndx_contracts.signatures import SignatureInvalid as NotVerified
 from ndx_contracts.signed_exchange import ReplySigner, owner_of, prove, signature_of, verify_request
 from starlette.applications import Starlette
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -27,6 +27,11 @@ from ndx_chassis.problems import problem_response
 from ndx_chassis.settings import ServiceSettings
 from ndx_chassis.telemetry import log
 
+_AGENCY, _REQUEST_ID, _SIGNATURE = (
+    names.AGENCY.lower().encode(),
+    names.REQUEST_ID.lower().encode(),
+    b"signature",
+)
 SIGNED = "ndx_signed"
 """Member of the ASGI scope that tells that the call's signature holds."""
 
@@ -149,17 +154,17 @@ class SignedExchange:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        agency = headers.get(names.AGENCY)
-        if agency is None:
+        sent = dict(reversed(scope["headers"]))
+        if _AGENCY not in sent:
             await self._app(scope, receive, send)
             return
-        signature = signature_of(headers.get("signature"))
+        signature = signature_of(sent[_SIGNATURE].decode("latin-1")) if _SIGNATURE in sent else None
         if self._signer is not None:
-            send = _Signing(self._signer, scope, headers, signature, send)
+            send = _Signing(self._signer, scope, signature, send)
         if signature is not None and self._keys is not None:
+            headers = Headers(scope=scope)
             try:
-                receive = await self._checked(self._keys, agency, scope, headers, receive)
+                receive = await self._checked(self._keys, headers[names.AGENCY], scope, headers, receive)
             except DomainError as refused:
                 response = problem_response(Request(scope), refused)
                 if request_id := headers.get(names.REQUEST_ID):
@@ -207,11 +212,8 @@ def _target(scope: Scope) -> tuple[str, str]:
 class _Signing:
     """Holds the head of a reply back until its body is there; what comes in parts goes out unsigned."""
 
-    def __init__(
-        self, signer: ReplySigner, scope: Scope, headers: Headers, signature: str | None, send: Send
-    ) -> None:
-        self._signer, self._scope, self._headers = signer, scope, headers
-        self._signature, self._send = signature, send
+    def __init__(self, signer: ReplySigner, scope: Scope, signature: str | None, send: Send) -> None:
+        self._signer, self._scope, self._signature, self._send = signer, scope, signature, send
         self._head: Message | None = None
 
     async def __call__(self, message: Message) -> None:
@@ -222,17 +224,19 @@ class _Signing:
             head, self._head = self._head, None
             if not message.get("more_body", False):
                 path, query = _target(self._scope)
-                added = MutableHeaders(scope=head)
-                for name, value in self._signer.sign(
+                given = list(head.get("headers", ()))
+                request_id = next((value for name, value in given if name == _REQUEST_ID), None)
+                signed = self._signer.sign(
                     status=head["status"],
                     body=message.get("body", b""),
                     method=self._scope["method"],
                     path=path,
                     query=query,
-                    request_id=added.get(names.REQUEST_ID),
+                    request_id=None if request_id is None else request_id.decode("latin-1"),
                     request_signature=self._signature,
                     now=int(time()),
-                ):
-                    added[name] = value
+                )
+                given += [(name.encode(), value.encode("latin-1")) for name, value in signed]
+                head["headers"] = given
             await self._send(head)
         await self._send(message)

@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -149,15 +149,25 @@ def is_sampled(header: str | None) -> bool:
     return header is None or (len(header) == 55 and header[54] in "13579bdf")  # noqa: PLR2004 - W3C length
 
 
-@contextmanager
-def inbound(header: str | None) -> Iterator[None]:
+class _Inbound(AbstractContextManager[None]):
+    """A generator in its place takes as long as the rest of a request's frame."""
+
+    __slots__ = ("_header", "_token")
+
+    def __init__(self, header: str | None) -> None:
+        self._header = header
+
+    def __enter__(self) -> None:
+        self._token = _inbound.set(self._header)
+
+    def __exit__(self, *_ended: object) -> None:
+        _inbound.reset(self._token)
+
+
+def inbound(header: str | None) -> AbstractContextManager[None]:
     """Remember the trace context of the request or message being served."""
     valid = header is not None and len(header) == 55 and header.count("-") == 3  # noqa: PLR2004 - W3C form
-    token = _inbound.set(header if valid else None)
-    try:
-        yield
-    finally:
-        _inbound.reset(token)
+    return _Inbound(header if valid else None)
 
 
 @contextmanager

@@ -7,11 +7,12 @@ from functools import lru_cache
 from urllib.parse import parse_qs
 
 from ndx_chassis.agreements import Grant
-from ndx_chassis.app import PlainRoute, Runtime, operation
+from ndx_chassis.app import Runtime, operation
 from ndx_chassis.caller import Caller, caller_of
 from ndx_chassis.consents import require_consent
 from ndx_chassis.errors import FieldError, InvalidInput
 from ndx_chassis.ids import new_id
+from ndx_chassis.middleware import PlainRoute
 from ndx_chassis.telemetry import current_trace_id
 from ndx_contracts.field_groups import POPULATION_GROUPS, FieldGroup
 from ndx_contracts.personal_ids import PERSONAL_ID_PATTERN
@@ -98,7 +99,6 @@ def number_of(request: Request) -> str:
 async def get_person(request: Request) -> Response:
     """Answer one lookup; the record of it is committed before."""
     runtime: Runtime = request.app.state.runtime
-    request.scope["route"] = _ROUTE
     caller = caller_of(request, NAME)
     grant = runtime.agreements.grant(caller)
     wanted = _wanted(request.scope["query_string"])

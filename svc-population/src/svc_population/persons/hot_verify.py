@@ -14,10 +14,11 @@ from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 from ndx_chassis.agreements import VIETNAM, Grant
-from ndx_chassis.app import PlainRoute, Runtime, operation
+from ndx_chassis.app import Runtime, operation
 from ndx_chassis.caller import Caller, caller_of
 from ndx_chassis.db import transaction
 from ndx_chassis.ids import new_id
+from ndx_chassis.middleware import PlainRoute
 from ndx_chassis.telemetry import current_trace_id
 from ndx_contracts.field_groups import FieldGroup
 from pydantic import ValidationError
@@ -79,7 +80,6 @@ def _person(row: Any) -> _Person:
 async def verify_person(request: Request) -> Response:
     """Answer the claims; the record of it is committed before."""
     runtime: Runtime = request.app.state.runtime
-    request.scope["route"] = _ROUTE
     caller = caller_of(request, NAME)
     grant = runtime.agreements.grant(caller)
     personal_id = number_of(request)

@@ -6,13 +6,13 @@ for the rows that ask for them. Reads the tables of `relationships` as well: one
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
+from svc_population.persons.field_groups import COLUMNS
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
+
+class Lookup(NamedTuple):
     """One question: whom, what besides the person's own row, within which scope, and on whose record."""
 
     personal_id: str
@@ -36,28 +36,20 @@ class Lookup:
     trace_id: str | None
 
 
-_PARAMETERS: tuple[tuple[str, str], ...] = (
-    ("personal_id", "text"),
-    ("provinces", "text"),
-    ("communes", "text"),
-    ("want_family", "bool"),
-    ("want_household", "bool"),
-    ("want_cards", "bool"),
-    ("id", "uuid"),
-    ("agency", "text"),
-    ("system", "text"),
-    ("officer", "text"),
-    ("case_id", "text"),
-    ("purpose", "text"),
-    ("agreement", "text"),
-    ("agreement_version", "int4"),
-    ("operation", "text"),
-    ("field_groups", "text"),
-    ("request_id", "text"),
-    ("trace_id", "text"),
+_TYPES = {
+    "want_family": "bool",
+    "want_household": "bool",
+    "want_cards": "bool",
+    "id": "uuid",
+    "agreement_version": "int4",
+}
+"""Types of the parameters that are no text."""
+_ARRAYS = ", ".join(f"${n}::{_TYPES.get(name, 'text')}[]" for n, name in enumerate(Lookup._fields, 1))
+_NAMES = ", ".join(f"asked_{name}" for name in Lookup._fields)
+# Each column costs time on its way, so none is given that no answer holds.
+_GIVEN = ", ".join(
+    ("n", "shown", "person_id", "version", "family", "household", "cards", *sum(COLUMNS.values(), ()))
 )
-_ARRAYS = ", ".join(f"${n}::{kind}[]" for n, (_, kind) in enumerate(_PARAMETERS, 1))
-_NAMES = ", ".join(f"asked_{name}" for name, _ in _PARAMETERS)
 
 _NAME = "concat_ws(' ', {0}.surname, {0}.middle_name, {0}.given_name)"
 _RELATIVE = (
@@ -136,10 +128,10 @@ WITH found AS (
         CASE WHEN shown THEN 'DISCLOSED' ELSE 'NOT_FOUND' END, asked_request_id, asked_trace_id
     FROM found
 )
-SELECT * FROM found
+SELECT {_GIVEN} FROM found
 """  # noqa: S608 - put together from the constants above; every value is a parameter
 
 
 def arguments(lookups: Sequence[Lookup]) -> list[list[Any]]:
     """Return the parameters of the statement: one array per column, one element per lookup."""
-    return [[getattr(lookup, name) for lookup in lookups] for name, _ in _PARAMETERS]
+    return [list(column) for column in zip(*lookups, strict=True)]
