@@ -31,6 +31,8 @@ class Settings(ServiceSettings):
     """Where uploaded files and results of match jobs lie; all processes of the service share it."""
     match_jobs_per_agency: int = Field(default=5, ge=1)
     """Match jobs of one agency that have not ended."""
+    match_job_lanes: int = Field(default=3, ge=1, le=16)
+    """Slices of match jobs that are in work at once, each with a database connection of its own."""
     match_job_upload_hours: int = Field(default=48, ge=1)
     """How long a file may take to arrive; then it is erased."""
     match_job_stalled_days: int = Field(default=7, ge=1)

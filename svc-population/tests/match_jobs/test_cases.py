@@ -12,7 +12,7 @@ from svc_population.match_jobs.files import JobFiles
 from svc_population.match_jobs.working import work
 from svc_population.reconciliation.service import GROUPS
 
-from .conftest import Agency
+from .conftest import Agency, Killed
 
 HOA, NAM = "079190000011", "079088000022"
 CASES = "/population/v1/reconciliation-cases"
@@ -136,11 +136,11 @@ class TestOpenCases:
         def dies(self, place, content):
             written(self, place, content)
             if place.name == "result-000002":
-                raise KeyboardInterrupt
+                raise Killed
 
         with monkeypatch.context() as patched:
             patched.setattr(JobFiles, "write", dies)
-            with pytest.raises(KeyboardInterrupt):
+            with pytest.raises(Killed):
                 await work(runtime)
         assert (await opener.show(job))["cases"] == {"opened": 3, "known": 0}
         await work(runtime)

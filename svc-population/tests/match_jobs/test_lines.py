@@ -6,21 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from svc_population.match_jobs.lines import Answer, Record, check_header, read, result_line
-from svc_population.match_jobs.reading import FileRefused, Line
+from svc_population.match_jobs.reading import FileRefused, TooLong
 from svc_population.match_jobs.vocabulary import FileFault, FileFormat, LineOutcome, MatchColumn
 
 COLUMNS = (MatchColumn.REF, MatchColumn.PERSONAL_ID, MatchColumn.NAME, MatchColumn.BIRTH_DATE)
 
 
-def of(content: bytes | None, form: FileFormat = FileFormat.CSV, columns=COLUMNS) -> Record:
-    return read(1, Line(content, 0), columns, form)
+def of(content: bytes | TooLong, form: FileFormat = FileFormat.CSV, columns=COLUMNS) -> Record:
+    return read(1, content, columns, form)
 
 
 class TestRead:
     @pytest.mark.parametrize(
         ("content", "reason"),
         [
-            (None, "line-too-long"),
+            (TooLong(5000), "line-too-long"),
             (b"", "columns-wrong"),
             (b"a,b", "columns-wrong"),
             (b'a,079190000011,"Nguy', "quotes-wrong"),
@@ -74,7 +74,7 @@ class TestRead:
 class TestHeader:
     @pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
     def test_the_columns_that_were_announced_are_taken(self, start):
-        check_header(Line(start + b"ref,personal_id,name,birth_date", 0), COLUMNS)
+        check_header(start + b"ref,personal_id,name,birth_date", COLUMNS)
 
     @pytest.mark.parametrize(
         ("content", "fault"),
@@ -87,7 +87,7 @@ class TestHeader:
     )
     def test_another_header_is_refused(self, content, fault):
         with pytest.raises(FileRefused) as caught:
-            check_header(Line(content, 0), COLUMNS)
+            check_header(content, COLUMNS)
         assert caught.value.fault is fault
 
 

@@ -13,7 +13,11 @@ from svc_population.match_jobs.files import JobFiles
 from svc_population.match_jobs.vocabulary import FileFault
 from svc_population.match_jobs.working import work
 
+from .conftest import Killed
+
 HOA = "079190000011"
+
+
 COLUMNS = ["ref", "personal_id", "name", "birth_date"]
 
 
@@ -74,11 +78,11 @@ class TestParquet:
         def dies(self, place, content):
             written(self, place, content)
             if place.name == "result-000002":
-                raise KeyboardInterrupt
+                raise Killed
 
         with monkeypatch.context() as patched:
             patched.setattr(JobFiles, "write", dies)
-            with pytest.raises(KeyboardInterrupt):
+            with pytest.raises(Killed):
                 await work(runtime)
         assert (await agency.show(job))["counts"]["lines"] == 3
         await work(runtime)

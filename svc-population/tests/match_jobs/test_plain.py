@@ -16,7 +16,7 @@ from svc_population.match_jobs import feed as feeds
 from svc_population.match_jobs import verdicts
 from svc_population.match_jobs.lines import PLAIN_NAME, read
 from svc_population.match_jobs.plain import reader
-from svc_population.match_jobs.reading import Line
+from svc_population.match_jobs.reading import TooLong
 from svc_population.match_jobs.vocabulary import FileFormat, LineOutcome, MatchColumn
 from svc_population.matching.name_folding import cleaned
 
@@ -38,17 +38,29 @@ GOOD = {column: cells[1 if cells[0] == "" else 0] for column, cells in CELLS.ite
 stated = st.fixed_dictionaries({c: st.sampled_from([GOOD[c], *CELLS[c]]) for c in COLUMNS})
 
 
+def one(content: bytes, form: FileFormat) -> tuple[str, ...] | None:
+    """Read a line between two others, and return what it states where it is plain."""
+    beside = (
+        ",".join(GOOD.values()) if form is FileFormat.CSV else json.dumps({c.value: GOOD[c] for c in COLUMNS})
+    )
+    rows = [*zip(*reader(COLUMNS, form)([beside.encode(), content, beside.encode()]), strict=True)]
+    assert rows[0] == rows[2]
+    assert rows[0][1] == GOOD[MatchColumn.PERSONAL_ID]
+    assert rows[1][1] or set(rows[1]) == {""}
+    return rows[1] if rows[1][1] else None
+
+
 class TestReader:
-    @given(stated, st.sampled_from([FileFormat.CSV, FileFormat.NDJSON]))
-    @example(GOOD, FileFormat.CSV)
-    @example(GOOD, FileFormat.NDJSON)
-    def test_what_a_pattern_takes_reads_as_every_line_does(self, values, form):
+    @given(stated, st.sampled_from([FileFormat.CSV, FileFormat.NDJSON]), st.sampled_from(["", "\r"]))
+    @example(GOOD, FileFormat.CSV, "\r")
+    @example(GOOD, FileFormat.NDJSON, "")
+    def test_what_a_pattern_takes_reads_as_every_line_does(self, values, form, end):
         if form is FileFormat.CSV:
             content = ",".join(values.values())
         else:
             content = json.dumps({c.value: v for c, v in values.items()}, ensure_ascii=False)
-        line = Line(content.encode(), 0)
-        plain = reader(COLUMNS, form)(line)
+        line = (content + end).encode()
+        plain = one(line, form)
         record = read(1, line, COLUMNS, form)
         if values == GOOD:
             assert plain is not None
@@ -76,8 +88,8 @@ class TestReader:
     @pytest.mark.parametrize("sex", [False, 0, [], {}])
     def test_a_member_that_is_no_text_is_not_taken_for_nothing(self, sex):
         stated = {"personal_id": "079190000011", "name": "An", "birth_date": "1990-05-17"}
-        line = Line(json.dumps({**stated, "sex": sex}).encode(), 0)
-        assert reader(COLUMNS, FileFormat.NDJSON)(line) is None
+        line = json.dumps({**stated, "sex": sex}).encode()
+        assert one(line, FileFormat.NDJSON) is None
         assert read(1, line, COLUMNS, FileFormat.NDJSON).invalid == "json-wrong"
 
     @pytest.mark.parametrize(
@@ -85,8 +97,12 @@ class TestReader:
     )
     def test_anything_else_is_left_to_the_long_way(self, content):
         for form in (FileFormat.CSV, FileFormat.NDJSON):
-            assert reader(COLUMNS, form)(Line(content, 0)) is None
-        assert reader(COLUMNS, FileFormat.CSV)(Line(None, 0)) is None
+            assert one(content, form) is None
+            assert reader(COLUMNS, form)([TooLong(5000)]).number == [""]
+
+    def test_a_member_with_a_line_end_is_one_line(self):
+        stated = {"personal_id": "079190000011", "name": "An\nAn", "birth_date": "1990-05-17"}
+        assert one(json.dumps(stated).encode(), FileFormat.NDJSON) is None
 
 
 KINDS = (
@@ -127,7 +143,7 @@ class TestSets:
         """Return what each line gets when one after the other is compared with the whole person."""
         guesses, found = verdicts.Guesses(3, {}), []
         for n, values in enumerate(lines, 1):
-            record = read(n, Line(",".join(values.values()).encode(), 0), columns, FileFormat.CSV)
+            record = read(n, ",".join(values.values()).encode(), columns, FileFormat.CSV)
             claimed = record.claimed
             assert claimed is not None
             number = FORMER.get(values["personal_id"], values["personal_id"])

@@ -3,11 +3,12 @@
 import gzip
 import random
 import zlib
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from svc_population.match_jobs.reading import LONGEST_LINE, FileRefused, expanded, lines
+from svc_population.match_jobs.reading import LONGEST_LINE, FileRefused, Lines, TooLong, expanded
 from svc_population.match_jobs.vocabulary import Compression, FileFault
 
 
@@ -18,6 +19,22 @@ def blocks(content: bytes, size: int) -> list[bytes]:
 contents = st.lists(st.binary(max_size=12).filter(lambda b: b"\n" not in b and b"\r" not in b), max_size=20)
 
 
+def taken(content: bytes, size: int, *, start: int = 0, most: int = 3) -> list[tuple[bytes | None, int]]:
+    """Return each line, None for one that is too long, and the place where those begin that follow it."""
+    found: list[tuple[bytes | None, int]] = []
+    rest = Lines(blocks(content, size), start=start)
+    while rest.more():
+        begin = rest.place
+        some = rest.take(most)
+        # What is given back comes again, from the same place.
+        rest.give_back(some, begin)
+        for line in some:
+            assert rest.take(1) == [line]
+            found.append((None if isinstance(line, TooLong) else line, rest.place))
+    assert rest.take(most) == []
+    return found
+
+
 class TestLines:
     @given(contents, st.integers(1, 9), st.booleans())
     def test_blocks_make_no_difference(self, wanted, size, ended):
@@ -25,24 +42,41 @@ class TestLines:
         expected = content.split(b"\n")
         if expected[-1] == b"":
             expected.pop()
-        found = list(lines(blocks(content, size)))
-        assert [line.content for line in found] == expected
-        assert not found or found[-1].end == len(content)
+        found = taken(content, size)
+        assert [line for line, _ in found] == expected
+        assert not found or found[-1][1] == len(content)
 
-    @given(contents, st.integers(1, 9), st.integers(0, 20))
-    def test_it_goes_on_after_any_line(self, wanted, size, done):
+    @given(contents, st.integers(1, 9), st.integers(0, 20), st.integers(1, 30))
+    def test_it_goes_on_after_any_line(self, wanted, size, done, most):
         content = b"".join(w + b"\n" for w in wanted)
-        whole = list(lines(blocks(content, size)))
+        whole = taken(content, size)
         done = min(done, len(whole))
-        start = whole[done - 1].end if done else 0
-        assert list(lines(blocks(content, size), start=start)) == whole[done:]
+        start = whole[done - 1][1] if done else 0
+        assert taken(content, size, start=start, most=most) == whole[done:]
 
     @pytest.mark.parametrize("size", [10, 1000, 1_000_000])
     def test_an_overlong_line_keeps_its_number_and_memory_stays_small(self, size):
-        content = b"a\n" + b"x" * (3 * LONGEST_LINE) + b"\nb\r\n"
-        found = list(lines(blocks(content, size)))
-        assert [line.content for line in found] == [b"a", None, b"b"]
-        assert [line.end for line in found] == [2, 2 + 3 * LONGEST_LINE + 1, len(content)]
+        content = b"a\n" + b"x" * (3 * LONGEST_LINE) + b"\nb\n" + b"y" * (LONGEST_LINE + 1)
+        found = taken(content, size)
+        assert [line for line, _ in found] == [b"a", None, b"b", None]
+        ends = [2, 3 * LONGEST_LINE + 3, 3 * LONGEST_LINE + 5, len(content)]
+        assert [end for _, end in found] == ends
+
+    def test_what_came_before_a_fault_is_given_first(self):
+        def broken() -> Iterator[bytes]:
+            yield b"a\nb\nc"
+            raise FileRefused(FileFault.TRUNCATED)
+
+        rest = Lines(broken())
+        assert rest.take(1) == [b"a"]
+        assert rest.take(9) == [b"b"]
+        assert rest.more()
+        with pytest.raises(FileRefused):
+            rest.take(1)
+
+    def test_few_long_lines_are_enough_at_a_time(self):
+        content = (b"x" * LONGEST_LINE + b"\n") * 4000
+        assert 500 < len(Lines(blocks(content, 1 << 18)).take(10_000)) < 2000
 
 
 class TestExpanded:

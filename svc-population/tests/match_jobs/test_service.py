@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 from ndx_contracts.agreements import Conditions
 from ndx_contracts.field_groups import FieldGroup
+from svc_population.match_jobs import feed as feeds
+from svc_population.match_jobs import service
+from svc_population.match_jobs.erasing import erase_due
+from svc_population.match_jobs.errors import FileStorageFull, MatchJobNotFound
 from svc_population.match_jobs.files import JobFiles
 from svc_population.match_jobs.working import work
 
@@ -133,8 +137,42 @@ class TestCancelMatchJob:
             reply = await agency.client.post(f"{PATH}/{job}/cancel", headers=agency.headers)
             assert (reply.status_code, reply.json()["state"]) == (200, "CANCELLED")
         assert await work(runtime) == 0
+        assert await erase_due(runtime) == 1
         assert not (runtime.settings.match_job_folder / job).exists()
         assert (await agency.start(job)).json()["code"] == "match-job-state-wrong"
+
+    async def test_a_cancellation_that_is_not_committed_leaves_the_file(self, agency, runtime, monkeypatch):
+        job = await agency.upload(FILE)
+
+        async def fails(*_args: object) -> None:
+            raise MatchJobNotFound
+
+        with monkeypatch.context() as patched:
+            patched.setattr(service, "show", fails)
+            await agency.client.post(f"{PATH}/{job}/cancel", headers=agency.headers)
+        await erase_due(runtime)
+        await work(runtime)
+        assert (await agency.show(job))["state"] == "FINISHED"
+
+    async def test_what_a_cancelled_job_had_answered_is_not_given_any_more(
+        self, agency, runtime, monkeypatch
+    ):
+        job = await agency.upload(FILE + FILE)
+        monkeypatch.setattr(feeds, "SLICE", 1)
+        written = JobFiles.write
+
+        def stops(self: JobFiles, place: Path, content: bytes) -> None:
+            if place.name == "result-000002":
+                raise FileStorageFull
+            written(self, place, content)
+
+        monkeypatch.setattr(JobFiles, "write", stops)
+        await work(runtime)
+        assert (await agency.show(job))["result_parts"] == 1
+        reply = await agency.client.post(f"{PATH}/{job}/cancel", headers=agency.headers)
+        assert reply.json()["result_parts"] == 0
+        reply = await agency.client.get(f"{PATH}/{job}/result/1", headers=agency.headers)
+        assert reply.json()["code"] == "match-job-not-found"
 
     async def test_a_finished_job_is_not_cancelled(self, agency, runtime):
         job = await agency.upload(FILE)

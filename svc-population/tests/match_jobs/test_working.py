@@ -1,5 +1,6 @@
 """Each line gets its answer and its record; a job stops, waits, goes on and is erased as it should."""
 
+import asyncio
 import gzip
 import hashlib
 from collections.abc import Iterator
@@ -12,11 +13,13 @@ from ndx_contracts.agreements import AgreementState
 from sqlalchemy import text
 from svc_population.match_jobs import feed as feeds
 from svc_population.match_jobs import repository, service, verdicts
+from svc_population.match_jobs.erasing import erase_due
 from svc_population.match_jobs.errors import FileStorageFull
 from svc_population.match_jobs.files import JobFiles
-from svc_population.match_jobs.working import erase_due, work
+from svc_population.match_jobs.slices import Slice
+from svc_population.match_jobs.working import work
 
-from .conftest import PATH, Agency
+from .conftest import PATH, Agency, Killed
 
 HOA = "079190000011"
 HEADER = "ref,personal_id,name,birth_date\n"
@@ -250,11 +253,11 @@ class TestSlices:
         def dies(self, place, content):
             written(self, place, content)
             if place.name == "result-000003":
-                raise KeyboardInterrupt
+                raise Killed
 
         with monkeypatch.context() as patched:
             patched.setattr(JobFiles, "write", dies)
-            with pytest.raises(KeyboardInterrupt):
+            with pytest.raises(Killed):
                 await work(runtime)
         shown = await agency.show(job)
         assert (shown["state"], shown["counts"]["lines"], shown["result_parts"]) == ("RUNNING", 6, 2)
@@ -280,6 +283,45 @@ class TestSlices:
         monkeypatch.setattr(JobFiles, "erase_upload", noted)
         await work(runtime)
         assert ended == [little, large]
+
+    async def test_slices_side_by_side_count_guesses_as_one_after_the_other(
+        self, agency, runtime, small, people
+    ):
+        wrong = [f"a,{people[0]},Lê An,1988-05-{day}" for day in (18, 19, 20, 21)]
+        right = [f"b,{people[0]},Lê An,1988-05-17"] * 8
+        for lines, told in (
+            ([*wrong, *right], ["MISMATCH"] * 3 + ["INVALID"] * 9),
+            ([f"c,{people[1]},Lê An,1988-05-17"] * 8, ["MATCHED"] * 8),
+        ):
+            job = await agency.upload(csv_of(*lines))
+            await work(runtime)
+            assert [r.split(",")[2] for r in (await agency.result(job))[1:]] == told
+
+    async def test_two_processes_at_one_file_answer_each_line_once(
+        self, agency, runtime, small, people, disclosed
+    ):
+        job = await agency.upload(self.file(people))
+        await asyncio.gather(work(runtime), work(runtime))
+        await work(runtime)
+        assert (await agency.show(job))["counts"]["matched"] == 10
+        assert [r.split(",")[0] for r in (await agency.result(job))[1:]] == [str(n) for n in range(1, 11)]
+        assert sorted(r["subjects"][0] for r in await disclosed()) == sorted(people)
+
+    async def test_a_slice_that_is_in_work_when_its_job_is_cancelled_leaves_nothing(
+        self, agency, runtime, small, people, monkeypatch, disclosed
+    ):
+        job = await agency.upload(self.file(people))
+        prepared = Slice.prepare
+
+        async def cancelled_then(self: Slice) -> None:
+            await prepared(self)
+            await agency.client.post(f"{PATH}/{job}/cancel", headers=agency.headers)
+
+        monkeypatch.setattr(Slice, "prepare", cancelled_then)
+        assert await work(runtime) == 0
+        await erase_due(runtime)
+        assert list(runtime.settings.match_job_folder.iterdir()) == []
+        assert await disclosed() == []
 
     async def test_a_cancelled_job_stops_between_slices(self, agency, runtime, small, people, monkeypatch):
         job = await agency.upload(self.file(people))

@@ -90,10 +90,10 @@ async def get_match_job(
 
 @router.post("/{job_id}/cancel", openapi_extra=_CHANGES)
 async def cancel_match_job(
-    job_id: UUID, session: SessionDep, runtime: RuntimeDep, caller: CallerDep, _grant: GrantDep
+    job_id: UUID, session: SessionDep, caller: CallerDep, _grant: GrantDep
 ) -> MatchJobOut:
-    """Stop a job and erase what it holds."""
-    return await service.cancel(session, settings_of(runtime), caller=caller, job_id=job_id)
+    """Stop a job; what it holds is erased within seconds."""
+    return await service.cancel(session, caller=caller, job_id=job_id)
 
 
 @router.get("/{job_id}/result/{number}", openapi_extra=_READS, response_class=Response)

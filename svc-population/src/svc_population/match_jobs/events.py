@@ -12,7 +12,7 @@ def match_job_ended(job: MatchJob) -> MatchJobEnded:
         state=job.state,
         fault=job.fault,
         lines=job.lines,
-        result_parts=0 if job.erased_at is not None else job.slices,
+        result_parts=job.parts_to_fetch,
         cases_opened=job.cases_opened,
         cases_known=job.cases_known,
     )

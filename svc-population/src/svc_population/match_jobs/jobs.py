@@ -2,7 +2,8 @@
 
 from ndx_chassis.jobs import Job
 
-from svc_population.match_jobs.working import erase_due, work
+from svc_population.match_jobs.erasing import erase_due
+from svc_population.match_jobs.working import work
 
 WORK = Job("match_jobs_worked", 1.0, work)
-ERASE = Job("match_jobs_erased", 60.0, erase_due)
+ERASE = Job("match_jobs_erased", 5.0, erase_due)

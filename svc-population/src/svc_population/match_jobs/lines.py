@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from svc_population.match_jobs.reading import FileRefused, Line
+from svc_population.match_jobs.reading import Content, FileRefused, TooLong
 from svc_population.match_jobs.vocabulary import FileFault, FileFormat, LineOutcome, MatchColumn
 from svc_population.matching.birth_dates import DateUnclear, PartialDate
 from svc_population.matching.grading import Claimed
@@ -18,7 +18,7 @@ from svc_population.matching.name_folding import LONGEST, NameUnclear, cleaned
 _RESULT_COLUMNS = "line,ref,outcome,personal_id,fields,reasons"
 _LONGEST_REF = 64
 _LETTERS = "[A-Za-zÀ-ÖØ-öø-ÿĂăĐđĨĩŨũƠơƯưẠ-ỹ]+"
-PLAIN_NAME = f"(?![^,]{{{LONGEST + 1}}}){_LETTERS}(?: {_LETTERS}){{0,9}}"
+PLAIN_NAME = f"(?![^,\\n]{{{LONGEST + 1}}}){_LETTERS}(?: {_LETTERS}){{0,9}}"
 _PLAIN_NAME = re.compile(PLAIN_NAME)
 """Names that are clean as they stand, and all letters composed: nearly all. Others `cleaned` judges."""
 _FORMS = {
@@ -60,13 +60,13 @@ class _Unclear(ValueError):
     """A line that cannot be read; its word is the reason in the result."""
 
 
-def check_header(line: Line, columns: Sequence[MatchColumn]) -> None:
+def check_header(line: Content, columns: Sequence[MatchColumn]) -> None:
     """Compare the first line of a CSV file with the columns that were announced.
 
     Raises:
         FileRefused: they differ, or the file is not UTF-8.
     """
-    content = (line.content or b"").removeprefix(b"\xef\xbb\xbf")
+    content = (b"" if isinstance(line, TooLong) else line.removesuffix(b"\r")).removeprefix(b"\xef\xbb\xbf")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in content:
         raise FileRefused(FileFault.ENCODING)
     try:
@@ -77,7 +77,7 @@ def check_header(line: Line, columns: Sequence[MatchColumn]) -> None:
         raise FileRefused(FileFault.HEADER)
 
 
-def read(number: int, line: Line, columns: Sequence[MatchColumn], form: FileFormat) -> Record:
+def read(number: int, line: Content, columns: Sequence[MatchColumn], form: FileFormat) -> Record:
     """Read one line."""
     ref = ""
     try:
@@ -90,11 +90,11 @@ def read(number: int, line: Line, columns: Sequence[MatchColumn], form: FileForm
         return Record(number, ref, None, str(unclear))
 
 
-def _values(line: Line, columns: Sequence[MatchColumn], form: FileFormat) -> dict[MatchColumn, str]:
-    if line.content is None:
+def _values(line: Content, columns: Sequence[MatchColumn], form: FileFormat) -> dict[MatchColumn, str]:
+    if isinstance(line, TooLong):
         raise _Unclear("line-too-long")
     try:
-        text = line.content.decode()
+        text = line.removesuffix(b"\r").decode()
     except UnicodeDecodeError:
         raise _Unclear("encoding-wrong") from None
     if "\0" in text:

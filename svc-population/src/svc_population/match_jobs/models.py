@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
+from svc_population.match_jobs.vocabulary import JobState
 from svc_population.tables import Base
 
 _NOW = text("clock_timestamp()")
@@ -71,6 +72,12 @@ class MatchJob(Base):
     ended_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     expires_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     erased_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+
+    @property
+    def parts_to_fetch(self) -> int:
+        """How many parts of the result there are: none where they are erased, or will be in a moment."""
+        gone = self.erased_at is not None or self.state in {JobState.CANCELLED, JobState.EXPIRED}
+        return 0 if gone else self.slices
 
 
 match_job_parts = Table(

@@ -1,12 +1,13 @@
 """An uploaded file as lines, with constant memory: decompressed, cut at line ends, or refused as a whole."""
 
 import zlib
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
 
 from svc_population.match_jobs.vocabulary import Compression, FileFault
 
 LONGEST_LINE = 4096
+_TAKEN = 4 << 20
+"""Bytes of lines that are enough at a time, however few they are."""
 MOST_EXPANDED = 16 * 1024**3
 MOST_RATIO = 200
 """A text file of records shrinks five- to twentyfold; what expands more is made to fill disks."""
@@ -25,13 +26,6 @@ class FileRefused(Exception):
     def __init__(self, fault: FileFault) -> None:
         super().__init__(fault.value)
         self.fault = fault
-
-
-class Line(NamedTuple):
-    """One line without its end; None is one that is too long. `end` is the place after it in the file."""
-
-    content: bytes | None
-    end: int
 
 
 def expanded(blocks: Iterable[bytes], compression: Compression) -> Iterator[bytes]:
@@ -73,23 +67,97 @@ def _bites(blocks: Iterable[bytes]) -> Iterator[bytes]:
             yield block[start : start + _BITE]
 
 
-def lines(content: Iterable[bytes], *, start: int = 0) -> Iterator[Line]:
-    """Cut content into lines from a place that is the end of one; an overlong line keeps its number."""
-    place, left, overlong = 0, b"", False
-    for block in content:
-        if place + len(block) <= start:
-            place += len(block)
-            continue
-        piece = block[max(0, start - place) :]
-        place += len(block)
-        *whole, left = (left + piece).split(b"\n")
-        end = place - len(left) - sum(len(w) + 1 for w in whole)
-        for one in whole:
-            end += len(one) + 1
-            too_long = overlong or len(one) > LONGEST_LINE
-            overlong = False
-            yield Line(None if too_long else one.removesuffix(b"\r"), end)
+class TooLong:
+    """In the place of a line that is too long: how long it was."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+
+Content = bytes | TooLong
+
+
+class Lines:
+    """A file's lines from a place that is the end of one, taken many at a time."""
+
+    def __init__(self, content: Iterable[bytes], *, start: int = 0) -> None:
+        self._content = iter(content)
+        self._skip = start
+        self._waiting: list[Content] = []
+        """Whole lines that were not taken yet."""
+        self._left = b""
+        """What follows the last line end that was read."""
+        self._dropped = 0
+        """Bytes before it that belong to the same line, which is too long already."""
+        self._read = start
+        self._ended = False
+        self._fault: Exception | None = None
+        self.place = start
+        """Where the lines that were not taken yet begin."""
+
+    def take(self, most: int) -> list[Content]:
+        """Return the next lines, fewer when they are long or the file ends.
+
+        Raises:
+            FileRefused: the file cannot be read on; what came before was given.
+        """
+        self._fill(most)
+        if not self._waiting and self._fault is not None:
+            raise self._fault
+        taken, self._waiting = self._waiting[:most], self._waiting[most:]
+        self.place = end_of(taken, self.place, most=self._read)
+        return taken
+
+    def give_back(self, lines: list[Content], place: int) -> None:
+        """Put lines back that were taken last; they begin at a place."""
+        self._waiting[:0] = lines
+        self.place = place
+
+    def more(self) -> bool:
+        """Tell whether there is anything left, were it a fault."""
+        self._fill(1)
+        return bool(self._waiting) or self._fault is not None
+
+    def _fill(self, most: int) -> None:
+        size = sum(map(len, self._waiting))
+        while len(self._waiting) < most and size < _TAKEN and not self._ended:
+            try:
+                block = next(self._content, None)
+            except Exception as error:  # noqa: BLE001 - raised when the lines before it are taken
+                self._fault, block = error, b""
+                self._ended = True
+            if block is None:
+                self._ended = True
+                if self._left or self._dropped:
+                    self._waiting.append(self._whole(self._left))
+            else:
+                found = self._cut(block)
+                self._waiting += found
+                size += sum(map(len, found))
+
+    def _cut(self, block: bytes) -> list[Content]:
+        if self._skip >= len(block):
+            self._skip -= len(block)
+            return []
+        piece, self._skip = block[self._skip :], 0
+        self._read += len(piece)
+        *cut, left = (self._left + piece).split(b"\n")
+        found: list[Content] = [*cut]
+        if cut and (self._dropped or max(map(len, cut)) > LONGEST_LINE):
+            found = [self._whole(one) for one in cut]
+        self._left = left
         if len(left) > LONGEST_LINE:
-            overlong, left = True, b""
-    if left or overlong:
-        yield Line(None if overlong or len(left) > LONGEST_LINE else left.removesuffix(b"\r"), place)
+            self._dropped, self._left = self._dropped + len(left), b""
+        return found
+
+    def _whole(self, end: bytes) -> Content:
+        size, self._dropped = self._dropped + len(end), 0
+        return TooLong(size) if size > LONGEST_LINE else end
+
+
+def end_of(lines: Sequence[Content], start: int, *, most: int) -> int:
+    """Return where lines end that begin at a place; the last one of a file may have no end."""
+    return min(start + sum(map(len, lines)) + len(lines), most)

@@ -189,8 +189,11 @@ async def show(session: AsyncSession, *, caller: Caller, job_id: UUID) -> MatchJ
     return await _shown(session, await _mine(session, caller, job_id))
 
 
-async def cancel(session: AsyncSession, settings: Settings, *, caller: Caller, job_id: UUID) -> MatchJobOut:
-    """Stop a job after the slice that it is at, and erase what it holds; a repeat changes nothing.
+async def cancel(session: AsyncSession, *, caller: Caller, job_id: UUID) -> MatchJobOut:
+    """Stop a job; a repeat changes nothing. What it holds can be asked for no more, and is erased in seconds.
+
+    Files do not come back with a transaction that fails: `erasing.erase_due` erases them when this one is
+    committed.
 
     Raises:
         MatchJobStateWrong: it has ended otherwise.
@@ -203,10 +206,8 @@ async def cancel(session: AsyncSession, settings: Settings, *, caller: Caller, j
         await repository.change_job(
             session, job_id, state=JobState.CANCELLED.value, ended_at=now, expires_at=now, waiting_for=None
         )
-        await repository.forget(session, job_id, now)
         await announce_end(session, job_id)
         await _audit(session, caller, "match_job_cancelled", job_id)
-    files_of(settings, job_id).erase()
     return await show(session, caller=caller, job_id=job_id)
 
 
@@ -219,7 +220,7 @@ async def result(
         MatchJobNotFound: there is no such job, or no such part of its result (any more).
     """
     job = await _mine(session, caller, job_id)
-    if job.erased_at is not None or not 1 <= number <= job.slices:
+    if not 1 <= number <= job.parts_to_fetch:
         raise MatchJobNotFound
     files = files_of(settings, job_id)
     try:
@@ -242,6 +243,22 @@ async def announce_end(session: AsyncSession, job_id: UUID) -> None:
     job = await repository.job(session, job_id)
     if job is not None:
         await publish(session, events.match_job_ended(job))
+
+
+def caller_of(job: MatchJob) -> Caller:
+    """Return who announced the job, as if they called now."""
+    return Caller(
+        agency=job.agency,
+        system=job.system,
+        agreement=job.agreement,
+        purpose=job.purpose,
+        case_id=job.case_id,
+        officer=job.officer,
+        request_id=job.request_id,
+        operation=OPERATION,
+        agency_class=job.agency_class,
+        signed=job.signed,
+    )
 
 
 def files_of(settings: Settings, job_id: UUID) -> JobFiles:
@@ -277,7 +294,7 @@ async def _shown(session: AsyncSession, job: MatchJob) -> MatchJobOut:
         ),
         opens_cases=job.opens_cases,
         cases=CaseCountsOut(opened=job.cases_opened, known=job.cases_known),
-        result_parts=0 if job.erased_at is not None else job.slices,
+        result_parts=job.parts_to_fetch,
         created_at=job.created_at,
         ended_at=job.ended_at,
         expires_at=job.expires_at,

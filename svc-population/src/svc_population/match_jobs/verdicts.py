@@ -84,37 +84,41 @@ def by_evidence(verdict: Verdict, guesses: Guesses) -> Answer:
 
 def answers(
     batch: Batch,
-    numbers: Sequence[str | None],
+    numbers: Sequence[str],
     odd: Mapping[int, Any],
     judged: Mapping[int, Verdict],
     guesses: Guesses,
-) -> list[Answer | None]:
-    """Return the answers of a slice in its order; None is a line that is plainly that of its number's person.
+) -> dict[int, Answer]:
+    """Return a slice's answers by place, in its order; a line without one is plainly that of its number.
 
-    `numbers` are those that the lines state. `odd` holds, by place in the slice, what the database says of
-    lines with numbers that are not plain, `judged` those without a number.
+    `numbers` are those that the lines state, empty where they state none. `odd` holds, by place in the slice,
+    what the database says of lines with numbers that are not plain, `judged` those without a number.
     """
     # Where a line may be a wrong guess, all lines about the same person count one after the other.
     touched = {row.personal_id for row in odd.values()} | {v.about[0] for v in judged.values() if v.about}
-    found: list[Answer | None] = []
+    touched.discard(None)
+    found: dict[int, Answer] = {}
+    if not touched and not odd and "" not in numbers:
+        return found
     for place, number in enumerate(numbers):
         if place in odd:
             row, claimed = odd[place], batch.record(place).claimed
             if claimed is None:
                 raise AssertionError(place)
-            found.append(by_number(claimed, None if row.personal_id is None else row, guesses))
-        elif number is not None:
-            same = Answer(LineOutcome.MATCHED, subjects=(number,), personal_id=number)
-            found.append(guesses.guard(number, same, wrong=False) if number in touched else None)
+            found[place] = by_number(claimed, None if row.personal_id is None else row, guesses)
+        elif number:
+            if number in touched:
+                same = Answer(LineOutcome.MATCHED, subjects=(number,), personal_id=number)
+                found[place] = guesses.guard(number, same, wrong=False)
         elif place in judged:
-            found.append(by_evidence(judged[place], guesses))
+            found[place] = by_evidence(judged[place], guesses)
         else:
-            found.append(invalid(batch.record(place)))
+            found[place] = invalid(batch.record(place))
     return found
 
 
-def counts(answers: Sequence[Answer | None]) -> Mapping[str, int]:
-    """Return how many lines got which outcome, by the names of the job's columns."""
-    found = Counter(a.outcome for a in answers if a is not None)
-    found[LineOutcome.MATCHED] += answers.count(None)
+def counts(answers: Mapping[int, Answer], lines: int) -> Mapping[str, int]:
+    """Return how many of so many lines got which outcome, by the names of the job's columns."""
+    found = Counter(a.outcome for a in answers.values())
+    found[LineOutcome.MATCHED] += lines - len(answers)
     return {outcome.value.lower(): found[outcome] for outcome in LineOutcome}

@@ -7,7 +7,11 @@ ended or does not cover it any more fails.
 
 import asyncio
 import hashlib
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from ndx_chassis.agreements import (
@@ -22,17 +26,17 @@ from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Caller
 from ndx_chassis.errors import DomainError
 from ndx_chassis.telemetry import log
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.match_jobs import repository
 from svc_population.match_jobs.errors import BatchRowsExceeded, FileStorageFull
-from svc_population.match_jobs.feed import Feed
+from svc_population.match_jobs.feed import Batch, Feed
 from svc_population.match_jobs.files import JobFiles
 from svc_population.match_jobs.models import MatchJob
 from svc_population.match_jobs.reading import FileRefused
 from svc_population.match_jobs.schemas import MatchJobIn
-from svc_population.match_jobs.service import ENTITY, OPERATION, announce_end, files_of, opening_grant
-from svc_population.match_jobs.slices import Slice, announced
+from svc_population.match_jobs.service import ENTITY, announce_end, caller_of, files_of, opening_grant
+from svc_population.match_jobs.slices import LookAgain, Slice, announced
+from svc_population.match_jobs.turns import Lane, Settling, Turn
 from svc_population.match_jobs.vocabulary import (
     Compression,
     FileFault,
@@ -56,92 +60,198 @@ async def work(runtime: Runtime) -> int:
 
     A job that crashes does not keep the others waiting; its error is raised when they are done.
     """
-    feeds: dict[UUID, Feed] = {}
-    crashed: dict[UUID, Exception] = {}
-    done = 0
-    while True:
-        async with runtime.sessions() as session:
+    return await _Work(runtime).through()
+
+
+@dataclass(slots=True)
+class _Work:
+    """One run over all jobs: each in its lane, and a few slices of all of them at the same time."""
+
+    runtime: Runtime
+    lanes: dict[UUID, Lane] = field(default_factory=dict)
+    settling: defaultdict[str, Settling] = field(default_factory=lambda: defaultdict(Settling))
+    crashed: dict[UUID, Exception] = field(default_factory=dict)
+    running: set["asyncio.Task[None]"] = field(default_factory=set)
+    done: int = 0
+
+    async def through(self) -> int:
+        try:
+            while True:
+                began = await self._round()
+                if self.running and (not began or self._is_full()):
+                    await self._one_ends()
+                elif not began:
+                    break
+        finally:
+            for task in self.running:
+                task.cancel()
+            await asyncio.gather(*self.running, return_exceptions=True)
+        for first in self.crashed.values():
+            raise first
+        return self.done
+
+    def _is_full(self) -> bool:
+        return len(self.running) >= settings_of(self.runtime).match_job_lanes
+
+    async def _one_ends(self) -> None:
+        ended, self.running = await asyncio.wait(self.running, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()
+
+    async def _round(self) -> bool:
+        """Begin a slice of each job that can go on, as far as there is room; tell whether one began."""
+        async with self.runtime.sessions() as session:
             ids = await repository.jobs_to_work(session)
-        steps = []
+        began = False
         for job_id in ids:
-            if job_id not in crashed:
-                try:
-                    steps.append(await _step(runtime, job_id, feeds))
-                except Exception as error:  # noqa: BLE001 - raised below
-                    crashed[job_id] = error
-                    feeds.pop(job_id, None)
-        if not any(steps):
-            for first in crashed.values():
-                raise first
-            return done
-        done += sum(steps)
+            while self._is_full():
+                await self._one_ends()
+            lane = self._lane(job_id)
+            if lane is not None:
+                lane.in_work += 1
+                self.running.add(asyncio.create_task(self._step(job_id, lane, lane.next_turn())))
+                began = True
+        return began
 
+    def _lane(self, job_id: UUID) -> Lane | None:
+        """Return the lane of a job that can go on; one that stopped rests, or is left for the next run."""
+        lane = self.lanes.get(job_id)
+        if job_id in self.crashed:
+            return None
+        if lane is None or (lane.at_end and not lane.in_work and lane.rested(others=bool(self.running))):
+            lane = self.lanes[job_id] = Lane()
+        return None if lane.at_end else lane
 
-async def _step(runtime: Runtime, job_id: UUID, feeds: dict[UUID, Feed]) -> bool:
-    """Do one slice of a job; False when it cannot go on now."""
-    async with runtime.sessions() as session:
-        job = await repository.job(session, job_id)
-        if job is None or job.state not in {JobState.QUEUED, JobState.RUNNING}:
+    async def _step(self, job_id: UUID, lane: Lane, turn: Turn) -> None:
+        """Do one slice of a job."""
+        settled = False
+        try:
+            settled = await self._do(job_id, lane, turn)
+        except Exception as error:  # noqa: BLE001 - raised when the other jobs are done
+            self.crashed[job_id] = error
+        finally:
+            lane.at_end = lane.at_end or not settled
+            lane.in_work -= 1
+            turn.end(settled=settled)
+
+    async def _do(self, job_id: UUID, lane: Lane, turn: Turn) -> bool:
+        """Tell whether the slice was done, and those after it can be."""
+        job: MatchJob | None = None
+        try:
+            async with lane.reading:
+                if lane.at_end:
+                    return False
+                async with self.runtime.sessions() as session:
+                    job = await repository.job(session, job_id)
+                if job is None or job.state not in {JobState.QUEUED, JobState.RUNNING}:
+                    lane.stop()
+                    return False
+                terms = await _terms(self.runtime, job)
+                read = await self._read(job, lane)
+                lane.at_end = read[1]
+            return await self._settle(job, terms, read, lane, turn)
+        except (*_WAITS, FileRefused, FileNotFoundError, DomainError) as error:
+            lane.at_end = True
+            if job is not None and await turn.comes():
+                lane.stop()
+                self.done += await _stopped(self.runtime, job, error)
             return False
-        parts, *_ = await repository.uploaded(session, job_id)
-    try:
-        ended = await _next_slice(runtime, job, parts, feeds)
-    except _WAITS as error:
-        feeds.pop(job_id, None)
-        return await _wait(runtime, job, error.code)
-    except (FileRefused, FileNotFoundError) as error:
-        fault = error.fault if isinstance(error, FileRefused) else FileFault.TRUNCATED
-        return await _fail(runtime, job, fault.value)
-    except DomainError as error:
-        return await _fail(runtime, job, error.code)
-    if ended is not False:
-        feeds.pop(job_id, None)
-    if ended:
-        files_of(settings_of(runtime), job_id).erase_upload()
-        log.info("match_job_ended", job_id=str(job_id), state="FINISHED")
-    return ended is not None
+
+    async def _read(self, job: MatchJob, lane: Lane) -> tuple[Batch, bool]:
+        if lane.feed is None:
+            files = files_of(settings_of(self.runtime), job.id)
+            async with self.runtime.sessions() as session:
+                parts, *_ = await repository.uploaded(session, job.id)
+            if not job.checked:
+                await asyncio.to_thread(_check_digest, files, parts, job.sha256)
+            lane.feed = _feed(job, files, parts)
+        return await lane.feed.take()
+
+    async def _settle(
+        self, job: MatchJob, terms: "_Terms", read: tuple[Batch, bool], lane: Lane, turn: Turn
+    ) -> bool:
+        """Answer a slice when its turn comes; tell whether those after it can go on from its end."""
+        settling = self.settling[job.agency]
+        made = partial(
+            Slice,
+            settings=settings_of(self.runtime),
+            job=job,
+            caller=terms.caller,
+            grant=terms.grant,
+            files=files_of(settings_of(self.runtime), job.id),
+            batch=read[0],
+            last=read[1],
+            settling=settling,
+            opening=terms.opening,
+        )
+        # Cases are opened under locks that others wait for: such a job has one slice in work.
+        if terms.opening is None:
+            with suppress(LookAgain):
+                async with self.runtime.sessions() as session:
+                    one = made(session)
+                    await one.prepare()
+                    if not await turn.comes():
+                        return False
+                    async with settling.lock:
+                        return await self._commit(one, lane)
+        if not await turn.comes():
+            return False
+        async with settling.lock:
+            while True:
+                with suppress(LookAgain):
+                    async with self.runtime.sessions() as session:
+                        one = made(session, alone=True)
+                        await one.prepare()
+                        return await self._commit(one, lane)
+
+    async def _commit(self, one: Slice, lane: Lane) -> bool:
+        ended = await one.settle()
+        if ended is None:
+            lane.stop()
+            return False
+        await one.session.commit()
+        one.settling.leave(one.added)
+        self.done += 1
+        self.runtime.nudge()
+        if ended:
+            one.files.erase_upload()
+            log.info("match_job_ended", job_id=str(one.job.id), state="FINISHED")
+        # Where the rows of the day did not reach for all lines, those after them wait.
+        return one.is_whole
 
 
-async def _next_slice(runtime: Runtime, job: MatchJob, parts: int, feeds: dict[UUID, Feed]) -> bool | None:
-    """Return whether the job has ended; None when somebody else works on it, or it was cancelled.
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """Under what a job is worked on at this moment."""
+
+    caller: Caller
+    grant: Grant
+    opening: Grant | None
+
+
+async def _terms(runtime: Runtime, job: MatchJob) -> _Terms:
+    """Return the terms of a job.
 
     Raises:
         DomainError: one of `_WAITS`, or why the agreement does not cover the job any more.
-        FileRefused: the file as a whole cannot be matched.
     """
-    settings, caller = settings_of(runtime), caller_of(job)
-    files = files_of(settings, job.id)
+    caller = caller_of(job)
     grant = runtime.agreements.grant(caller)
     body = MatchJobIn(**announced(job))
     grant.require_field_groups(body.field_groups)
     opening = opening_grant(runtime.agreements, caller, body) if job.opens_cases else None
     await _require_rows(runtime, caller, grant)
-    if not job.checked:
-        await asyncio.to_thread(_check_digest, files, parts, job.sha256)
-    feed = feeds.get(job.id)
-    if feed is None or feed.position != job.position:
-        feed = feeds[job.id] = _feed(job, files, parts)
-    batch = await feed.take()
-    async with runtime.sessions() as session, session.begin():
-        ended = await Slice(session, settings, job.id, caller, grant, feed, opening).answer(*batch)
-    runtime.nudge()
-    return ended
+    return _Terms(caller, grant, opening)
 
 
-def caller_of(job: MatchJob) -> Caller:
-    """Return who announced the job, as if they called now."""
-    return Caller(
-        agency=job.agency,
-        system=job.system,
-        agreement=job.agreement,
-        purpose=job.purpose,
-        case_id=job.case_id,
-        officer=job.officer,
-        request_id=job.request_id,
-        operation=OPERATION,
-        agency_class=job.agency_class,
-        signed=job.signed,
-    )
+async def _stopped(runtime: Runtime, job: MatchJob, error: Exception) -> bool:
+    """Let a job wait or fail; tell whether it failed."""
+    if isinstance(error, _WAITS):
+        return await _wait(runtime, job, error.code)
+    if isinstance(error, DomainError):
+        return await _fail(runtime, job, error.code)
+    fault = error.fault if isinstance(error, FileRefused) else FileFault.TRUNCATED
+    return await _fail(runtime, job, fault.value)
 
 
 def _feed(job: MatchJob, files: JobFiles, parts: int) -> Feed:
@@ -212,37 +322,3 @@ async def _fail(runtime: Runtime, failed: MatchJob, fault: str) -> bool:
     files_of(settings, job_id).erase_upload()
     log.info("match_job_ended", job_id=str(job_id), state="FAILED", fault=fault)
     return True
-
-
-async def erase_due(runtime: Runtime) -> int:
-    """Erase what jobs hold of people whose time is over, ended or not; return how many.
-
-    A job that stands still, as under an agreement that stays suspended, expires as one that is never started.
-    """
-    settings = settings_of(runtime)
-    async with runtime.sessions() as session:
-        due = await repository.expired(session)
-    for job_id in due:
-        async with runtime.sessions() as session, session.begin():
-            job = await repository.job(session, job_id, lock=True)
-            now = datetime.now(UTC)
-            if job is None or job.erased_at is not None or job.expires_at > now:
-                continue  # it was started or went on meanwhile
-            ended = JobState(job.state).ended
-            if not ended:
-                await repository.change_job(
-                    session, job_id, state=JobState.EXPIRED.value, ended_at=now, waiting_for=None
-                )
-            await repository.forget(session, job_id, now)
-            if not ended:
-                await _audit_expiry(session, job)
-                await announce_end(session, job_id)
-            # Under the lock, so that no part is put there afterwards.
-            files_of(settings, job_id).erase()
-    return len(due)
-
-
-async def _audit_expiry(session: AsyncSession, job: MatchJob) -> None:
-    await record_audit(
-        session, caller_of(job), action="match_job_expired", entity_type=ENTITY, entity_id=job.id
-    )
