@@ -73,9 +73,9 @@ def _measure(names: list[str], stack: Stack) -> bool:
 
 
 def results() -> list[dict[str, Any]]:
-    """Return every result in `.local/bench`, also of earlier runs."""
+    """Return every result in `.local/bench`, also of earlier runs; what another version wrote is left out."""
     found = [json.loads(file.read_text()) for file in sorted(OUT.glob("*.json"))]
-    return [document for document in found if "rounds" in document]
+    return [one for one in found if "rounds" in one and all("value" in r for r in one["rounds"])]
 
 
 def main() -> int:
