@@ -7,11 +7,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from aiohttp import web
 from gateway.authorities import files
 from gateway.certificates import authority
+from gateway.feeds import pushing
+from gateway.feeds.calling import Lines
+from gateway.feeds.desk import desk_of
+from ndx_chassis.app import Runtime
+from ndx_chassis.ids import new_id
 from ndx_contracts.signatures import Request
+from sqlalchemy import text
 
 
 @dataclass
@@ -65,3 +72,30 @@ async def receiving(folder: Path, state: Path, name: str) -> AsyncIterator[Recei
         yield receiver
     finally:
         await runner.cleanup()
+
+
+async def push(runtime: Runtime, identifier: str, *, times: int = 20) -> None:
+    """Do what a worker does for one webhook, until there is nothing to do or it is to be left alone."""
+    worker, lines, identity = new_id(), Lines(), desk_of(runtime).identity
+    assert identity is not None
+    outcomes: list[pushing.Outcome] = []
+    for _ in range(times):
+        found = await pushing.exchange(runtime, worker, outcomes, [UUID(identifier)])
+        outcomes = []
+        for errand in found.errands:
+            line = await lines.take(errand.subscription, errand.endpoint, errand.endpoint_ca, identity)
+            outcomes = [await pushing.run(runtime, worker, errand, line)]
+            await lines.give_back(errand.subscription, line)
+        answer = outcomes[0].answer if outcomes else None
+        if not (found.again or (answer is not None and (answer.delivered or answer.is_refusal))):
+            break
+    await pushing.exchange(runtime, worker, outcomes, ())
+    await lines.close()
+
+
+async def let_time_pass(runtime: Runtime) -> None:
+    """Make every pause and every lease be over."""
+    async with runtime.sessions() as session, session.begin():
+        await session.execute(text("UPDATE feed_events SET next_attempt_at = NULL"))
+        ended = "UPDATE feed_subscriptions SET next_attempt_at = NULL, leased_until = now()"
+        await session.execute(text(ended))

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from gateway.certificates import authority
-from gateway.feeds.calling import Identity
+from gateway.feeds.calling import Identity, Lines
+from ndx_chassis.ids import new_id
 from ndx_contracts.signatures import Signer
 
 
@@ -40,3 +41,30 @@ def test_a_file_that_is_not_there_is_no_silent_trust(identity: Identity, tmp_pat
     (tmp_path / "agency-ca.crt").unlink()
     with pytest.raises(OSError, match="agency-ca"):
         identity.context(None)
+
+
+class TestLines:
+    URL = "https://bank.example/hook"
+
+    async def test_a_line_is_kept_for_its_webhook_until_others_need_the_room(self, identity: Identity):
+        lines, webhooks = Lines(most=2), [new_id() for _ in range(3)]
+        made = [await lines.take(one, self.URL, None, identity) for one in webhooks]
+        assert await lines.take(webhooks[0], self.URL, None, identity) is not made[0], "it is in use"
+        for webhook, line in zip(webhooks, made, strict=True):
+            line._http()
+            await lines.give_back(webhook, line)
+        assert [line._session is not None and line._session.closed for line in made] == [True, False, False]
+        assert await lines.take(webhooks[1], self.URL, None, identity) is made[1]
+        assert await lines.take(webhooks[2], f"{self.URL}2", None, identity) is not made[2]
+        await lines.close()
+        await made[1].close()
+
+    async def test_a_line_is_made_anew_when_the_certificate_is(self, identity: Identity, tmp_path: Path):
+        lines, webhook = Lines(), new_id()
+        line = await lines.take(webhook, self.URL, None, identity)
+        line._http()
+        await lines.give_back(webhook, line)
+        authority.write_whole(tmp_path / "webhooks.crt", (tmp_path / "webhooks.crt").read_bytes())
+        assert await lines.take(webhook, self.URL, None, identity) is not line
+        assert line._session is not None
+        assert line._session.closed

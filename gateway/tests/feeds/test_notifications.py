@@ -6,14 +6,12 @@ import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import httpx
 import pytest
 import yaml
 from aiohttp import web
 from gateway.app import create_app
-from gateway.feeds import pushing
 from gateway.feeds.calling import TAG
 from gateway.notifications.vocabulary import NOT_SERVED
 from jsonschema import Draft7Validator
@@ -21,7 +19,7 @@ from ndx_chassis.app import Runtime
 from ndx_contracts.signatures import keys_of, verify
 
 from .conftest import DEAD, FOLLOW, GROUPS, death
-from .receivers import Receiver, receiving
+from .receivers import Receiver, push, receiving
 
 pytestmark = pytest.mark.integration
 Do = Callable[..., Any]
@@ -108,15 +106,6 @@ def messages_of(receiver: Receiver) -> list[dict[str, Any]]:
         assert request.headers["message-id"] == message["messageId"]
         assert request.headers["topic-id"] == message["topic"]
     return receiver.got
-
-
-async def push(runtime: Runtime, identifier: str) -> None:
-    """Do what a worker does, until there is nothing to do."""
-    line = await pushing.line_of(runtime, UUID(identifier))
-    if line is not None:
-        async with line:
-            while await pushing.push_next(runtime, line, UUID(identifier)):
-                pass
 
 
 class TestFile:

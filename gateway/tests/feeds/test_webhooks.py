@@ -14,7 +14,7 @@ from aiohttp import web
 from gateway.authorities import files
 from gateway.feeds import pushing, workers
 from gateway.feeds.addresses import networks
-from gateway.feeds.calling import TAG, Line
+from gateway.feeds.calling import TAG, Answer, Line
 from gateway.feeds.desk import desk_of
 from gateway.feeds.messages import Letter
 from ndx_chassis.app import Runtime
@@ -23,7 +23,7 @@ from ndx_contracts.signatures import keys_of, verify
 from sqlalchemy import text
 
 from .conftest import DEAD, FOLLOW, GROUPS, OTHER, death
-from .receivers import Receiver, receiving
+from .receivers import Receiver, let_time_pass, push, receiving
 
 pytestmark = pytest.mark.integration
 Do = Callable[..., Any]
@@ -64,24 +64,6 @@ def hook(subscribe: Do, ask: Do) -> Do:
         return made
 
     return make
-
-
-async def push(runtime: Runtime, identifier: str, *, times: int = 20) -> int:
-    """Do what a worker does, until there is nothing to do; return how often it went on."""
-    line = await pushing.line_of(runtime, UUID(identifier))
-    assert line is not None
-    done = 0
-    async with line:
-        while done < times and await pushing.push_next(runtime, line, UUID(identifier)):
-            done += 1
-    return done
-
-
-async def let_time_pass(runtime: Runtime) -> None:
-    """Make every pause be over."""
-    async with runtime.sessions() as session, session.begin():
-        await session.execute(text("UPDATE feed_events SET next_attempt_at = NULL"))
-        await session.execute(text("UPDATE feed_subscriptions SET next_attempt_at = NULL"))
 
 
 async def states(ask: Do, identifier: str) -> list[tuple[str, int]]:
@@ -180,14 +162,14 @@ class TestDelivery:
     ):
         made = await hook(receiver.url)
         await deliver(death())
-        taken = await pushing._take(runtime, UUID(made), looked=False)
-        assert isinstance(taken, pushing.Parcel)
+        (errand,) = (await pushing.exchange(runtime, new_id(), (), [UUID(made)])).errands
+        assert errand.parcel is not None
         # The process dies here. Nobody else takes the event meanwhile; later it is tried again.
         await push(runtime, made)
         assert receiver.got == []
         await let_time_pass(runtime)
         await push(runtime, made)
-        assert receiver.ids == [str(event_id) for _, event_id in taken.events]
+        assert receiver.ids == [str(event_id) for _, event_id in errand.parcel.events]
         assert len(await disclosed()) == 1
 
     async def test_ping_sends_an_event_about_nobody_and_says_what_came_back(
@@ -429,6 +411,110 @@ class TestFairness:
                 released.set()
                 working.cancel()
                 await asyncio.gather(working, return_exceptions=True)
+
+
+class TestWorkers:
+    async def test_two_processes_never_send_to_one_webhook_at_once(
+        self, receiver: Receiver, hook: Do, deliver: Do, runtime: Runtime, ask: Do, session: Any
+    ):
+        made = await hook(receiver.url, people=(DEAD, OTHER))
+        await deliver(death(DEAD))
+        await deliver(death(OTHER))
+        first, second, wanted = new_id(), new_id(), [UUID(made)]
+        (taken,) = (await pushing.exchange(runtime, first, (), wanted)).errands
+        assert (await pushing.exchange(runtime, second, (), wanted)).errands == []
+        # The first one is believed dead, and then comes back with an answer.
+        await session.execute(text("UPDATE feed_subscriptions SET leased_until = now()"))
+        await session.commit()
+        (again,) = (await pushing.exchange(runtime, second, (), wanted)).errands
+        assert taken.parcel is not None
+        assert again.parcel is not None
+        assert again.parcel.events == taken.parcel.events
+        late = pushing.Outcome(UUID(made), taken.parcel, Answer(503, "status-503", 5))
+        assert (await pushing.exchange(runtime, first, [late], wanted)).errands == []
+        shown = await ask("GET", f"/subscriptions/{made}")
+        assert (shown["failures"], shown["waiting"]) == (0, 2)
+        told = pushing.Outcome(UUID(made), again.parcel, Answer(204, None, 5))
+        (other,) = (await pushing.exchange(runtime, second, [told], wanted)).errands
+        assert other.parcel is not None
+        assert other.parcel.events != again.parcel.events
+        assert await states(ask, made) == [("DONE", 0), ("PENDING", 0)]
+        assert len((await ask("GET", f"/subscriptions/{made}/attempts"))["items"]) == 2
+
+    async def test_a_suspension_while_a_call_is_under_way_stops_the_next_one(
+        self, receiver: Receiver, hook: Do, deliver: Do, runtime: Runtime, post: Do, agreement: str, ask: Do
+    ):
+        called, answered = asyncio.Event(), asyncio.Event()
+
+        async def wait(_request: web.Request) -> web.Response:
+            called.set()
+            await answered.wait()
+            return web.Response()
+
+        receiver.behave = wait
+        made = await hook(receiver.url, people=(DEAD, OTHER))
+        await deliver(death(DEAD))
+        await deliver(death(OTHER))
+        working = asyncio.create_task(workers.push_for_ever(runtime))
+        try:
+            async with asyncio.timeout(20):
+                await called.wait()
+                await post("NDX:an", f"/v1/agreements/{agreement}/suspend", {"reason": "an inquiry"})
+                answered.set()
+                while (await ask("GET", f"/subscriptions/{made}"))["next_attempt_at"] is None:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+        assert len(receiver.got) == 1
+        assert await states(ask, made) == [("DONE", 0), ("PENDING", 0)]
+
+    async def test_successive_events_go_through_one_connection(
+        self, receiver: Receiver, hook: Do, deliver: Do, runtime: Runtime
+    ):
+        await hook(receiver.url)
+        ports, arrived = set(), asyncio.Semaphore(0)
+
+        async def note(request: web.Request) -> web.Response:
+            assert request.transport is not None
+            ports.add(request.transport.get_extra_info("peername")[1])
+            arrived.release()
+            return web.Response()
+
+        receiver.behave = note
+        working = asyncio.create_task(workers.push_for_ever(runtime))
+        try:
+            async with asyncio.timeout(20):
+                for version in range(3):
+                    await deliver(death(version=version))
+                    await arrived.acquire()
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+        assert len(ports) == 1
+
+    async def test_who_ends_gives_back_what_had_no_answer(
+        self, receiver: Receiver, hook: Do, deliver: Do, runtime: Runtime
+    ):
+        called = asyncio.Event()
+
+        async def hang(_request: web.Request) -> web.Response:
+            called.set()
+            await asyncio.Event().wait()
+            return web.Response()
+
+        receiver.behave = hang
+        made = await hook(receiver.url)
+        await deliver(death())
+        working = asyncio.create_task(workers.push_for_ever(runtime))
+        async with asyncio.timeout(20):
+            await called.wait()
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        receiver.behave = None
+        await push(runtime, made)
+        assert len(receiver.got) == 2
+        assert len(set(receiver.ids)) == 1
 
 
 class TestSeveralAtOnce:

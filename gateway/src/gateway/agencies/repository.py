@@ -1,6 +1,6 @@
 """All SQL about agencies, systems and operators."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import Row, select, update
@@ -11,6 +11,10 @@ from gateway.agencies.models import Agency, BusOperator, System
 
 async def find_agency(session: AsyncSession, code: str, *, lock: bool = False) -> Agency | None:
     return await session.get(Agency, code, with_for_update=lock)
+
+
+async def find_agencies(session: AsyncSession, codes: Collection[str]) -> Sequence[Agency]:
+    return (await session.scalars(select(Agency).where(Agency.code.in_(codes)))).all()
 
 
 async def find_agency_to_stay(session: AsyncSession, code: str) -> Agency | None:

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -162,6 +163,11 @@ async def agency_named(session: AsyncSession, code: str) -> Agency:
     if agency is None:
         raise AgencyNotFound
     return agency
+
+
+async def agencies_named(session: AsyncSession, codes: Collection[str]) -> dict[str, Agency]:
+    """Return those of the agencies that there are, by code."""
+    return {agency.code: agency for agency in await repository.find_agencies(session, codes)}
 
 
 async def open_agency(session: AsyncSession, code: str) -> Agency:

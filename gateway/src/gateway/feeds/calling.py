@@ -4,11 +4,13 @@ import asyncio
 import socket
 import ssl
 import time
+from collections import OrderedDict
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from uuid import UUID
 
 import aiohttp
 from ndx_contracts.signatures import Request, Signer
@@ -93,10 +95,11 @@ class Line:
     """An open line to one endpoint; connections are kept between calls."""
 
     def __init__(self, url: str, ca_pem: str | None, identity: Identity) -> None:
-        self._url = url
-        self._ca = ca_pem
+        self.url = url
+        self.ca_pem = ca_pem
         self._identity = identity
         self._session: aiohttp.ClientSession | None = None
+        self._context: ssl.SSLContext | None = None
         self._address_refused = False
 
     async def __aenter__(self) -> Self:
@@ -105,8 +108,19 @@ class Line:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End the connection, if there is one."""
         if self._session is not None:
             await self._session.close()
+
+    def is_current(self, identity: Identity) -> bool:
+        """Tell whether a new line would be made with the same settings."""
+        try:
+            return identity is self._identity and identity.context(self.ca_pem) is self._context
+        except OSError:
+            return False
 
     def _socket(self, place: tuple[int, int, int, str, tuple[Any, ...]]) -> socket.socket:
         """Open a socket for an address about to be called: what a name means is decided here, not before."""
@@ -120,8 +134,9 @@ class Line:
 
     def _http(self) -> aiohttp.ClientSession:
         if self._session is None:
+            self._context = self._identity.context(self.ca_pem)
             connector = aiohttp.TCPConnector(
-                ssl=self._identity.context(self._ca),
+                ssl=self._context,
                 limit=1,
                 resolver=_NAMES,
                 use_dns_cache=False,
@@ -146,7 +161,7 @@ class Line:
 
     async def post(self, letter: Letter) -> Answer:
         """Send one signed event."""
-        url = str(URL(self._url))
+        url = str(URL(self.url))
         request = Request("POST", url, dict(letter.headers), letter.body)
         self._identity.signer.sign(request, tag=TAG)
         return await self._call("POST", request.headers, letter.body)
@@ -160,7 +175,7 @@ class Line:
             # The outer limit holds for whatever the inner ones might not see.
             async with asyncio.timeout(self._identity.seconds):
                 reply = await self._http().request(
-                    method, URL(self._url), data=body or None, headers=sent, allow_redirects=False
+                    method, URL(self.url), data=body or None, headers=sent, allow_redirects=False
                 )
                 status, wait = reply.status, _seconds(reply.headers.get("Retry-After", ""))
                 await _put_away(reply)
@@ -211,3 +226,34 @@ _CODES: tuple[tuple[type[Exception], str], ...] = (
 
 def _code(failure: Exception) -> str:
     return next((code for kind, code in _CODES if isinstance(failure, kind)), type(failure).__name__)
+
+
+class Lines:
+    """Lines whose call has ended, kept for the next event of the same webhook; so many and no more.
+
+    A connection that is kept was looked at when it was made, and its peer has shown its certificate then.
+    """
+
+    def __init__(self, most: int = 256) -> None:
+        self._most = most
+        self._idle: OrderedDict[tuple[UUID, str, str | None], Line] = OrderedDict()
+
+    async def take(self, of: UUID, url: str, ca_pem: str | None, identity: Identity) -> "Line":
+        """Return the line to a webhook, which nobody else has then."""
+        line = self._idle.pop((of, url, ca_pem), None)
+        if line is not None and line.is_current(identity):
+            return line
+        if line is not None:
+            await line.close()
+        return Line(url, ca_pem, identity)
+
+    async def give_back(self, of: UUID, line: "Line") -> None:
+        """Keep a line; the one that was idle for longest has to go for it."""
+        self._idle[of, line.url, line.ca_pem] = line
+        while len(self._idle) > self._most:
+            await self._idle.popitem(last=False)[1].close()
+
+    async def close(self) -> None:
+        """End them all."""
+        while self._idle:
+            await self._idle.popitem()[1].close()

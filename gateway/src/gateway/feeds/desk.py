@@ -33,7 +33,9 @@ class Desk:
     _touched: set[UUID] = field(default_factory=set)
     _waiting: dict[UUID, set[asyncio.Event]] = field(default_factory=dict)
     pushed: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when webhooks may have something to send."""
+    """Set when webhooks may have something to send, or have answered."""
+    news: bool = False
+    """Whether there are new events since a worker looked."""
     _pings: dict[str, asyncio.Semaphore] = field(default_factory=dict)
 
     @property
@@ -62,6 +64,7 @@ class Desk:
             for event in self._waiting.get(identifier, ()):
                 event.set()
         if touched:
+            self.news = True
             self.pushed.set()
 
     async def wait_for(self, subscription: UUID, seconds: float) -> None:

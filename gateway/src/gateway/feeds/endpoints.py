@@ -11,7 +11,7 @@ from ndx_chassis.idempotency import IdempotencyKey, once
 
 from gateway.agencies.schemas import ReasonIn
 from gateway.doors import OperatorDep
-from gateway.feeds import handing_over, pushing, reading, service, waiting
+from gateway.feeds import handing_over, pinging, reading, service, waiting
 from gateway.feeds.models import EventState, SubscriptionState
 from gateway.feeds.schemas import (
     AckIn,
@@ -172,7 +172,7 @@ async def replay_feed_events(
 
 @router.post("/subscriptions/{subscription_id}/pings", openapi_extra=_AGENCY)
 async def ping_feed_webhook(subscription_id: UUID, runtime: RuntimeDep, caller: CallerDep) -> AttemptOut:
-    return await pushing.ping(runtime, caller, identifier=subscription_id)
+    return await pinging.ping(runtime, caller, identifier=subscription_id)
 
 
 @router.get("/subscriptions/{subscription_id}/event-states", openapi_extra=_AGENCY)

@@ -90,6 +90,9 @@ class FeedSubscription(Base):
     failures: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     """Attempts in a row at which the endpoint was not there."""
     next_attempt_at: Mapped[datetime | None] = mapped_column(_TIME)
+    leased_by: Mapped[UUID | None]
+    """The worker that sends to its webhook now: nobody else does before `leased_until`."""
+    leased_until: Mapped[datetime | None] = mapped_column(_TIME)
     created_at: Mapped[datetime] = mapped_column(_TIME)
     updated_at: Mapped[datetime] = mapped_column(_TIME)
 

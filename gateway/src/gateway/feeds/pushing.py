@@ -1,19 +1,21 @@
-"""Use cases: hand events to a webhook, keep the attempt, and decide when and whether to try again.
+"""Use cases: hand events to webhooks, keep the attempts, and decide when and whether to try again.
 
-Who takes several at once gets what waits, in order, in one signed request. When such a request is refused
-nobody knows which of its events was meant: each then goes alone, with all its attempts before it.
+Many webhooks share a transaction: what came of the calls that have ended is kept, and the next events are
+taken in hand with their disclosure records, before a byte of them is sent. A subscription that a worker has
+taken is leased to it: nobody else sends there until it has said what came of it, or the lease has ended.
+
+Who takes several events at once gets what waits, in order, in one signed request. When such a request is
+refused nobody knows which of its events was meant: each then goes alone, with all its attempts before it.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import Enum
+from typing import Any
 from uuid import UUID
 
 from ndx_chassis.app import Runtime
-from ndx_chassis.audit import record_audit
-from ndx_chassis.caller import Caller
 from ndx_chassis.errors import DomainError
 from ndx_chassis.ids import new_id
 from ndx_chassis.telemetry import log
@@ -21,21 +23,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.feeds import repository
 from gateway.feeds.calling import Answer, Line
-from gateway.feeds.desk import desk_of
-from gateway.feeds.errors import FeedDeliveryMismatch, FeedStepRefused, FeedUnavailable
-from gateway.feeds.handing_over import ENTITY, hand_over, mine
-from gateway.feeds.messages import Letter, batch, confirmation, letter
-from gateway.feeds.models import Delivery, EventState, FeedEvent, FeedSubscription, SubscriptionState
-from gateway.feeds.rights import Receiver, rights_of
-from gateway.feeds.schemas import AttemptOut, FeedEventOut
+from gateway.feeds.desk import desk_of, settings_of
+from gateway.feeds.handing_over import hand_over
+from gateway.feeds.messages import Letter, batch, letter
+from gateway.feeds.models import EventState, FeedEvent, FeedSubscription, SubscriptionState
+from gateway.feeds.rights import all_rights
 from gateway.feeds.vocabulary import Form
 
-PING = "ndx.feed-ping.v1"
 _LONGEST = 3600.0
 _HELD_SECONDS = 2.0
 """How soon a webhook is looked at again whose agreement or agency holds it back now."""
-_LEASE_SECONDS = 60.0
-"""After a crash in the middle of a call the event is tried again this much later."""
+_LEASE_SECONDS = 30.0
+"""Of a lease, beside the calls that it is for: after a crash the webhook's events wait so long."""
 
 
 REFUSED_TOGETHER = "batch-"
@@ -51,12 +50,32 @@ class Parcel:
     letter: Letter
 
 
-class Next(Enum):
-    """What comes instead of an event: nothing now, a look whether anybody is there, or the next one."""
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """A call to be made."""
 
-    NONE = "none"
-    LOOK = "look"
-    ANOTHER = "another"
+    subscription: UUID
+    endpoint: str
+    endpoint_ca: str | None
+    parcel: Parcel | None
+    """None: nobody answered there lately, so a look whether anybody does comes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an errand; without an answer nothing did."""
+
+    subscription: UUID
+    parcel: Parcel | None
+    answer: Answer | None
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one transaction took in hand: the calls to be made, and who is to be asked again at once."""
+
+    errands: Sequence[Errand]
+    again: Sequence[UUID] = ()
 
 
 def delay_after(attempts: int, first_seconds: float) -> timedelta:
@@ -65,69 +84,84 @@ def delay_after(attempts: int, first_seconds: float) -> timedelta:
     return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311 - jitter is no secret
 
 
-async def line_of(runtime: Runtime, subscription: UUID) -> Line | None:
-    """Return a line to the webhook of an active subscription."""
-    async with runtime.sessions() as session:
-        found = await repository.find(session, subscription)
-    if found is None or found.endpoint is None or found.state != SubscriptionState.ACTIVE.value:
-        return None
-    identity = desk_of(runtime).identity
-    return None if identity is None else Line(found.endpoint, found.endpoint_ca, identity)
+async def exchange(
+    runtime: Runtime, worker: UUID, outcomes: Collection[Outcome], wanted: Collection[UUID]
+) -> Round:
+    """Keep what became of errands, and take the next events of some subscriptions in hand."""
+    async with runtime.sessions() as session, session.begin():
+        await _keep(session, worker, outcomes)
+        found = await _take(session, runtime, worker, wanted) if wanted else Round(())
+    runtime.nudge()
+    return found
 
 
-async def push_next(runtime: Runtime, line: Line, identifier: UUID) -> bool:
-    """Push the next event that is due; False when there is none, or the webhook is to be left alone now."""
-    taken = await _take(runtime, identifier, looked=False)
-    if taken is Next.LOOK:
-        # Nothing is handed over, and nobody told of a disclosure, while nobody answers there.
+async def run(runtime: Runtime, worker: UUID, errand: Errand, line: Line) -> Outcome:
+    """Make a call; where nobody answered lately nothing is handed over before somebody does."""
+    parcel = errand.parcel
+    if parcel is None:
         seen = await line.look()
         if not seen.delivered:
-            await _keep(runtime, identifier, None, seen)
-            return False
-        taken = await _take(runtime, identifier, looked=True)
-    if not isinstance(taken, Parcel):
-        return taken is Next.ANOTHER
-    answer = await line.post(taken.letter)
-    await _keep(runtime, identifier, taken, answer)
-    return answer.delivered or answer.is_refusal
+            return Outcome(errand.subscription, None, seen)
+        async with runtime.sessions() as session, session.begin():
+            mine = await repository.take_leased(session, [errand.subscription], worker)
+            active = [one for one in mine if one.state == SubscriptionState.ACTIVE.value]
+            # One is enough to be lost where lately nobody answered.
+            found = await _pack(session, runtime, active, most=1)
+            parcel = next((errand.parcel for errand in found.errands), None)
+        runtime.nudge()
+        if parcel is None:
+            return Outcome(errand.subscription, None, None)
+    return Outcome(errand.subscription, parcel, await line.post(parcel.letter))
 
 
-async def _take(runtime: Runtime, identifier: UUID, *, looked: bool) -> Parcel | Next:
-    """Take the next event in hand with its disclosure record; committed before a byte of it is sent."""
-    now = datetime.now(UTC)
-    async with runtime.sessions() as session, session.begin():
-        subscription = await repository.find(session, identifier, lock=True)
-        if subscription is None or subscription.state != SubscriptionState.ACTIVE.value:
-            return Next.NONE
-        if subscription.failures and not looked:
-            return Next.LOOK
-        # One is enough to be lost where lately nobody answered.
-        most = 1 if looked else subscription.max_events
-        # First of all: a worker asks once more than there are events, and rights cost the most to find out.
-        rows = _together(await repository.next_due(session, identifier, now, most))
-        if not rows:
-            return Next.NONE
-        receiver = Receiver(subscription.system, str(new_id()), None, None)
-        rights = await rights_of(session, subscription, receiver)
+async def _take(session: AsyncSession, runtime: Runtime, worker: UUID, wanted: Collection[UUID]) -> Round:
+    """Lease what is free and has something to send, and take it in hand."""
+    now, settings = datetime.now(UTC), settings_of(runtime)
+    free = await repository.take_free(session, wanted, now)
+    until = now + timedelta(seconds=_LEASE_SECONDS + 2 * settings.webhook_seconds)
+    for subscription in free:
+        subscription.leased_by, subscription.leased_until = worker, until
+    looks = [_errand(subscription, None) for subscription in free if subscription.failures]
+    found = await _pack(session, runtime, [one for one in free if not one.failures])
+    sent = {errand.subscription for errand in found.errands}
+    for subscription in free:
+        if not subscription.failures and subscription.id not in sent:
+            subscription.leased_by = None
+    return Round([*looks, *found.errands], found.again)
+
+
+async def _pack(
+    session: AsyncSession, runtime: Runtime, mine: Sequence[FeedSubscription], *, most: int | None = None
+) -> Round:
+    """Take the next events in hand with their disclosure records, as far as rights go at this moment."""
+    now, box = datetime.now(UTC), desk_of(runtime).box
+    due = await repository.next_due(session, {one.id: most or one.max_events for one in mine}, now)
+    # A suspension that is committed by now is seen here: rights are asked anew in each transaction.
+    rights = await all_rights(session, [one for one in mine if one.id in due], lambda: str(new_id()))
+    errands, again = [], []
+    for identifier, right in rights.items():
+        subscription = right.subscription
         try:
-            rights.require()
+            right.require()
         except DomainError:
             subscription.next_attempt_at = now + timedelta(seconds=_HELD_SECONDS)
-            return Next.NONE
-        given = []
-        for row in rows:
-            event = await hand_over(session, desk_of(runtime).box, rights, row, once=True)
-            if event is not None:
-                row.next_attempt_at = now + timedelta(seconds=_LEASE_SECONDS)
-                given.append((row, event))
+            continue
+        rows = _together(due[identifier])
+        events = [(row, await hand_over(session, box, right, row, once=True)) for row in rows]
+        given = [(row, event) for row, event in events if event is not None]
         if not given:
-            return Next.ANOTHER
+            again.append(identifier)
+            continue
         sent = [event for _, event in given]
         several = subscription.max_events > 1
         made = batch(sent) if several else letter(Form(subscription.form), sent[0], identifier)
         parcel = Parcel(tuple((row.position, row.event_id) for row, _ in given), made)
-    runtime.nudge()
-    return parcel
+        errands.append(_errand(subscription, parcel))
+    return Round(errands, again)
+
+
+def _errand(subscription: FeedSubscription, parcel: Parcel | None) -> Errand:
+    return Errand(subscription.id, subscription.endpoint or "", subscription.endpoint_ca, parcel)
 
 
 def _together(rows: Sequence[FeedEvent]) -> list[FeedEvent]:
@@ -138,27 +172,44 @@ def _together(rows: Sequence[FeedEvent]) -> list[FeedEvent]:
     return list(rows[: alone.index(True)] if True in alone else rows)
 
 
-async def _keep(runtime: Runtime, identifier: UUID, parcel: Parcel | None, answer: Answer) -> None:
-    """Keep an attempt, and what follows from it for the event and for the webhook."""
+async def _keep(session: AsyncSession, worker: UUID, outcomes: Collection[Outcome]) -> None:
+    """Keep attempts, and what follows from them for the events and for the webhooks."""
+    if not outcomes:
+        return
     now = datetime.now(UTC)
-    async with runtime.sessions() as session, session.begin():
-        subscription = await repository.find(session, identifier, lock=True)
+    # What was another's by now, after a lease had ended, is only told of.
+    leased = await repository.take_leased(session, [one.subscription for one in outcomes], worker)
+    mine = {subscription.id: subscription for subscription in leased}
+    places = [(o.subscription, position) for o in outcomes if o.parcel for position, _ in o.parcel.events]
+    rows = await repository.sent(session, places) if places else {}
+    for outcome in outcomes:
+        answer, events = outcome.answer, () if outcome.parcel is None else outcome.parcel.events
+        if answer is not None:
+            tried: Sequence[tuple[int | None, UUID]] = events or [(None, new_id())]
+            attempts = [attempt_row(outcome.subscription, place, event, answer) for place, event in tried]
+            repository.add_attempts(session, *attempts)
+        subscription = mine.get(outcome.subscription)
         if subscription is None:
-            return
-        for position, event_id in [(None, new_id())] if parcel is None else parcel.events:
-            await _add_attempt(session, subscription, position, event_id, answer)
-        if answer.delivered or answer.is_refusal:
-            subscription.failures, subscription.next_attempt_at = 0, None
-        else:
-            subscription.failures += 1
-            pause = delay_after(subscription.failures, subscription.first_delay_seconds)
-            pause = max(pause, timedelta(seconds=answer.retry_after or 0))
-            subscription.next_attempt_at = now + pause
-        events = () if parcel is None else parcel.events
+            continue
+        subscription.leased_by = None
+        if answer is None:
+            continue
+        _rest(subscription, answer, now)
         for position, _ in events:
-            row = await repository.find_event(session, identifier, position)
+            row = rows.get((subscription.id, position))
             if row is not None and row.state == EventState.PENDING.value:
                 _follow(subscription, row, answer, now, together=len(events) > 1)
+
+
+def _rest(subscription: FeedSubscription, answer: Answer, now: datetime) -> None:
+    """Let a webhook that was not there be left alone for a while, longer each time."""
+    if answer.delivered or answer.is_refusal:
+        subscription.failures, subscription.next_attempt_at = 0, None
+        return
+    subscription.failures += 1
+    pause = delay_after(subscription.failures, subscription.first_delay_seconds)
+    pause = max(pause, timedelta(seconds=answer.retry_after or 0))
+    subscription.next_attempt_at = now + pause
 
 
 def _follow(
@@ -179,17 +230,13 @@ def _follow(
             log.warning("feed_event_given_up", agency=subscription.agency, error=answer.error)
 
 
-async def _add_attempt(
-    session: AsyncSession,
-    subscription: FeedSubscription,
-    position: int | None,
-    event_id: UUID,
-    answer: Answer,
-) -> UUID:
-    identifier = new_id()
-    values = {
-        "id": identifier,
-        "subscription_id": subscription.id,
+def attempt_row(
+    subscription: UUID, position: int | None, event_id: UUID, answer: Answer
+) -> Mapping[str, Any]:
+    """Return an attempt as it is kept."""
+    return {
+        "id": new_id(),
+        "subscription_id": subscription,
         "position": position,
         "event_id": event_id,
         "attempted_at": datetime.now(UTC),
@@ -198,78 +245,3 @@ async def _add_attempt(
         "error": answer.error,
         "delivered": answer.delivered,
     }
-    await repository.add_attempt(session, values)
-    return identifier
-
-
-async def ping(runtime: Runtime, caller: Caller, *, identifier: UUID) -> AttemptOut:
-    """Send a test event that is about nobody, and say what came back; no session is held meanwhile.
-
-    Raises:
-        FeedSubscriptionNotFound, FeedDeliveryMismatch, FeedStepRefused: there is no webhook to call.
-        FeedUnavailable: the exchange has no key to sign with.
-    """
-    async with runtime.sessions() as session:
-        subscription = await mine(session, caller.agency, identifier)
-        if subscription.delivery != Delivery.PUSH.value:
-            raise FeedDeliveryMismatch("It has no webhook.")
-        if subscription.state in {SubscriptionState.ENDED.value, SubscriptionState.SUSPENDED.value}:
-            raise FeedStepRefused(f"The subscription is {subscription.state}.")
-        (await rights_of(session, subscription)).require()
-    desk = desk_of(runtime)
-    if desk.identity is None or subscription.endpoint is None:
-        raise FeedUnavailable(retry_after=60)
-    event_id = new_id()
-    test = FeedEventOut(
-        id=event_id, cursor="0", type=PING, source="/gateway", time=datetime.now(UTC), reference=None, data={}
-    )
-    line = Line(subscription.endpoint, subscription.endpoint_ca, desk.identity)
-    async with desk.pings(subscription.agency), line:
-        several = subscription.max_events > 1
-        made = batch([test]) if several else letter(Form(subscription.form), test, identifier)
-        answer = await line.post(made)
-    async with runtime.sessions() as session, session.begin():
-        attempt = await _add_attempt(session, subscription, None, event_id, answer)
-        await record_audit(
-            session,
-            caller,
-            action="feed_pinged",
-            entity_type=ENTITY,
-            entity_id=identifier,
-            details={"delivered": answer.delivered},
-        )
-    return AttemptOut(
-        id=attempt,
-        event_id=event_id,
-        cursor=None,
-        attempted_at=test.time,
-        duration_ms=answer.duration_ms,
-        status=answer.status,
-        error=answer.error,
-        delivered=answer.delivered,
-    )
-
-
-async def ask_to_confirm(runtime: Runtime, identifier: UUID) -> None:
-    """Send the message with the token to the address of a subscription that waits for its confirmation.
-
-    Raises:
-        FeedUnavailable: the exchange has no key to sign with.
-    """
-    desk = desk_of(runtime)
-    async with runtime.sessions() as session:
-        subscription = await repository.find(session, identifier)
-    if subscription is None or subscription.endpoint is None:
-        return
-    if desk.identity is None:
-        raise FeedUnavailable(retry_after=60)
-    token = desk.box.token(identifier, subscription.endpoint)
-    message = new_id()
-    asked = confirmation(
-        identifier, subscription.event_types[0], token, message_id=message, moment=datetime.now(UTC)
-    )
-    line = Line(subscription.endpoint, subscription.endpoint_ca, desk.identity)
-    async with desk.pings(subscription.agency), line:
-        answer = await line.post(asked)
-    async with runtime.sessions() as session, session.begin():
-        await _add_attempt(session, subscription, None, message, answer)

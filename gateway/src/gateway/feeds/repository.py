@@ -5,25 +5,25 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from ndx_chassis.last_writes import write_last
 from sqlalchemy import (
     BindParameter,
     Row,
     Select,
     Text,
-    and_,
+    Uuid,
     bindparam,
     cast,
     delete,
     exists,
     func,
-    insert,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 
 from gateway.feeds.models import (
     Delivery,
@@ -49,34 +49,56 @@ _TAKE_POSITIONS = (
 _NOW: BindParameter[datetime] = bindparam("now")
 
 
-def _next_due() -> Select[FeedEvent]:
-    earlier = aliased(FeedEvent)
-    before = exists().where(
-        and_(
-            earlier.subscription_id == FeedEvent.subscription_id,
-            earlier.person_key == FeedEvent.person_key,
-            earlier.position < FeedEvent.position,
-            earlier.state == EventState.PENDING.value,
-            earlier.next_attempt_at > _NOW,
-        )
-    )
-    due = FeedEvent.next_attempt_at.is_(None) | (FeedEvent.next_attempt_at <= _NOW)
-    mine = (FeedEvent.subscription_id == bindparam("subscription")) & _PENDING
-    return select(FeedEvent).where(mine & due & ~before).order_by(FeedEvent.position).limit(bindparam("most"))
-
-
 def _due_subscriptions() -> Select[UUID, int]:
     due = FeedEvent.next_attempt_at.is_(None) | (FeedEvent.next_attempt_at <= _NOW)
     some = exists().where((FeedEvent.subscription_id == FeedSubscription.id) & _PENDING & due)
     ready = FeedSubscription.next_attempt_at.is_(None) | (FeedSubscription.next_attempt_at <= _NOW)
+    free = FeedSubscription.leased_by.is_(None) | (FeedSubscription.leased_until <= _NOW)
     active = FeedSubscription.state == SubscriptionState.ACTIVE.value
     push = FeedSubscription.delivery == Delivery.PUSH.value
-    found = select(FeedSubscription.id, FeedSubscription.failures).where(active & push & ready & some)
-    return found.order_by(FeedSubscription.next_attempt_at.nulls_first())
+    found = select(FeedSubscription.id, FeedSubscription.failures)
+    return found.where(active & push & ready & free & some)
 
 
-# Asked once and again for each webhook: to put the words together took more than a third of a delivery.
-_NEXT_DUE, _DUE_SUBSCRIPTIONS = _next_due(), _due_subscriptions()
+# Asked once and again: to put the words together took more than a third of a delivery.
+_DUE_SUBSCRIPTIONS = _due_subscriptions().order_by(FeedSubscription.next_attempt_at.nulls_first())
+_WANTED = FeedSubscription.id == func.any(bindparam("wanted", type_=ARRAY(Uuid)))
+_TAKE_FREE = (
+    _due_subscriptions()
+    .with_only_columns(FeedSubscription)
+    .where(_WANTED)
+    .order_by(FeedSubscription.id)
+    # One that somebody else holds is not waited for: it comes at the next look.
+    .with_for_update(skip_locked=True, of=FeedSubscription)
+)
+_TAKE_LEASED = (
+    select(FeedSubscription)
+    .where(_WANTED & (FeedSubscription.leased_by == bindparam("worker")))
+    .order_by(FeedSubscription.id)
+    .with_for_update()
+)
+_NEXT_DUE = select(FeedEvent).from_statement(
+    text("""
+    SELECT e.* FROM unnest(CAST(:of AS uuid[]), CAST(:most AS integer[])) AS asked (id, most),
+    LATERAL (
+        SELECT * FROM feed_events d
+        WHERE d.subscription_id = asked.id AND d.state = 'PENDING'
+          AND (d.next_attempt_at IS NULL OR d.next_attempt_at <= :now)
+          AND NOT EXISTS (
+            SELECT FROM feed_events b
+            WHERE b.subscription_id = d.subscription_id AND b.person_key = d.person_key
+              AND b.position < d.position AND b.state = 'PENDING' AND b.next_attempt_at > :now
+          )
+        ORDER BY d.position LIMIT asked.most
+    ) AS e ORDER BY e.subscription_id, e.position
+    """)
+)
+_SENT = select(FeedEvent).from_statement(
+    text("""
+    SELECT e.* FROM unnest(CAST(:of AS uuid[]), CAST(:positions AS bigint[])) AS sent (id, position)
+    JOIN feed_events e ON e.subscription_id = sent.id AND e.position = sent.position
+    """)
+)
 
 
 async def find(session: AsyncSession, identifier: UUID, *, lock: bool = False) -> FeedSubscription | None:
@@ -205,20 +227,45 @@ async def anything_waits(session: AsyncSession, subscription: UUID, agency: str)
 
 
 async def next_due(
-    session: AsyncSession, subscription: UUID, now: datetime, limit: int
-) -> Sequence[FeedEvent]:
-    """Return the oldest events whose time has come, none after one of the same person whose time has not."""
-    given = {"subscription": subscription, "now": now, "most": limit}
-    return (await session.scalars(_NEXT_DUE, given)).all()
+    session: AsyncSession, wanted: Mapping[UUID, int], now: datetime
+) -> dict[UUID, list[FeedEvent]]:
+    """Return each subscription's oldest events whose time has come, so many of each at most.
+
+    None comes after one of the same person whose time has not.
+    """
+    given = {"of": list(wanted), "most": list(wanted.values()), "now": now}
+    found: dict[UUID, list[FeedEvent]] = {}
+    for row in await session.scalars(_NEXT_DUE, given):
+        found.setdefault(row.subscription_id, []).append(row)
+    return found
+
+
+async def take_free(
+    session: AsyncSession, wanted: Collection[UUID], now: datetime
+) -> Sequence[FeedSubscription]:
+    """Hold those of the webhooks that have something to send and are free."""
+    given = {"wanted": list(wanted), "now": now}
+    return (await session.scalars(_TAKE_FREE, given)).all()
+
+
+async def take_leased(
+    session: AsyncSession, wanted: Collection[UUID], worker: UUID
+) -> Sequence[FeedSubscription]:
+    """Hold those of the subscriptions that are still this worker's."""
+    return (await session.scalars(_TAKE_LEASED, {"wanted": list(wanted), "worker": worker})).all()
+
+
+async def sent(
+    session: AsyncSession, places: Collection[tuple[UUID, int]]
+) -> dict[tuple[UUID, int], FeedEvent]:
+    """Return events by subscription and position."""
+    given = {"of": [of for of, _ in places], "positions": [position for _, position in places]}
+    return {(row.subscription_id, row.position): row for row in await session.scalars(_SENT, given)}
 
 
 async def due_subscriptions(session: AsyncSession, now: datetime) -> Sequence[Row[UUID, int]]:
     """Return the webhooks that have something to send now, with the failures that each had in a row."""
     return (await session.execute(_DUE_SUBSCRIPTIONS, {"now": now})).all()
-
-
-async def find_event(session: AsyncSession, subscription: UUID, position: int) -> FeedEvent | None:
-    return await session.get(FeedEvent, (subscription, position), populate_existing=True)
 
 
 async def acknowledge(session: AsyncSession, subscription: UUID, position: int) -> int:
@@ -289,8 +336,9 @@ async def attempts_of(
     return (await session.scalars(statement)).all()
 
 
-async def add_attempt(session: AsyncSession, values: Mapping[str, Any]) -> None:
-    await session.execute(insert(FeedAttempt), dict(values))
+def add_attempts(session: AsyncSession, *rows: Mapping[str, Any]) -> None:
+    """Keep attempts when the transaction commits."""
+    write_last(session, FeedAttempt.metadata.tables[FeedAttempt.__tablename__], *rows)
 
 
 async def backlog(session: AsyncSession) -> Sequence[Row[str, str, int, datetime]]:

@@ -1,6 +1,6 @@
 """What a subscription may be given at this moment: asked of agency and agreement at every hand-over."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -119,14 +119,19 @@ async def rights_of(
     return Rights(subscription, found, agency.state, agency.agency_class, receiver)
 
 
-async def all_rights(session: AsyncSession, subscriptions: Iterable[FeedSubscription]) -> dict[UUID, Rights]:
-    """Return the rights of many subscriptions."""
+async def all_rights(
+    session: AsyncSession,
+    subscriptions: Iterable[FeedSubscription],
+    request_id: Callable[[], str] = lambda: "-",
+) -> dict[UUID, Rights]:
+    """Return the rights of many subscriptions; each is asked about in a request of its own."""
     mine = list(subscriptions)
     standing = await agreements.standing(session, sorted({s.agreement_id for s in mine}))
+    known = await agencies.agencies_named(session, sorted({s.agency for s in mine}))
     found: dict[UUID, Rights] = {}
     for one in mine:
-        agency = await agencies.agency_named(session, one.agency)
-        receiver = Receiver(one.system, "-", None, None)
+        agency = known[one.agency]
+        receiver = Receiver(one.system, request_id(), None, None)
         agreement = standing.get(one.agreement_id)
         found[one.id] = Rights(one, agreement, agency.state, agency.agency_class, receiver)
     return found

@@ -1,97 +1,131 @@
-"""Workers of webhooks: one per subscription that has something to send, so many at a time and no more.
+"""The worker of webhooks: calls of so many at a time and no more, each with a place of its own.
 
 A webhook that did not answer last time waits in a lane of its own: however many are dead, those that work
 keep their places. One that hangs for the first time holds a place no longer than one call may last.
 """
 
 import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from uuid import UUID
 
 from ndx_chassis.app import Runtime
+from ndx_chassis.ids import new_id
 from ndx_chassis.problems import is_connection_trouble, where
 from ndx_chassis.telemetry import log
 
 from gateway.feeds import pushing, repository
+from gateway.feeds.calling import Identity, Lines
 from gateway.feeds.desk import Desk, desk_of
+from gateway.feeds.pushing import Errand, Outcome
 
 GOOD_LANE, FAILING_LANE = 32, 16
-_AT_A_TIME = 100
-"""Events that one worker sends before others that wait for a place come first."""
 _LOOK_SECONDS = 1.0
-_GATHER_SECONDS = 0.02
+_LAST_SECONDS = 5.0
 
 
 async def push_for_ever(runtime: Runtime) -> None:
     """Send what is due until cancelled."""
-    running: dict[UUID, tuple[asyncio.Task[None], bool]] = {}
-    desk = desk_of(runtime)
+    worker = Worker(runtime)
     try:
         while True:
-            desk.pushed.clear()
-            full = False
-            if desk.key is not None and desk.identity is not None:
-                full = await _start_due(runtime, running)
-            await _wait(desk, [task for task, _ in running.values()] if full else [])
+            worker.desk.pushed.clear()
+            try:
+                await worker.go_on()
+            except Exception as error:  # noqa: BLE001 - what was not kept is kept next time
+                kind = type(error).__name__
+                if is_connection_trouble(error):
+                    log.warning("webhook_worker_interrupted", error=kind)
+                else:
+                    log.error("webhook_worker_crashed", error=kind, where=where(error))
+                await asyncio.sleep(_LOOK_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await worker.desk.pushed.wait()
     finally:
-        tasks = [task for task, _ in running.values()]
+        await worker.end()
+
+
+class Worker:
+    """Who calls webhooks now, who is next, and what came of the calls that have ended."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.desk: Desk = desk_of(runtime)
+        self._runtime = runtime
+        self._name = new_id()
+        self._lines = Lines()
+        self._running: dict[UUID, tuple[asyncio.Task[None], bool]] = {}
+        self._ended: list[Outcome] = []
+        self._next: dict[bool, deque[UUID]] = {False: deque(), True: deque()}
+        """Whether it failed last time → who may have something to send, in turns."""
+        self._looked_at = 0.0
+
+    async def go_on(self) -> None:
+        """Keep what has ended and start what is due, in one transaction."""
+        identity = self.desk.identity
+        if self.desk.key is None or identity is None:
+            return
+        if self.desk.news or time.monotonic() - self._looked_at >= _LOOK_SECONDS:
+            await self._look()
+        ended, wanted = list(self._ended), dict(self._wanted())
+        if not ended and not wanted:
+            return
+        found = await pushing.exchange(self._runtime, self._name, ended, wanted)
+        del self._ended[: len(ended)]
+        # Whoever has answered may have more, after the others.
+        answered = [one.subscription for one in ended if one.answer is not None and one.answer.status]
+        self._next[False].extend([*answered, *found.again])
+        for errand in found.errands:
+            task = asyncio.create_task(self._call(errand, identity))
+            self._running[errand.subscription] = (task, wanted[errand.subscription])
+        if self._next[False] or self._ended:
+            self.desk.pushed.set()
+
+    async def _look(self) -> None:
+        self.desk.news, self._looked_at = False, time.monotonic()
+        async with self._runtime.sessions() as session:
+            due = await repository.due_subscriptions(session, datetime.now(UTC))
+        for lane, waiting in self._next.items():
+            waiting.clear()
+            waiting.extend(identifier for identifier, failures in due if (failures > 0) is lane)
+
+    def _wanted(self) -> Iterable[tuple[UUID, bool]]:
+        """Give who is next, as many as there are places, with their lanes."""
+        ended = {one.subscription for one in self._ended}
+        for lane, size in ((False, GOOD_LANE), (True, FAILING_LANE)):
+            places = size - sum(other is lane for _, other in self._running.values())
+            while places > 0 and self._next[lane]:
+                identifier = self._next[lane].popleft()
+                if identifier not in self._running and identifier not in ended:
+                    places -= 1
+                    yield identifier, lane
+
+    async def _call(self, errand: Errand, identity: Identity) -> None:
+        outcome = Outcome(errand.subscription, None, None)
+        try:
+            line = await self._lines.take(errand.subscription, errand.endpoint, errand.endpoint_ca, identity)
+            try:
+                outcome = await pushing.run(self._runtime, self._name, errand, line)
+            finally:
+                await self._lines.give_back(errand.subscription, line)
+        except Exception as error:  # noqa: BLE001 - one webhook's trouble is nobody else's
+            log.error("webhook_call_crashed", error=type(error).__name__, where=where(error))
+            await asyncio.sleep(_LOOK_SECONDS)
+        finally:
+            del self._running[errand.subscription]
+            self._ended.append(outcome)
+            self.desk.pushed.set()
+
+    async def end(self) -> None:
+        """Stop calling, and give back what is leased; what had no answer comes again."""
+        tasks = [task for task, _ in self._running.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _wait(desk: Desk, places: list[asyncio.Task[None]]) -> None:
-    """Wait for something to send; where webhooks wait for a place, also for one that becomes free."""
-    told = asyncio.create_task(desk.pushed.wait())
-    try:
-        done, _ = await asyncio.wait(
-            [told, *places], timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED
-        )
-        if done and told not in done:
-            # Others that end in the same moment are seen in one look.
-            await asyncio.sleep(_GATHER_SECONDS)
-    finally:
-        told.cancel()
-
-
-async def _start_due(runtime: Runtime, running: dict[UUID, tuple[asyncio.Task[None], bool]]) -> bool:
-    """Start a worker for each webhook that is due, while there are places; tell whether some got none."""
-    for identifier in [i for i, (task, _) in running.items() if task.done()]:
-        del running[identifier]
-    places = {
-        failing: size - sum(lane is failing for _, lane in running.values())
-        for failing, size in ((False, GOOD_LANE), (True, FAILING_LANE))
-    }
-    async with runtime.sessions() as session:
-        due = await repository.due_subscriptions(session, datetime.now(UTC))
-    full = False
-    for identifier, failures in due:
-        failing = failures > 0
-        if identifier in running:
-            continue
-        if places[failing] <= 0:
-            full = True
-            continue
-        places[failing] -= 1
-        running[identifier] = (asyncio.create_task(_work(runtime, identifier)), failing)
-    return full
-
-
-async def _work(runtime: Runtime, identifier: UUID) -> None:
-    """Send to one webhook until nothing is due, or it is to be left alone, or others have waited."""
-    try:
-        line = await pushing.line_of(runtime, identifier)
-        if line is None:
-            return
-        async with line:
-            for _ in range(_AT_A_TIME):
-                if not await pushing.push_next(runtime, line, identifier):
-                    return
-        # More may wait.
-        desk_of(runtime).pushed.set()
-    except Exception as error:  # noqa: BLE001 - one webhook's trouble is nobody else's
-        if is_connection_trouble(error):
-            log.warning("webhook_worker_interrupted", error=type(error).__name__)
-        else:
-            log.error("webhook_worker_crashed", error=type(error).__name__, where=where(error))
-            await asyncio.sleep(_LOOK_SECONDS)
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(_LAST_SECONDS):
+                await self._lines.close()
+                await pushing.exchange(self._runtime, self._name, self._ended, ())

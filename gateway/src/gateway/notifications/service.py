@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies import service as agencies
 from gateway.agreements import reading as agreements
-from gateway.feeds import pushing
+from gateway.feeds import pinging
 from gateway.feeds import reading as feed_reading
 from gateway.feeds import service as feeds
 from gateway.feeds.errors import FeedSubscriptionNotFound
@@ -68,7 +68,7 @@ async def subscribe(
             )
     # Committed before it is sent: the address may confirm at once.
     if made.state_reason == NOT_CONFIRMED:
-        await pushing.ask_to_confirm(runtime, made.id)
+        await pinging.ask_to_confirm(runtime, made.id)
     return _shown(made)
 
 
