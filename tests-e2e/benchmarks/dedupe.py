@@ -15,6 +15,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import people
 from harness import OUT, CannotMeasure, Result, Round, machine, result
@@ -22,11 +23,12 @@ from ndx_chassis.db import make_engine, make_sessions
 from ndx_demo.population.duplicates import Kind, Truth, with_duplicates
 from ndx_demo.population.rows import lines
 from people import PEOPLE, population
-from svc_population.dedupe.engines import DuckDb, Engine, Pair
+from svc_population.dedupe.engines import DuckDb, Pair, pairs_of
 from svc_population.dedupe.model import Model, load_model
 from svc_population.dedupe.reading import stream
-from svc_population.dedupe.service import Asked, Found, find_duplicates
 from svc_population.dedupe.vocabulary import Zone
+from svc_population.dedupe.working import Asked, Found, Place, find_duplicates
+from svc_population.dedupe.workspace import Workspace
 from svc_population.settings import Settings
 
 SHARE = 0.01
@@ -41,16 +43,23 @@ class _Measured:
     pairs: dict[tuple[str, str], Pair]
 
 
-def _searched(url: str, engine: Engine, model: Model) -> _Measured:
+def _searched(url: str, folder: Path, model: Model) -> _Measured:
+    workspace = Workspace(folder)
+    workspace.begin(UUID(int=1))
+    started = time.perf_counter()
+    persons = asyncio.run(stream(url, workspace.take))
+    read = time.perf_counter() - started
+    started = time.perf_counter()
+    engine = DuckDb(workspace, memory=MEMORY, threads=2)
     try:
-        started = time.perf_counter()
-        persons = asyncio.run(stream(url, engine.take))
-        read = time.perf_counter() - started
-        started = time.perf_counter()
-        pairs = {(p.one, p.other): p for p in engine.pairs(model)}
-        return _Measured(persons, read, time.perf_counter() - started, pairs)
+        parts = range(1, engine.parts(persons) + 1)
+        for part in parts:
+            engine.compare(model, part, persons)
+        found = [p for part in parts for p in pairs_of(model, workspace.rows(part)) if p is not None]
+        return _Measured(persons, read, time.perf_counter() - started, {(p.one, p.other): p for p in found})
     finally:
         engine.close()
+        workspace.erase()
 
 
 def _zones(truth: list[Truth], pairs: dict[tuple[str, str], Pair]) -> dict[str, Any]:
@@ -87,9 +96,8 @@ async def _job(url: str, folder: Path, model: Model) -> tuple[Found, float]:
     started = time.perf_counter()
     try:
         asked = Asked("bench", "bench", memory=MEMORY, threads=2)
-        found = await find_duplicates(
-            make_sessions(engine), settings.asyncpg_dsn, folder, model=model, asked=asked
-        )
+        place = Place(make_sessions(engine), settings.asyncpg_dsn, folder)
+        found = await find_duplicates(place, model=model, asked=asked)
     finally:
         await engine.dispose()
     return found, time.perf_counter() - started
@@ -102,7 +110,7 @@ def measure() -> list[Result]:
         tempfile.TemporaryDirectory(dir=people.FOLDER) as folder,
     ):
         model = load_model()
-        done = _searched(url, DuckDb(Path(folder), memory=MEMORY, threads=2), model)
+        done = _searched(url, Path(folder) / "measured", model)
         zones = _zones(truth, done.pairs)
         job, took_job = asyncio.run(_job(url, Path(folder) / "job", model))
     if done.persons < PEOPLE:

@@ -11,6 +11,7 @@ from ndx_contracts.events import PersonDeceased
 from svc_population.admin_units import endpoints as admin_unit_endpoints
 from svc_population.changes import endpoints as change_endpoints
 from svc_population.citizen_accounts import consumers as account_consumers
+from svc_population.dedupe import endpoints as dedupe_endpoints
 from svc_population.disclosures import consumers as disclosure_consumers
 from svc_population.disclosures import endpoints as disclosure_endpoints
 from svc_population.disclosures import jobs as disclosure_jobs
@@ -112,6 +113,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 household_endpoints.router,
                 family_endpoints.router,
                 reconciliation_endpoints.router,
+                dedupe_endpoints.router,
                 statistics_endpoints.router,
                 quality_endpoints.router,
                 forecast_endpoints.router,

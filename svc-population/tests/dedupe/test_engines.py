@@ -2,27 +2,32 @@
 
 from collections import Counter
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 import pytest
 from ndx_contracts.names import tone_key
 from ndx_demo.population.duplicates import Kind, Truth
-from svc_population.dedupe.engines import DuckDb, Pair
+from svc_population.dedupe.engines import DuckDb, Pair, pairs_of
 from svc_population.dedupe.model import load_model
 from svc_population.dedupe.reading import COLUMNS, QUERY, stream
 from svc_population.dedupe.vocabulary import Zone
+from svc_population.dedupe.workspace import Workspace
 
 pytestmark = pytest.mark.integration
 MODEL = load_model()
 
 
 async def found(database_url: str, folder: Path) -> list[Pair]:
-    engine = DuckDb(folder, memory="1GB", threads=1)
+    workspace = Workspace(folder / "work")
+    workspace.begin(UUID(int=1))
+    persons = await stream(database_url, workspace.take)
+    engine = DuckDb(workspace, memory="1GB", threads=1)
     try:
-        await stream(database_url, engine.take)
-        return list(engine.pairs(MODEL))
+        engine.compare(MODEL, 1, persons)
     finally:
         engine.close()
+    return [p for p in pairs_of(MODEL, workspace.rows(1)) if p is not None]
 
 
 class TestPairs:

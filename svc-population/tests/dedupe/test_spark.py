@@ -6,12 +6,14 @@ Run by `make dedupe-spark`, which brings PySpark: 470 MB that nobody else needs.
 import asyncio
 import importlib.util
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from ndx_demo.population.duplicates import Truth
-from svc_population.dedupe.engines import DuckDb, Engine, Pair, Spark
+from svc_population.dedupe.engines import DuckDb, Engine, Pair, Spark, pairs_of
 from svc_population.dedupe.model import load_model
 from svc_population.dedupe.reading import stream
+from svc_population.dedupe.workspace import Workspace
 
 pytestmark = [
     pytest.mark.integration,
@@ -26,16 +28,19 @@ class TestBothEngines:
     async def test_find_the_same_pairs_with_the_same_weights_in_the_same_zones(
         self, database_url: str, truth: list[Truth], tmp_path: Path
     ):
-        async def found(engine: Engine) -> dict[tuple[str, str], Pair]:
+        def found(engine: Engine) -> dict[tuple[str, str], Pair]:
             try:
-                await stream(database_url, engine.take)
-                return await asyncio.to_thread(lambda: {(p.one, p.other): p for p in engine.pairs(model)})
+                engine.compare(model, 1, persons)
             finally:
                 engine.close()
+            return {(p.one, p.other): p for p in pairs_of(model, workspace.rows(1)) if p is not None}
 
-        model = load_model()
-        embedded = await found(DuckDb(tmp_path, memory="1GB", threads=1))
-        distributed = await found(Spark(tmp_path, master="local[2]"))
+        model, workspace = load_model(), Workspace(tmp_path / "work")
+        workspace.begin(UUID(int=1))
+        persons = await stream(database_url, workspace.take)
+        embedded = await asyncio.to_thread(found, DuckDb(workspace, memory="1GB", threads=1))
+        workspace.pairs(1).unlink()
+        distributed = await asyncio.to_thread(found, Spark(workspace, master="local[2]"))
         assert len(embedded) > len(truth) / 2
         assert embedded.keys() == distributed.keys()
         for key, pair in embedded.items():

@@ -10,6 +10,7 @@ from ndx_client import (
     agreement_commands,
     authority_commands,
     certificate_commands,
+    duplicate_commands,
     enrolment_commands,
     feed_commands,
     ledger_commands,
@@ -31,6 +32,7 @@ app.add_typer(operator_commands.systems, name="systems", rich_help_panel="Operat
 app.add_typer(operator_commands.certificates, name="certificates", rich_help_panel="Operators")
 app.add_typer(authority_commands.authorities, name="ca", rich_help_panel="Operators")
 app.add_typer(agreement_commands.agreements, name="agreements", rich_help_panel="Operators")
+app.add_typer(duplicate_commands.duplicates, name="duplicates", rich_help_panel="Operators")
 app.add_typer(ledger_commands.ledger, name="ledger", rich_help_panel="Auditors")
 app.command("enrol", rich_help_panel="Agencies")(certificate_commands.enrol)
 app.add_typer(certificate_commands.certificate, name="certificate", rich_help_panel="Agencies")

@@ -1,19 +1,22 @@
-"""Compares people with one model on one of two engines: DuckDB in this process, or Spark on a cluster."""
+"""Compares people with one model on one of two engines: DuckDB in this process, or Spark on a cluster.
+
+Both read the same file and write the same files, part by part; what else they need on the disk is scratch.
+"""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
-import pyarrow as pa
-from pyarrow import parquet
 from splink import DuckDBAPI, Linker
 
+from svc_population.dedupe.errors import RunCancelled
 from svc_population.dedupe.model import Model
 from svc_population.dedupe.vocabulary import EngineName, Zone
-from svc_population.dedupe.zones import Levels, zone_of
+from svc_population.dedupe.workspace import Workspace, whole
+from svc_population.dedupe.zones import Levels, sorted_by
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
 PEOPLE_AT_ONCE = 5_000_000
 """DuckDB compares so many with so many others in one go: what bounds its work files."""
 SAMPLED_PAIRS = 20_000_000
-_FETCHED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +36,25 @@ class Pair:
     """log2 of the odds that they are one person."""
     levels: Levels
     zone: Zone
+    rule: str
+    """Which rule of the model put it into its zone."""
 
 
 class Engine(Protocol):
-    """Takes people, then gives the pairs that are worth a look."""
+    """Compares those in the work folder's file of people, a part at a time."""
 
-    def take(self, people: pa.RecordBatchReader) -> int:
-        """Store the people; return how many."""
+    def parts(self, persons: int) -> int:
+        """Return in how many parts so many are compared; the same each time."""
 
-    def pairs(self, model: Model) -> Iterator[Pair]:
-        """Give each pair of the zones SURE and REVIEW once."""
+    def compare(self, model: Model, part: int, persons: int) -> None:
+        """Write a part's pairs down.
+
+        Raises:
+            RunCancelled: it was stopped.
+        """
+
+    def stop(self) -> None:
+        """Let what is being compared end at once; called from another thread."""
 
     def close(self) -> None: ...
 
@@ -51,114 +62,149 @@ class Engine(Protocol):
 class DuckDb:
     """The embedded engine: one process with as much memory as it is given; more goes to the work folder."""
 
-    def __init__(self, folder: Path, *, memory: str, threads: int) -> None:
-        self._connection = duckdb.connect(str(folder / "work.duckdb"))
+    def __init__(self, workspace: Workspace, *, memory: str, threads: int) -> None:
+        self._workspace = workspace
+        scratch = workspace.scratch
+        self._connection = duckdb.connect(str(scratch / "work.duckdb"))
         for name, value in (
             ("memory_limit", memory),
             ("threads", str(threads)),
-            ("temp_directory", str(folder / "spilled")),
+            ("temp_directory", str(scratch / "spilled")),
             ("preserve_insertion_order", "false"),
             ("enable_progress_bar", "false"),
         ):
             self._connection.execute(f"SET {name} = '{value}'").fetchall()
-        self._people = 0
+        self._linker: Linker | None = None
 
-    def take(self, people: pa.RecordBatchReader) -> int:
-        self._connection.register("arriving", people)
-        made = self._connection.execute("CREATE TABLE people AS SELECT * FROM arriving").fetchall()
-        self._connection.unregister("arriving")
-        self._people = int(made[0][0])
-        return self._people
+    def parts(self, persons: int) -> int:
+        return (-(-persons // PEOPLE_AT_ONCE)) ** 2
 
-    def pairs(self, model: Model) -> Iterator[Pair]:
-        linker = self._linker(model)
-        parts = -(-self._people // PEOPLE_AT_ONCE)
-        for left in range(1, parts + 1):
-            for right in range(1, parts + 1):
-                found = linker.inference.predict_chunk(
-                    (left, parts),
-                    (right, parts),
-                    threshold_match_weight=model.least_weight,
-                    warning_mode="never",
-                )
-                yield from _sorted(model, self._rows(f"SELECT * FROM {found.physical_name}"))  # noqa: S608 - Splink's own name
-                found.drop_table_from_database_and_remove_from_cache()
+    def compare(self, model: Model, part: int, persons: int) -> None:
+        chunks = -(-persons // PEOPLE_AT_ONCE)
+        left, right = divmod(part - 1, chunks)
+        try:
+            found = self._opened(model, persons).inference.predict_chunk(
+                (left + 1, chunks),
+                (right + 1, chunks),
+                threshold_match_weight=model.least_weight,
+                warning_mode="never",
+            )
+            query = _SORTED.format(columns=", ".join(_written(model)), table=found.physical_name)
+            with whole(self._workspace.pairs(part)) as path:
+                self._connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet)").fetchall()
+            found.drop_table_from_database_and_remove_from_cache()
+        except duckdb.InterruptException:
+            raise RunCancelled from None
 
-    def sampled(self, model: Model, *, pairs: int = SAMPLED_PAIRS) -> dict[str, dict[str, float]]:
+    def sampled(
+        self, model: Model, persons: int, *, pairs: int = SAMPLED_PAIRS
+    ) -> dict[str, dict[str, float]]:
         """Return how often two strangers stand on each level of each comparison, in random pairs."""
-        linker = self._linker(model)
+        linker = self._opened(model, persons)
         linker.training.estimate_u_using_random_sampling(max_pairs=pairs, seed=1)
-        found = linker.misc.save_model_to_json()
-        return {
-            comparison["output_column_name"]: {
-                level["label_for_charts"]: float(level["u_probability"])
-                for level in comparison["comparison_levels"]
-                if isinstance(level.get("u_probability"), float)
-            }
-            for comparison in found["comparisons"]
-        }
+        return probabilities(linker, "u_probability")
 
-    def _linker(self, model: Model) -> Linker:
-        return _linker(DuckDBAPI(self._connection), "people", model.settings_for(self._people))
+    def _opened(self, model: Model, persons: int) -> Linker:
+        if self._linker is None:
+            file = self._workspace.people
+            self._connection.execute(f"CREATE VIEW people AS FROM read_parquet('{file}')").fetchall()
+            self._linker = _linker(DuckDBAPI(self._connection), "people", model.settings_for(persons))
+        return self._linker
 
-    def _rows(self, query: str) -> Iterator[dict[str, Any]]:
-        result = self._connection.cursor().execute(query)
-        names = [column[0] for column in result.description or ()]
-        while rows := result.fetchmany(_FETCHED):
-            for row in rows:
-                yield dict(zip(names, row, strict=True))
+    def stop(self) -> None:
+        self._connection.interrupt()
 
     def close(self) -> None:
         self._connection.close()
 
 
 class Spark:
-    """The distributed engine: people go to Parquet in the work folder, which all its machines must see."""
+    """The distributed engine: all its machines must see the work folder."""
 
-    def __init__(self, folder: Path, *, master: str) -> None:
-        self._folder = folder
-        self._session = _spark_session(folder, master)
-        self._people = 0
+    def __init__(self, workspace: Workspace, *, master: str) -> None:
+        self._workspace = workspace
+        self._session = _spark_session(workspace.scratch, master)
+        self._stopped = False
 
-    def take(self, people: pa.RecordBatchReader) -> int:
-        with parquet.ParquetWriter(self._folder / "people.parquet", people.schema) as writer:
-            for batch in people:
-                writer.write_batch(batch)
-                self._people += batch.num_rows
-        return self._people
+    def parts(self, persons: int) -> int:
+        return 1 if persons else 0
 
-    def pairs(self, model: Model) -> Iterator[Pair]:
+    def compare(self, model: Model, part: int, persons: int) -> None:
         from splink import SparkAPI
 
-        self._session.read.parquet(str(self._folder / "people.parquet")).createOrReplaceTempView("people")
+        self._session.read.parquet(str(self._workspace.people)).createOrReplaceTempView("people")
         api = SparkAPI(  # type: ignore[no-untyped-call]  # the library left it without types
             spark_session=self._session, break_lineage_method="persist", register_udfs_automatically=False
         )
-        linker = _linker(api, "people", model.settings_for(self._people))
-        found = linker.inference.predict(threshold_match_weight=model.least_weight, warning_mode="never")
-        rows = found.as_spark_dataframe().toLocalIterator(prefetchPartitions=True)
-        yield from _sorted(model, (row.asDict() for row in rows))
+        linker = _linker(api, "people", model.settings_for(persons))
+        try:
+            found = linker.inference.predict(threshold_match_weight=model.least_weight, warning_mode="never")
+            query = _SORTED.format(columns=", ".join(_written(model)), table=found.physical_name)
+            written = self._workspace.scratch / "pairs"
+            self._session.sql(query).coalesce(1).write.parquet(str(written))
+        except Exception:
+            if self._stopped:
+                raise RunCancelled from None
+            raise
+        (file,) = written.glob("part-*.parquet")
+        with whole(self._workspace.pairs(part)) as path:
+            file.rename(path)
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._session.sparkContext.cancelAllJobs()
 
     def close(self) -> None:
         self._session.stop()
 
 
-def open_engine(name: EngineName, folder: Path, *, memory: str, threads: int, master: str) -> Engine:
-    """Start an engine whose work files lie in the folder."""
+_SORTED = """
+SELECT least(unique_id_l, unique_id_r) AS one, greatest(unique_id_l, unique_id_r) AS other,
+    match_weight AS weight, {columns}
+FROM {table} ORDER BY one, other
+"""
+"""An order of its own gives each pair its place, which a run that goes on counts from."""
+
+
+def open_engine(name: EngineName, workspace: Workspace, *, memory: str, threads: int, master: str) -> Engine:
+    """Start an engine that works in the folder."""
     if name is EngineName.SPARK:
-        return Spark(folder, master=master)
-    return DuckDb(folder, memory=memory, threads=threads)
+        return Spark(workspace, master=master)
+    return DuckDb(workspace, memory=memory, threads=threads)
 
 
-def _spark_session(folder: Path, master: str) -> "SparkSession":
+def pairs_of(model: Model, rows: Iterable[Mapping[str, Any]]) -> Iterator[Pair | None]:
+    """Yield each written pair with its zone, None for one in the zone NO, so that places stay counted."""
+    names = tuple(model.labels())
+    for row in rows:
+        levels = model.levels_of({name: row[f"gamma_{name}"] for name in names})
+        weight = float(row["weight"])
+        zone, rule = sorted_by(model.zones, _probability(weight), levels)
+        yield None if zone is Zone.NO else Pair(row["one"], row["other"], weight, levels, zone, rule)
+
+
+def probabilities(linker: Linker, kind: str) -> dict[str, dict[str, float]]:
+    """Return the m or u of each comparison's levels, as the library has them now."""
+    found = linker.misc.save_model_to_json()
+    return {
+        comparison["output_column_name"]: {
+            level["label_for_charts"]: float(level[kind])
+            for level in comparison["comparison_levels"]
+            if isinstance(level.get(kind), float)
+        }
+        for comparison in found["comparisons"]
+    }
+
+
+def _spark_session(scratch: Path, master: str) -> "SparkSession":
     from pyspark.sql import SparkSession
 
-    os.environ.setdefault("SPARK_LOCAL_DIRS", str(folder / "spilled"))
+    os.environ.setdefault("SPARK_LOCAL_DIRS", str(scratch / "spilled"))
     return (
         SparkSession.builder.appName("ndx-dedupe")
         .master(master)
         .config("spark.ui.enabled", "false")
-        .config("spark.sql.warehouse.dir", str(folder / "warehouse"))
+        .config("spark.sql.warehouse.dir", str(scratch / "warehouse"))
         .getOrCreate()
     )
 
@@ -167,15 +213,8 @@ def _linker(api: Any, table: str, settings: dict[str, Any]) -> Linker:
     return Linker(api.register(table), settings, log_level=None, validate_settings=False)
 
 
-def _sorted(model: Model, rows: Iterator[dict[str, Any]]) -> Iterator[Pair]:
-    names = tuple(model.labels())
-    for row in rows:
-        levels = model.levels_of({name: row[f"gamma_{name}"] for name in names})
-        weight = float(row["match_weight"])
-        zone = zone_of(model.zones, _probability(weight), levels)
-        if zone is not Zone.NO:
-            one, other = sorted((row["unique_id_l"], row["unique_id_r"]))
-            yield Pair(one, other, weight, levels, zone)
+def _written(model: Model) -> list[str]:
+    return [f"gamma_{name}" for name in model.labels()]
 
 
 def _probability(weight: float) -> float:

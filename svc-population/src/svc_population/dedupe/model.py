@@ -5,6 +5,7 @@ it is derived from the expected duplicates per person and the number of people, 
 a nation.
 """
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -94,6 +95,12 @@ class Model(Input):
                 if chance is not None and not level.get("is_null_level"):
                     level["u_probability"] = float(f"{chance:.3g}")
         return Model.model_validate_json(json.dumps({**raw, "version": version, "origin": origin}))
+
+    @property
+    def digest(self) -> str:
+        """Return what tells this model from another one of the same version."""
+        written = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(written.encode()).hexdigest()
 
     @property
     def least_weight(self) -> float:

@@ -1,42 +1,69 @@
-"""One row per run of the search: who ran it with which model, how many people were read, and what came out.
+"""One row per run of the search: who wanted it with which model, how far it is, and what came out.
 
-Lifecycle: RUNNING → FINISHED | FAILED; a run that was killed is INTERRUPTED as soon as the next one begins. A
-run holds no pair: what was found are cases of `reconciliation`, each pair once for ever.
+Lifecycle: REQUESTED → APPROVED → RUNNING → FINISHED | FAILED | CANCELLED; the command begins at RUNNING. A
+run that was killed stays RUNNING until it is taken up again, or is INTERRUPTED when its work files are lost.
+Invariants: one run that has not ended; who approves did not request; the counts say what the first `settled`
+pairs came to, and change in the transaction that opens their cases. A run holds no pair: what was found are
+cases of `reconciliation`, each pair once for ever.
 """
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, text
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy import BigInteger, Index, text
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from svc_population.tables import Base
 
 _ZERO = text("0")
+_OPEN = text("state IN ('REQUESTED', 'APPROVED', 'RUNNING', 'CANCELLING')")
+_TIME = TIMESTAMP(timezone=True)
 
 
 class DedupeRun(Base):
     __tablename__ = "dedupe_runs"
+    __table_args__ = (Index("uq_dedupe_runs_open", text("(true)"), unique=True, postgresql_where=_OPEN),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     state: Mapped[str]
+    stage: Mapped[str | None]
     engine: Mapped[str]
     model_version: Mapped[str]
+    """Empty until a process takes the run up."""
+    model_digest: Mapped[str | None]
     officer: Mapped[str]
+    """Who wanted it."""
     case_id: Mapped[str]
     """The dossier that the run belongs to."""
+    approved_by: Mapped[str | None]
+    cancelled_by: Mapped[str | None]
     persons: Mapped[int] = mapped_column(BigInteger, server_default=_ZERO)
     """How many records were read."""
+    parts: Mapped[int] = mapped_column(server_default=_ZERO)
+    """In how many parts everybody is compared with everybody."""
+    compared: Mapped[int] = mapped_column(server_default=_ZERO)
+    """How many of them are done."""
+    pairs: Mapped[int] = mapped_column(BigInteger, server_default=_ZERO)
+    """Pairs of the compared parts, in both zones."""
+    settled: Mapped[int] = mapped_column(BigInteger, server_default=_ZERO)
+    """How many of them have a case, had one, or wait."""
     sure: Mapped[int] = mapped_column(server_default=_ZERO)
     review: Mapped[int] = mapped_column(server_default=_ZERO)
+    rules: Mapped[dict[str, int]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
+    """Pairs by the rule of the model that put them into their zone."""
     opened: Mapped[int] = mapped_column(server_default=_ZERO)
     """Cases that this run opened."""
     known: Mapped[int] = mapped_column(server_default=_ZERO)
     """Pairs that had a case before, whatever became of it."""
     deferred: Mapped[int] = mapped_column(server_default=_ZERO)
     """Pairs that wait for another case about one of their records."""
-    started_at: Mapped[datetime] = mapped_column(
-        TIMESTAMP(timezone=True), server_default=text("clock_timestamp()")
-    )
-    finished_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    resumed: Mapped[int] = mapped_column(server_default=_ZERO)
+    """How often it was taken up after its process was gone."""
+    requested_at: Mapped[datetime] = mapped_column(_TIME, server_default=text("clock_timestamp()"))
+    started_at: Mapped[datetime | None] = mapped_column(_TIME)
+    progress_at: Mapped[datetime | None] = mapped_column(_TIME)
+    """When it last got further."""
+    finished_at: Mapped[datetime | None] = mapped_column(_TIME)
+    erased_at: Mapped[datetime | None] = mapped_column(_TIME)
+    """When the work files of a run that ended were gone: they hold what is compared of everybody."""

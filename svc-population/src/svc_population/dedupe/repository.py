@@ -1,17 +1,17 @@
 """All SQL about runs of the search."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import cast
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import CursorResult, func, select, update
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.dedupe.errors import DedupeRefused
 from svc_population.dedupe.models import DedupeRun
-from svc_population.dedupe.vocabulary import RunState
+from svc_population.dedupe.vocabulary import OPEN_STATES, RunState
 
 _ONE_AT_A_TIME = "SELECT pg_try_advisory_lock(hashtext('ndx-population-dedupe'))"
 
@@ -32,22 +32,51 @@ async def alone(dsn: str) -> AsyncIterator[None]:
         await connection.close()
 
 
-async def interrupt_others(session: AsyncSession) -> int:
-    """Say of runs whose process is gone that they were interrupted; return how many."""
-    done = await session.execute(
-        update(DedupeRun)
-        .where(DedupeRun.state == RunState.RUNNING)
-        .values(state=RunState.INTERRUPTED.value, finished_at=func.clock_timestamp())
-    )
-    return cast("CursorResult[tuple[object]]", done).rowcount
+async def open_run(session: AsyncSession) -> DedupeRun | None:
+    """Return the run that has not ended, held until the end of the transaction."""
+    statement = select(DedupeRun).where(DedupeRun.state.in_(OPEN_STATES)).with_for_update()
+    return await session.scalar(statement)
 
 
-async def add(session: AsyncSession, run: DedupeRun) -> None:
-    session.add(run)
-    await session.flush()
+async def add(session: AsyncSession, run: DedupeRun) -> bool:
+    """Store a run; False when another one has not ended."""
+    try:
+        async with session.begin_nested():
+            session.add(run)
+            await session.flush()
+    except IntegrityError:
+        return False
+    await session.refresh(run)
+    return True
+
+
+async def find(session: AsyncSession, run_id: UUID, *, lock: bool = False) -> DedupeRun | None:
+    statement = select(DedupeRun).where(DedupeRun.id == run_id)
+    return await session.scalar(statement.with_for_update() if lock else statement)
 
 
 async def run(session: AsyncSession, run_id: UUID) -> DedupeRun:
     """Return a run, held until the end of the transaction."""
     statement = select(DedupeRun).where(DedupeRun.id == run_id).with_for_update()
     return (await session.scalars(statement)).one()
+
+
+async def state(session: AsyncSession, run_id: UUID) -> RunState:
+    return RunState((await session.scalars(select(DedupeRun.state).where(DedupeRun.id == run_id))).one())
+
+
+async def latest(session: AsyncSession, *, before: UUID | None, limit: int) -> Sequence[DedupeRun]:
+    """Return runs, the newest first."""
+    statement = select(DedupeRun)
+    if before is not None:
+        statement = statement.where(DedupeRun.id < before)
+    return (await session.scalars(statement.order_by(DedupeRun.id.desc()).limit(limit))).all()
+
+
+async def erased(session: AsyncSession) -> None:
+    """Say of all runs that ended that nothing of them is on the disk: they had one folder."""
+    await session.execute(
+        update(DedupeRun)
+        .where(DedupeRun.state.not_in(OPEN_STATES), DedupeRun.erased_at.is_(None))
+        .values(erased_at=func.clock_timestamp())
+    )

@@ -1,263 +1,168 @@
-"""Use case: read everybody, compare, open a case for each pair that people should look at, leave no trace.
+"""Use cases of operators: ask for a search, approve it as a second one, cancel it, look at what came out.
 
-What the engine works on lies in a folder that only this user may read; it is erased at the end, and what a
-killed run left there before the next one reads anybody. Such a run is simply repeated: pairs that have a case
-already, also one that was decided long ago, get no other.
+The search itself is done by a process of its own (`working`), which the service never imports.
 """
 
-import os
-import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import islice
-from pathlib import Path
 from uuid import UUID
 
 from ndx_chassis.audit import record_audit
-from ndx_chassis.caller import Caller
+from ndx_chassis.caller import Operator
 from ndx_chassis.ids import new_id
-from ndx_chassis.telemetry import log
 from sqlalchemy import func
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from svc_population.admin_units.service import today
-from svc_population.dedupe import reading, repository
-from svc_population.dedupe.engines import DuckDb, Pair, open_engine
-from svc_population.dedupe.errors import DedupeRefused
-from svc_population.dedupe.model import Model
+from svc_population.dedupe import repository
+from svc_population.dedupe.errors import (
+    DedupeRunNotFound,
+    DedupeRunUnderWay,
+    DedupeStepRefused,
+    RoleMissing,
+    SecondOperatorNeeded,
+)
 from svc_population.dedupe.models import DedupeRun
-from svc_population.dedupe.vocabulary import EngineName, RunState, Zone
-from svc_population.reconciliation import duplicates
-from svc_population.reconciliation.duplicates import Suspected
+from svc_population.dedupe.schemas import DedupeRunIn, DedupeRunOut, DedupeRunsOut
+from svc_population.dedupe.vocabulary import EngineName, RunState, Stage
 
 OWNER = "G01"
 """Ministry of Public Security: whose register this is, and who suspects the duplicates in it."""
-BATCH = 200
-"""Pairs of one transaction."""
-_ENTITY = "dedupe-run"
-_MARK = "ndx-dedupe"
+ENTITY = "dedupe-run"
 
 
-def all_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Who wants a run, under which dossier, and on which engine."""
-
-    officer: str
-    case_id: str
-    engine: EngineName = EngineName.DUCKDB
-    memory: str = "4GB"
-    threads: int = field(default_factory=all_cores)
-    master: str = "local[*]"
-
-
-@dataclass(slots=True)
-class Found:
-    """What a run read and found."""
-
-    id: UUID
-    persons: int = 0
-    sure: int = 0
-    review: int = 0
-    opened: int = 0
-    known: int = 0
-    deferred: int = 0
-
-
-async def find_duplicates(
-    sessions: async_sessionmaker[AsyncSession],
-    dsn: str,
-    folder: Path,
-    *,
-    model: Model,
-    asked: Asked,
-    reading_from: str | None = None,
-) -> Found:
-    """Run the search once; people are read from `reading_from`, a copy of the database, where there is one.
+async def request_run(session: AsyncSession, operator: Operator, body: DedupeRunIn) -> DedupeRunOut:
+    """Write down that an operator wants a search; a second one must approve it.
 
     Raises:
-        DedupeRefused: another run is on, or the folder holds something else.
+        DedupeRunUnderWay: another one has not ended.
     """
-    async with repository.alone(dsn):
-        prepare(folder)
-        try:
-            async with sessions() as session, session.begin():
-                run = await _begun(session, model, asked)
-            try:
-                return await _searched(
-                    sessions, run, dsn=reading_from or dsn, folder=folder, model=model, asked=asked
-                )
-            except BaseException as error:
-                async with sessions() as session, session.begin():
-                    await _ended(session, run, asked, RunState.FAILED)
-                log.warning("dedupe_run_failed", run_id=str(run.id), error=type(error).__name__)
-                raise
-        finally:
-            erase(folder)
-
-
-async def train(
-    sessions: async_sessionmaker[AsyncSession],
-    dsn: str,
-    folder: Path,
-    *,
-    model: Model,
-    asked: Asked,
-    reading_from: str | None = None,
-) -> Model:
-    """Return the model with what strangers have in common in this register; nobody's data is in it.
-
-    Raises:
-        DedupeRefused: as `find_duplicates`.
-    """
-    run_id = new_id()
-    async with repository.alone(dsn):
-        prepare(folder)
-        try:
-            engine = DuckDb(folder, memory=asked.memory, threads=asked.threads)
-            try:
-                persons = await reading.stream(reading_from or dsn, engine.take)
-                chances = engine.sampled(model)
-            finally:
-                engine.close()
-        finally:
-            erase(folder)
-        async with sessions() as session, session.begin():
-            await _audit(
-                session, run_id, asked, "dedupe_model_trained", {"persons": persons, "model": model.version}
-            )
-    day = today().isoformat()
-    origin = f"u: random pairs of {persons} people on {day}; m and zones of {model.version}"
-    return model.with_chances(chances, version=_next_version(model.version, day), origin=origin)
-
-
-def _next_version(version: str, day: str) -> str:
-    same_day, _, number = version.partition(".")
-    return f"{day}.{int(number or 0) + 1}" if same_day == day else f"{day}.1"
-
-
-def prepare(folder: Path) -> None:
-    """Make the work folder for this user alone, without what a killed run left.
-
-    Raises:
-        DedupeRefused: the folder holds something that no run put there.
-    """
-    mark = folder / _MARK
-    if folder.exists() and not mark.exists() and any(folder.iterdir()):
-        raise DedupeRefused(f"{folder} holds other files: name an empty folder in POPULATION_DEDUPE_FOLDER")
-    erase(folder)
-    folder.mkdir(mode=0o700, parents=True)
-    folder.chmod(0o700)
-    mark.touch(mode=0o600)
-    # Whatever the engines create is for this user alone, too.
-    os.umask(0o077)
-
-
-def erase(folder: Path) -> None:
-    """Erase what lies in the work folder."""
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-async def _searched(
-    sessions: async_sessionmaker[AsyncSession],
-    run: Found,
-    *,
-    dsn: str,
-    folder: Path,
-    model: Model,
-    asked: Asked,
-) -> Found:
-    engine = open_engine(
-        asked.engine, folder, memory=asked.memory, threads=asked.threads, master=asked.master
+    run = DedupeRun(
+        id=new_id(),
+        state=RunState.REQUESTED.value,
+        engine=EngineName.DUCKDB.value,
+        model_version="",
+        officer=operator.login,
+        case_id=body.case_id,
     )
-    try:
-        run.persons = await reading.stream(dsn, engine.take)
-        log.info("dedupe_persons_read", run_id=str(run.id), persons=run.persons)
-        pairs = engine.pairs(model)
-        while batch := list(islice(pairs, BATCH)):
-            async with sessions() as session, session.begin():
-                await _open(session, run, asked, batch)
-    finally:
-        engine.close()
-    async with sessions() as session, session.begin():
-        await _ended(session, run, asked, RunState.FINISHED)
-    log.info("dedupe_run_finished", run_id=str(run.id), opened=run.opened)
+    if not await repository.add(session, run):
+        raise DedupeRunUnderWay
+    return await _answer(session, operator, run, "dedupe_run_requested")
+
+
+async def approve_run(session: AsyncSession, operator: Operator, run_id: UUID) -> DedupeRunOut:
+    """Let a worker do it.
+
+    Raises:
+        DedupeRunNotFound: there is none.
+        SecondOperatorNeeded: the operator asked for it.
+        DedupeStepRefused: it was approved or has ended.
+    """
+    run = await _held(session, run_id)
+    if run.officer.casefold() == operator.login.casefold():
+        raise SecondOperatorNeeded
+    if run.state != RunState.REQUESTED:
+        raise DedupeStepRefused(f"It is {run.state}.")
+    run.state, run.approved_by = RunState.APPROVED.value, operator.login
+    return await _answer(session, operator, run, "dedupe_run_approved")
+
+
+async def cancel_run(session: AsyncSession, operator: Operator, run_id: UUID) -> DedupeRunOut:
+    """Stop a run; cases that it opened stay. Anybody of the owner may: it takes nothing from anyone.
+
+    Raises:
+        DedupeRunNotFound: there is none.
+        DedupeStepRefused: it has ended.
+    """
+    run = await _held(session, run_id)
+    if run.state in {RunState.REQUESTED, RunState.APPROVED}:
+        # No process has read anything for it.
+        run.state = RunState.CANCELLED.value
+        run.finished_at = run.erased_at = func.clock_timestamp()
+    elif run.state == RunState.RUNNING:
+        run.state = RunState.CANCELLING.value
+    elif run.state != RunState.CANCELLING:
+        raise DedupeStepRefused(f"It is {run.state}.")
+    run.cancelled_by = operator.login
+    return await _answer(session, operator, run, "dedupe_run_cancelled")
+
+
+async def get_run(session: AsyncSession, run_id: UUID) -> DedupeRunOut:
+    """Return how far a run is and what came out.
+
+    Raises:
+        DedupeRunNotFound: there is none.
+    """
+    run = await repository.find(session, run_id)
+    if run is None:
+        raise DedupeRunNotFound
+    return _out(run)
+
+
+async def list_runs(session: AsyncSession, *, cursor: UUID | None, limit: int) -> DedupeRunsOut:
+    """Return runs, the newest first."""
+    rows = await repository.latest(session, before=cursor, limit=limit + 1)
+    shown = rows[:limit]
+    return DedupeRunsOut(
+        items=tuple(_out(r) for r in shown), next_cursor=shown[-1].id if len(rows) > limit else None
+    )
+
+
+def require_owner(operator: Operator) -> None:
+    """Refuse operators of other agencies.
+
+    Raises:
+        RoleMissing: the operator is not of the register's owner.
+    """
+    if operator.agency != OWNER:
+        raise RoleMissing(f"An operator of {OWNER} must do it: the register is theirs.")
+
+
+async def _held(session: AsyncSession, run_id: UUID) -> DedupeRun:
+    run = await repository.find(session, run_id, lock=True)
+    if run is None:
+        raise DedupeRunNotFound
     return run
 
 
-async def _begun(session: AsyncSession, model: Model, asked: Asked) -> Found:
-    interrupted = await repository.interrupt_others(session)
-    run = DedupeRun(
-        id=new_id(),
-        state=RunState.RUNNING.value,
-        engine=asked.engine.value,
-        model_version=model.version,
-        officer=asked.officer,
-        case_id=asked.case_id,
-    )
-    await repository.add(session, run)
-    details: dict[str, object] = {"engine": run.engine, "model": model.version, "interrupted": interrupted}
-    await _audit(session, run.id, asked, "dedupe_run_started", details)
-    return Found(run.id)
-
-
-async def _ended(session: AsyncSession, found: Found, asked: Asked, state: RunState) -> None:
-    run = await repository.run(session, found.id)
-    run.state, run.finished_at = state.value, func.clock_timestamp()
-    run.persons = found.persons
-    counts: dict[str, object] = {"persons": found.persons, **_counts(found)}
-    for name, value in _counts(found).items():
-        setattr(run, name, value)
-    await _audit(session, run.id, asked, "dedupe_run_ended", {"state": state.value, **counts})
-
-
-def _counts(found: Found) -> dict[str, int]:
-    return {name: getattr(found, name) for name in ("sure", "review", "opened", "known", "deferred")}
-
-
-async def _open(session: AsyncSession, run: Found, asked: Asked, batch: list[Pair]) -> None:
-    opened = await duplicates.open_suspected(session, _caller(run.id, asked), list(_suspected(batch)))
-    run.opened += opened.new
-    run.known += opened.known
-    run.deferred += opened.deferred
-    for pair in batch:
-        if pair.zone is Zone.SURE:
-            run.sure += 1
-        else:
-            run.review += 1
-
-
-def _suspected(batch: list[Pair]) -> Iterator[Suspected]:
-    for pair in batch:
-        agreeing = tuple(f"{name}: {level}" for name, level in pair.levels.items() if level != "UNKNOWN")
-        yield Suspected(pair.one, pair.other, (f"zone: {pair.zone}", f"weight: {pair.weight:.1f}", *agreeing))
-
-
-async def _audit(
-    session: AsyncSession, run_id: UUID, asked: Asked, action: str, details: dict[str, object]
-) -> None:
+async def _answer(session: AsyncSession, operator: Operator, run: DedupeRun, action: str) -> DedupeRunOut:
+    await session.flush()
+    await session.refresh(run)
     await record_audit(
         session,
-        _caller(run_id, asked),
+        operator,
         action=action,
-        entity_type=_ENTITY,
-        entity_id=run_id,
-        details=details,
+        entity_type=ENTITY,
+        entity_id=run.id,
+        details={"state": run.state, "case_id": run.case_id},
     )
+    return _out(run)
 
 
-def _caller(run_id: UUID, asked: Asked) -> Caller:
-    return Caller(
-        agency=OWNER,
-        system="dedupe",
-        agreement="",
-        purpose="",
-        case_id=asked.case_id,
-        officer=asked.officer,
-        request_id=str(run_id),
-        operation="population.find_duplicates",
+def _out(run: DedupeRun) -> DedupeRunOut:
+    return DedupeRunOut(
+        id=run.id,
+        state=RunState(run.state),
+        stage=None if run.stage is None else Stage(run.stage),
+        engine=EngineName(run.engine),
+        model_version=run.model_version or None,
+        model_digest=run.model_digest,
+        case_id=run.case_id,
+        requested_by=run.officer,
+        approved_by=run.approved_by,
+        cancelled_by=run.cancelled_by,
+        persons=run.persons,
+        parts=run.parts,
+        compared=run.compared,
+        pairs=run.pairs,
+        settled=run.settled,
+        sure=run.sure,
+        review=run.review,
+        rules=run.rules,
+        opened=run.opened,
+        known=run.known,
+        deferred=run.deferred,
+        resumed=run.resumed,
+        requested_at=run.requested_at,
+        started_at=run.started_at,
+        progress_at=run.progress_at,
+        finished_at=run.finished_at,
+        erased_at=run.erased_at,
     )

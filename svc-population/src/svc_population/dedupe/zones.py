@@ -18,6 +18,8 @@ from svc_population.dedupe.vocabulary import Zone
 Levels = Mapping[str, str]
 """Label of the level that each comparison of a pair came to; `UNKNOWN` where a side is empty."""
 UNKNOWN = "UNKNOWN"
+REVIEW, REVIEW_UNLESS = "REVIEW", "REVIEW_UNLESS"
+"""Under these a run counts what is only looked at: by its name, or by what stands in for the name."""
 
 
 class Corroboration(Input):
@@ -30,6 +32,8 @@ class Corroboration(Input):
 
 
 class SureRule(Input):
+    name: str = Field(pattern=r"^[A-Z][A-Z_]{1,29}$")
+    """What a run counts its pairs under."""
     least_probability: float = Field(gt=0, lt=1)
     levels: dict[str, tuple[str, ...]]
     """Each of these comparisons stands on one of its levels."""
@@ -61,16 +65,23 @@ def points(rule: SureRule, levels: Levels) -> int:
     return sum(best.values())
 
 
+def sorted_by(rules: ZoneRules, probability: float, levels: Levels) -> tuple[Zone, str]:
+    """Return the zone of a pair, and the name of the rule that put it there."""
+    for rule in rules.sure:
+        if _is_sure(rule, probability, levels):
+            return Zone.SURE, rule.name
+    review = rules.review
+    if probability >= review.least_probability:
+        if _stands(review.levels, levels):
+            return Zone.REVIEW, REVIEW
+        if _any(review.unless, levels):
+            return Zone.REVIEW, REVIEW_UNLESS
+    return Zone.NO, ""
+
+
 def zone_of(rules: ZoneRules, probability: float, levels: Levels) -> Zone:
     """Return the zone of a pair."""
-    if any(_is_sure(rule, probability, levels) for rule in rules.sure):
-        return Zone.SURE
-    review = rules.review
-    if probability >= review.least_probability and (
-        _stands(review.levels, levels) or _any(review.unless, levels)
-    ):
-        return Zone.REVIEW
-    return Zone.NO
+    return sorted_by(rules, probability, levels)[0]
 
 
 def _is_sure(rule: SureRule, probability: float, levels: Levels) -> bool:

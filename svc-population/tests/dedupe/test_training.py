@@ -1,0 +1,36 @@
+"""What a trained model holds, and what it does not."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+from svc_population.dedupe import __main__ as command
+from svc_population.dedupe.model import load_model
+
+pytestmark = pytest.mark.integration
+
+
+class TestTrain:
+    async def test_a_trained_model_is_another_version_with_what_strangers_have_in_common_here(
+        self, settings, folder, session, few, tmp_path, monkeypatch
+    ):
+        out = tmp_path / "model.json"
+        monkeypatch.setenv("POPULATION_DATABASE_URL", settings.asyncpg_dsn)
+        monkeypatch.setenv("POPULATION_DEDUPE_FOLDER", str(folder))
+        asked = ["train", "--officer", "CA-7", "--case", "HS-1", "--threads", "1", "--out", str(out)]
+        assert await asyncio.to_thread(command.main, asked) == 0
+        before, after = load_model(), load_model(out)
+        assert after.version > before.version
+        assert (after.zones, after.labels()) == (before.zones, before.labels())
+        of_sex = {
+            level["label_for_charts"]: level.get("u_probability")
+            for comparison in after.settings["comparisons"]
+            if comparison["output_column_name"] == "sex"
+            for level in comparison["comparison_levels"]
+        }
+        assert of_sex["SAME"] == pytest.approx(0.5, abs=0.05)
+        written = out.read_text("utf-8")
+        assert not [one for one in few if one.original in written or one.added in written]
+        actions = await session.scalars(text("SELECT action FROM audit_entries"))
+        assert list(actions) == ["dedupe_model_trained"]
+        assert not folder.exists()
