@@ -99,6 +99,55 @@ class TestApply:
         audits = await session.scalar(text("SELECT count(*) FROM audit_entries"))
         assert audits == len(events) == 3
 
+    async def test_changes_that_are_settled_together_come_out_as_one_by_one(
+        self, apply, written, two, session, emitted
+    ):
+        former = "079090000001"
+        await session.execute(
+            text(
+                "INSERT INTO former_personal_ids"
+                " SELECT :former, person_id, personal_id, 'WRONG_ENTRY', 'QD', 'test'"
+                " FROM persons WHERE personal_id = :number"
+            ),
+            {"former": former, "number": A},
+        )
+        await session.commit()
+        correction = {"kind": "CORRECTION", "case_id": "HS-1"}
+        content = (
+            line(changes={"contact": {"phone": "0900000001"}})
+            + line(B, changes={"contact": {"phone": "0900000002"}}, effective_from="2026-11-10")
+            + line(former, changes={"contact": {"phone": "0900000003"}}, version=2)
+            + line(B, changes={"contact": {"phone": "0900000004"}}, effective_from="2026-11-05")
+            + line(B, changes={"religion": "x"}, version=1)
+            + line(
+                changes={"contact": {"phone": "0900000005"}},
+                **correction,
+                effective_from="2026-10-01",
+                effective_to="2026-10-09",
+            )
+            + line(changes={"contact": {"phone": None, "email": "a@example.vn"}})
+        )
+        done = await apply(written(content))
+        assert (done.applied, done.unchanged, done.refused) == (5, 0, 2), [*await errors_of(session, done.id)]
+        assert list(await errors_of(session, done.id)) == [
+            (4, "later-change-known", None),
+            (5, "person-version-conflict", None),
+        ]
+        first, second = await people(session)
+        assert (first["phone"], first["email"], second["phone"]) == (None, "a@example.vn", "0900000002")
+        history = await session.execute(
+            text("SELECT version, before, recorded_at FROM person_history WHERE person_id = :id ORDER BY 1"),
+            {"id": first["person_id"]},
+        )
+        rows = history.all()
+        assert [row.version for row in rows] == list(range(2, first["version"] + 1))
+        assert [row.before["phone"] for row in rows[:2]] == [None, "0900000001"]
+        assert rows[-1].recorded_at == first["recorded_at"]
+        assert sorted(rows, key=lambda row: row.recorded_at) == rows
+        events = await emitted()
+        told = [e["data"]["version"] for e in events if e["key"] == str(first["person_id"])]
+        assert (told[:2], told[-1]) == ([2, 3], first["version"])
+
     async def test_the_same_file_twice_is_no_change(self, apply, written, two, session, emitted):
         path = written(line() + line(B))
         first = await apply(path)

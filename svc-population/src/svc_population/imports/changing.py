@@ -1,7 +1,7 @@
 """Use case: apply a change file once, in batches, each change for itself, and go on where a kill ended it."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
@@ -139,25 +139,72 @@ async def _settle(
 ) -> None:
     """Settle each change of a batch; a refusal comes before anything of its change is written."""
     file = await _held(session, file_id, position)
+    lines: list[tuple[int, ChangeLine]] = []
     for number, given in batch:
         try:
-            line = _read(given)
-            async with session.begin_nested() if careful else nullcontext():
-                changed = await _apply(session, file, number, line)
+            lines.append((number, _read(given)))
         except BadLine as bad:
             _refuse(session, file, number, bad.code, None)
         except ValidationError as error:
             _refuse(session, file, number, "invalid-input", _where(error))
-        except DomainError as error:
-            _refuse(session, file, number, error.code, error.errors[0].field if error.errors else None)
-        except (DataError, IntegrityError):
-            if not careful:
-                raise
-            _refuse(session, file, number, "refused-by-the-database", None)
-        else:
-            file.applied += changed
-            file.unchanged += not changed
+    today = await persons.current_numbers(session, [line.personal_id for _, line in lines])
+    for run in _runs(lines, today, longest=1 if careful else len(lines)):
+        if careful or run[0][1].effective_to is not None:
+            for number, line in run:
+                await _one(session, file, number, line, careful=careful)
+            continue
+        numbers = {line.personal_id: today.get(line.personal_id, line.personal_id) for _, line in run}
+        async with persons.together(session, numbers) as held:
+            for number, line in run:
+                await _one(session, file, number, line, held=held)
     file.position = batch[-1][0]
+
+
+def _runs(
+    lines: list[tuple[int, ChangeLine]], today: Mapping[str, str], *, longest: int
+) -> Iterator[list[tuple[int, ChangeLine]]]:
+    """Yield lines that can be settled together: nobody is in them twice.
+
+    A correction of some days of the past is made of several versions, and stands alone.
+    """
+    run: list[tuple[int, ChangeLine]] = []
+    people: set[str] = set()
+    for number, line in lines:
+        person = today.get(line.personal_id, line.personal_id)
+        alone = line.effective_to is not None
+        if run and (alone or person in people or len(run) >= longest):
+            yield run
+            run, people = [], set()
+        if alone:
+            yield [(number, line)]
+        else:
+            run.append((number, line))
+            people.add(person)
+    if run:
+        yield run
+
+
+async def _one(
+    session: AsyncSession,
+    file: ChangeFile,
+    number: int,
+    line: ChangeLine,
+    *,
+    careful: bool = False,
+    held: persons.Together | None = None,
+) -> None:
+    try:
+        async with session.begin_nested() if careful else nullcontext():
+            changed = await _apply(session, file, number, line, held)
+    except DomainError as error:
+        _refuse(session, file, number, error.code, error.errors[0].field if error.errors else None)
+    except (DataError, IntegrityError):
+        if not careful:
+            raise
+        _refuse(session, file, number, "refused-by-the-database", None)
+    else:
+        file.applied += changed
+        file.unchanged += not changed
 
 
 def _read(given: Given) -> ChangeLine:
@@ -173,8 +220,17 @@ def _where(error: ValidationError) -> str:
     return ".".join(str(part) for part in (first["loc"][:-1] if unknown else first["loc"]))[:200]
 
 
-async def _apply(session: AsyncSession, file: ChangeFile, number: int, line: ChangeLine) -> bool:
-    person = await persons.find(session, line.personal_id, lock=True)
+async def _apply(
+    session: AsyncSession,
+    file: ChangeFile,
+    number: int,
+    line: ChangeLine,
+    held: persons.Together | None,
+) -> bool:
+    if held is None:
+        person = await persons.find(session, line.personal_id, lock=True)
+    else:
+        person = held.people.get(line.personal_id)
     if person is None:
         raise PersonNotFound
     caller = Caller(

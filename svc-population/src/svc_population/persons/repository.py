@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, cast
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Table, bindparam, delete, exists, func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from ndx_chassis.last_writes import update_last, write_last
+from sqlalchemy import Table, Text, any_, bindparam, delete, exists, func, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.persons.models import (
@@ -21,11 +22,25 @@ from svc_population.persons.models import (
 
 # Built once: building a statement costs more than running it.
 _persons, _former = cast("Table", Person.__table__), cast("Table", FormerPersonalId.__table__)
+_history = cast("Table", PersonHistory.__table__)
 _CURRENT = select(_former.c.superseded_by).where(_former.c.personal_id == bindparam("number"))
 _IS_FORMER = select(exists().where(_former.c.personal_id == bindparam("number")))
 _PERSON = select(Person).where(Person.personal_id == bindparam("number"))
 # What the session read before the lock is old by then: the row replaces it.
 _LOCKED_PERSON = _PERSON.with_for_update().execution_options(populate_existing=True)
+# Locked in one order, so that two who lock many do not wait for each other.
+_LOCKED_PEOPLE = (
+    select(Person)
+    .where(Person.personal_id == any_(bindparam("numbers", type_=ARRAY(Text))))
+    .order_by(Person.personal_id)
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+_EFFECTS = text(
+    "SELECT h.person_id, g AS changed, max(h.valid_from) AS latest"
+    " FROM person_history h CROSS JOIN LATERAL unnest(h.changed) AS g"
+    " WHERE h.person_id = ANY (CAST(:people AS uuid[])) GROUP BY h.person_id, g"
+)
 _CARD = ("kind", "issued_on", "issued_at", "valid_to")
 _INSERT_PERSON = insert(_persons).on_conflict_do_nothing().returning(_persons.c.person_id)
 
@@ -62,6 +77,33 @@ async def is_former(session: AsyncSession, personal_id: str) -> bool:
 
 async def person(session: AsyncSession, personal_id: str, *, lock: bool = False) -> Person | None:
     return await session.scalar(_LOCKED_PERSON if lock else _PERSON, {"number": personal_id})
+
+
+async def people(session: AsyncSession, personal_ids: list[str]) -> Sequence[Person]:
+    """Lock several people's rows and return them."""
+    return (await session.scalars(_LOCKED_PEOPLE, {"numbers": personal_ids})).all()
+
+
+async def now(session: AsyncSession) -> datetime:
+    moment: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    return moment
+
+
+async def effects(session: AsyncSession, people: list[UUID]) -> dict[UUID, dict[str, date]]:
+    """Return by person and group the latest day from which a recorded change is true."""
+    found: dict[UUID, dict[str, date]] = {}
+    for row in await session.execute(_EFFECTS, {"people": people}):
+        found.setdefault(row.person_id, {})[row.changed] = row.latest
+    return found
+
+
+def update_later(session: AsyncSession, personal_id: str, values: dict[str, Any]) -> None:
+    """Like `update_person`, when the transaction writes what it kept for the end."""
+    update_last(session, _persons, {"personal_id": personal_id, **values})
+
+
+def add_history_later(session: AsyncSession, values: dict[str, Any]) -> None:
+    write_last(session, _history, values)
 
 
 async def insert_person(session: AsyncSession, values: dict[str, Any]) -> UUID | None:

@@ -1,6 +1,7 @@
 """Use cases of persons: open a record, find, change with history, die, take another number."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -12,11 +13,13 @@ from ndx_chassis.audit import Actor, record_audit
 from ndx_chassis.caller import Caller
 from ndx_chassis.disclosure import disclose, found
 from ndx_chassis.ids import new_id
+from ndx_chassis.last_writes import write_now
 from ndx_chassis.outbox import publish
 from ndx_chassis.telemetry import log
 from ndx_contracts.disclosure import Outcome
 from ndx_contracts.field_groups import FieldGroup
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import set_committed_value
 
 from svc_population.persons import events, repository
 from svc_population.persons.errors import PersonLocked, PersonNotFound
@@ -30,6 +33,20 @@ PROVINCES_OF_TODAY_FROM = date(2025, 7, 1)
 ENTITY = "person"
 KEYRING = "persons.keyring"
 """Where a session finds the keys of the sealed columns."""
+
+
+_TOGETHER = "persons.together"
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """People who are changed in one go, each once at most: read and locked first, and written last."""
+
+    at: datetime
+    """When all of it is recorded."""
+    people: dict[str, Person]
+    """By the number that was asked for."""
+    effects: dict[UUID, dict[str, date]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +91,26 @@ async def find(session: AsyncSession, personal_id: str, *, lock: bool = False) -
         return person
     successor = await repository.current_number(session, personal_id)
     return None if successor == personal_id else await repository.person(session, successor, lock=lock)
+
+
+@asynccontextmanager
+async def together(session: AsyncSession, numbers: Mapping[str, str]) -> AsyncIterator[Together]:
+    """Lock several people by their numbers of today, given by what was asked for; change each once at most.
+
+    `find` for each of them, `latest_effect` and the writes of `change` are one statement each for all.
+    """
+    rows = {row.personal_id: row for row in await repository.people(session, [*numbers.values()])}
+    held = Together(
+        at=await repository.now(session),
+        people={asked: rows[number] for asked, number in numbers.items() if number in rows},
+        effects=await repository.effects(session, [row.person_id for row in rows.values()]),
+    )
+    session.info[_TOGETHER] = held
+    try:
+        yield held
+    finally:
+        del session.info[_TOGETHER]
+    await write_now(session)
 
 
 async def numbers_of(session: AsyncSession, personal_ids: list[str]) -> dict[str, str]:
@@ -158,6 +195,10 @@ async def record_of(session: AsyncSession, person: Person) -> dict[str, Any]:
 
 async def latest_effect(session: AsyncSession, person_id: UUID, groups: list[str]) -> date | None:
     """Return the latest day from which a recorded change of one of these groups is true."""
+    held: Together | None = session.info.get(_TOGETHER)
+    if held is not None:
+        known = held.effects.get(person_id, {})
+        return max((known[group] for group in groups if group in known), default=None)
     return await repository.latest_effect(session, person_id, groups)
 
 
@@ -165,7 +206,8 @@ async def announce_change(
     session: AsyncSession, person: Person, changed: Sequence[str], *, version: int
 ) -> None:
     """Publish that groups changed; who may hear it is decided by where the person is registered now."""
-    await session.refresh(person)
+    if _TOGETHER not in session.info:
+        await session.refresh(person)
     province, commune = place_of(person)
     await publish(
         session,
@@ -216,9 +258,7 @@ async def change(
     )
     if CARDS in values:
         await repository.replace_cards(session, person.personal_id, values.pop(CARDS))
-    await repository.update_person(
-        session, person.personal_id, {**values, "version": version, "source": news.source}
-    )
+    await _update(session, person, {**values, "version": version, "source": news.source})
     await record_audit(
         session,
         actor,
@@ -228,6 +268,18 @@ async def change(
         details={"changed": changed, "version": version},
     )
     return changed
+
+
+async def _update(session: AsyncSession, person: Person, values: dict[str, Any]) -> None:
+    held: Together | None = session.info.get(_TOGETHER)
+    if held is None:
+        await repository.update_person(session, person.personal_id, values)
+        return
+    values = {**values, "recorded_at": held.at}
+    repository.update_later(session, person.personal_id, values)
+    # What the rest of this change looks at; its version is told by whoever counted it.
+    for name in values.keys() - {"version"}:
+        set_committed_value(person, name, values[name])
 
 
 async def _write_version(
@@ -240,23 +292,25 @@ async def _write_version(
     news: Change,
     actor: Actor,
 ) -> None:
-    await repository.add_history(
-        session,
-        {
-            "person_id": person.person_id,
-            "version": version,
-            "changed": changed,
-            "before": before,
-            "valid_from": news.valid_from,
-            "source": news.source,
-            "recorded_by": actor.actor,
-            "kind": news.kind.value,
-            "source_agency": news.agency,
-            "document": news.document,
-            "case_id": actor.case_id,
-            "officer": actor.officer,
-        },
-    )
+    values = {
+        "person_id": person.person_id,
+        "version": version,
+        "changed": changed,
+        "before": before,
+        "valid_from": news.valid_from,
+        "source": news.source,
+        "recorded_by": actor.actor,
+        "kind": news.kind.value,
+        "source_agency": news.agency,
+        "document": news.document,
+        "case_id": actor.case_id,
+        "officer": actor.officer,
+    }
+    held: Together | None = session.info.get(_TOGETHER)
+    if held is None:
+        await repository.add_history(session, values)
+    else:
+        repository.add_history_later(session, {**values, "recorded_at": held.at})
 
 
 async def add_version(
