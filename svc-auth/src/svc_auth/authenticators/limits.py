@@ -9,6 +9,8 @@ class CounterKind(StrEnum):
 
     ACCOUNT = "ACCOUNT"
     ACTIVATION = "ACTIVATION"
+    ONE_TIME_PASSWORD = "ONE_TIME_PASSWORD"  # noqa: S105 - the name of a counter, no secret
+    """Apart from ACCOUNT: a log-in with the passcode alone pays for no guess of the second factor."""
     SOURCE = "SOURCE"
 
 
@@ -36,5 +38,6 @@ _DAY = 86_400
 LIMITS: dict[CounterKind, Limit] = {
     CounterKind.ACCOUNT: Limit(free=5, first=60, longest=_DAY, forget=7 * _DAY),
     CounterKind.ACTIVATION: Limit(free=5, first=60, longest=_DAY, forget=7 * _DAY),
+    CounterKind.ONE_TIME_PASSWORD: Limit(free=5, first=60, longest=_DAY, forget=7 * _DAY),
     CounterKind.SOURCE: Limit(free=50, first=30, longest=900, forget=3600),
 }

@@ -1,6 +1,7 @@
 """Passcodes and activation codes: which are too simple, and slow hashes that take the same time for all."""
 
 import asyncio
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
@@ -18,13 +19,18 @@ def is_passcode(passcode: str) -> bool:
     return len(passcode) == PASSCODE_DIGITS and passcode.isascii() and passcode.isdigit()
 
 
+def folded(handle: str) -> str:
+    """Return a log-in name in its one form: no blanks, no full-width digits."""
+    return "".join(unicodedata.normalize("NFKC", handle).split())
+
+
 def is_too_simple(passcode: str, handle: str) -> bool:
     """Tell codes that are tried first: one digit, two alternating, runs, and parts of the log-in name."""
     digits = [int(c) for c in passcode]
     steps = {(b - a) % 10 for a, b in pairwise(digits)}
     halves = passcode[:3] == passcode[3:]
     pairs = passcode[:2] * 3 == passcode
-    return steps <= {0} or steps in ({1}, {9}) or halves or pairs or passcode in handle
+    return steps <= {0} or steps in ({1}, {9}) or halves or pairs or passcode in folded(handle)
 
 
 def normalised_code(code: str) -> str:

@@ -1,7 +1,7 @@
 """Use cases of authenticators: follow the account, activate, admit an attempt, prove it."""
 
 import time
-import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -65,8 +65,7 @@ class Holder:
 
 
 def _blind_handle(keys: SecretsKey, handle: str) -> bytes:
-    folded = "".join(unicodedata.normalize("NFKC", handle).split())
-    return keys.blind("handle", folded)
+    return keys.blind("handle", passcodes.folded(handle))
 
 
 def _peppered(keys: SecretsKey, account_id: UUID | None, passcode: str) -> str:
@@ -137,11 +136,11 @@ async def _audit_follow(session: AsyncSession, actor: Actor, account_id: UUID) -
 
 
 async def admit(
-    session: AsyncSession, runtime: Runtime, *, kind: CounterKind, handle: str, source: str
+    session: AsyncSession, runtime: Runtime, *, kinds: Sequence[CounterKind], handle: str, source: str
 ) -> Admission:
     """Count an attempt before it is made, so that attempts at one instant cannot pass the limit together.
 
-    Call it in a transaction that commits whatever the attempt's end is.
+    `kinds`: what is tried. Call it in a transaction that commits whatever the attempt's end is.
 
     Raises:
         TooManyAttempts: this name, known or not, or this source must wait.
@@ -149,7 +148,7 @@ async def admit(
     keys = keys_of(runtime).secrets
     blinded = _blind_handle(keys, handle)
     origin = keys.blind("source", source)
-    for counter, key in ((CounterKind.SOURCE, origin), (kind, blinded)):
+    for counter, key in ((CounterKind.SOURCE, origin), *((kind, blinded) for kind in kinds)):
         if await repository.charge(session, counter, key, LIMITS[counter]) is None:
             wait = await repository.seconds_left(session, counter, key)
             log.warning("attempt_limited", counter=counter.value)
@@ -178,7 +177,7 @@ async def prove(
     if login.locked:
         return Proof(Result.LOCKED, account_id)
     await session.flush()
-    await _settle(session, CounterKind.ACCOUNT, admission)
+    await _settle(session, tried(otp=otp), admission)
     return Proof(Result.PROVED, account_id, *((2, ("pin", "otp", "mfa")) if otp else (1, ("pin",))))
 
 
@@ -193,8 +192,14 @@ def _spend_otp(keys: Keys, login: Login, otp: str) -> bool:
     return True
 
 
-async def _settle(session: AsyncSession, kind: CounterKind, admission: Admission) -> None:
-    await repository.clear(session, kind, admission.handle)
+def tried(*, otp: str) -> tuple[CounterKind, ...]:
+    """Return what an attempt to log in tries, and a success settles."""
+    return (CounterKind.ACCOUNT, CounterKind.ONE_TIME_PASSWORD) if otp else (CounterKind.ACCOUNT,)
+
+
+async def _settle(session: AsyncSession, kinds: Sequence[CounterKind], admission: Admission) -> None:
+    for kind in kinds:
+        await repository.clear(session, kind, admission.handle)
     await repository.give_back(session, CounterKind.SOURCE, admission.source, LIMITS[CounterKind.SOURCE])
 
 
@@ -228,7 +233,7 @@ async def activate(
     # Its own transaction: the attempt stays counted when it is refused.
     async with runtime.sessions() as counting, counting.begin():
         admission = await admit(
-            counting, runtime, kind=CounterKind.ACTIVATION, handle=activation.handle, source=source
+            counting, runtime, kinds=[CounterKind.ACTIVATION], handle=activation.handle, source=source
         )
     code = passcodes.normalised_code(activation.activation_code.get_secret_value())
     seen = admission.login
@@ -254,7 +259,7 @@ async def activate(
     login.activation_until = None
     login.activated_at = datetime.now(UTC)
     await session.flush()
-    await _settle(session, CounterKind.ACTIVATION, admission)
+    await _settle(session, [CounterKind.ACTIVATION], admission)
     await record_audit(
         session,
         Holder(login.account_id, request_id),

@@ -39,7 +39,7 @@ class Client(BaseModel):
         """Compare exactly; a loopback address may add any port (RFC 8252, section 7.3)."""
         if redirect_uri in self.redirect_uris:
             return True
-        match = _WITH_PORT.match(redirect_uri)
+        match = _WITH_PORT.fullmatch(redirect_uri)
         return match is not None and f"{match[1]}{match[2] or ''}" in self.redirect_uris
 
 

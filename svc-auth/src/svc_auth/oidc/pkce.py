@@ -16,11 +16,11 @@ def challenge_of(verifier: str) -> str:
 
 
 def is_challenge(text: str) -> bool:
-    return _CHALLENGE.match(text) is not None
+    return _CHALLENGE.fullmatch(text) is not None
 
 
 def verifies(verifier: str, challenge: str) -> bool:
     """Tell whether the verifier has the right form and belongs to the challenge."""
-    if _VERIFIER.match(verifier) is None:
+    if _VERIFIER.fullmatch(verifier) is None:
         return False
     return hmac.compare_digest(challenge_of(verifier).encode(), challenge.encode())

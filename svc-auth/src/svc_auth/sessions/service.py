@@ -12,8 +12,7 @@ from ndx_chassis.telemetry import log
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_auth.authenticators.errors import TooManyAttempts
-from svc_auth.authenticators.limits import CounterKind
-from svc_auth.authenticators.service import Admission, Holder, Proof, Result, admit, prove
+from svc_auth.authenticators.service import Admission, Holder, Proof, Result, admit, prove, tried
 from svc_auth.keys import settings_of
 from svc_auth.sessions import browser, repository
 from svc_auth.sessions.errors import TransactionEnded
@@ -157,7 +156,7 @@ async def attempt(
 
 async def _admitted(runtime: Runtime, form: LoginForm, source: str) -> Admission:
     async with runtime.sessions() as counting, counting.begin():
-        return await admit(counting, runtime, kind=CounterKind.ACCOUNT, handle=form.handle, source=source)
+        return await admit(counting, runtime, kinds=tried(otp=form.otp), handle=form.handle, source=source)
 
 
 async def forget_ended(session: AsyncSession) -> None:
