@@ -28,6 +28,7 @@ from svc_population.persons.field_groups import COLUMNS, changed_groups, columns
 from svc_population.persons.joining import Grounds
 from svc_population.persons.models import Person
 from svc_population.persons.vocabulary import ChangeKind
+from svc_population.reconciliation import duplicates
 from svc_population.relationships import service as relationships
 from svc_population.residences import ends as residences
 
@@ -63,6 +64,9 @@ async def merge(session: AsyncSession, merger: Merger, plan: MergeIn, caller: Ca
     giver, taker = duplicate.person_id, survivor.person_id
     kept["residences"] = await residences.merge(session, caller, giver=giver, taker=taker)
     kept["memberships"] = await households.hand_over(session, giver=giver, taker=taker)
+    kept["cases"] = await duplicates.settle_merged(
+        session, caller, survivor=survivor.personal_id, merger_id=merger.id
+    )
     merger.kept = kept
 
 
@@ -152,8 +156,10 @@ async def undo(session: AsyncSession, merger: Merger, undone: Merger, plan: Undo
         if "residences" in kept:
             await residences.part(session, kept["residences"], giver=giver, taker=taker)
             await households.hand_over(session, giver=giver, taker=taker, only=kept["memberships"])
+        await duplicates.reopen_parted(session, caller, kept.get("cases", {}), merger_id=undone.id)
     else:
         await _undo_split(session, survivor, undone, grounds)
+        await duplicates.settle_merged(session, caller, survivor=survivor.personal_id, merger_id=merger.id)
     undone.state = MergerState.UNDONE.value
 
 

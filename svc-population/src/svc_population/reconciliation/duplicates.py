@@ -1,13 +1,14 @@
 """Use case: open cases about two records of this register that may be one person; a pair gets one for ever.
 
 Nothing is merged here: an officer who finds that they are one person proposes a merger, another one approves.
+That settles the case, whatever the commune has said by then; undone, the case is where it was.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Caller
@@ -18,8 +19,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.admin_units.service import today
 from svc_population.reconciliation import events, repository, rules
-from svc_population.reconciliation.service import ENTITY, place_of
-from svc_population.reconciliation.vocabulary import WAITING, CaseKind, CaseState, DisputedField
+from svc_population.reconciliation.models import ReconciliationCase
+from svc_population.reconciliation.service import ENTITY, place_of, step_of
+from svc_population.reconciliation.vocabulary import (
+    WAITING,
+    CaseKind,
+    CaseOutcome,
+    CaseState,
+    DisputedField,
+)
 
 KIND = CaseKind.DUP_IN_AGENCY
 _COMPARED = (
@@ -93,6 +101,64 @@ async def open_suspected(session: AsyncSession, caller: Caller, pairs: Sequence[
     return Opened(len(new), len(known), len(wanted) - len(known) - len(new))
 
 
+async def settle_merged(
+    session: AsyncSession, caller: Caller, *, survivor: str, merger_id: UUID
+) -> dict[str, str]:
+    """Settle the cases whose two records are one by now; return the states they were in, to undo it."""
+    settled = {}
+    for case in await repository.about_both(session, [survivor]):
+        if case.state != CaseState.RESOLVED:
+            settled[str(case.id)] = case.state
+            evidence = (f"outcome: {CaseOutcome.MERGED}", f"merger: {merger_id}")
+            await _moved(session, caller, case, CaseState.RESOLVED, evidence)
+    return settled
+
+
+async def reopen_parted(
+    session: AsyncSession, caller: Caller, settled: Mapping[str, str], *, merger_id: UUID
+) -> None:
+    """Bring the cases that a merger settled back to where they were, now that it is undone.
+
+    One that would wait beside another case about the same record stays RESOLVED, and says that it does.
+    """
+    for case_id, before in settled.items():
+        case = await repository.case(session, UUID(case_id))
+        if case is None or f"outcome: {CaseOutcome.MERGED}" not in case.steps[-1]["evidence"]:
+            continue  # somebody moved it since
+        state, evidence = CaseState(before), [f"merger undone: {merger_id}"]
+        if state in WAITING:
+            await repository.one_at_a_time(session, case.agency)
+            others = await repository.known(session, case.agency, [("", case.personal_id, case.kind)])
+            if any(c.id != case.id and c.state in WAITING for c in others):
+                state = CaseState.RESOLVED
+                evidence.append("not reopened: another case about the record is under review")
+            else:
+                case.deadline = rules.deadline(KIND, today())
+        await _moved(session, caller, case, state, evidence)
+
+
+async def _moved(
+    session: AsyncSession,
+    caller: Caller,
+    case: ReconciliationCase,
+    state: CaseState,
+    evidence: Sequence[str],
+) -> None:
+    case.state = state.value
+    case.version += 1
+    case.steps = [*case.steps, step_of(caller, state, None, evidence)]
+    await session.flush()
+    await record_audit(
+        session,
+        caller,
+        action="reconciliation_case_moved",
+        entity_type=ENTITY,
+        entity_id=case.id,
+        details={"state": state.value},
+    )
+    await publish(session, events.case_changed(case))
+
+
 def _row(
     caller: Caller, reference: str, about: RowMapping, other: RowMapping, reasons: tuple[str, ...]
 ) -> dict[str, Any]:
@@ -116,15 +182,6 @@ def _row(
         "province_code": province,
         "commune_code": commune,
         "disputed": disputed,
-        "steps": [
-            {
-                "state": CaseState.CLERICAL_REVIEW.value,
-                "at": datetime.now(UTC).isoformat(),
-                "agency": caller.agency,
-                "officer": caller.officer,
-                "note": None,
-                "evidence": list(reasons),
-            }
-        ],
+        "steps": [step_of(caller, CaseState.CLERICAL_REVIEW, None, reasons)],
         "deadline": rules.deadline(KIND, today()),
     }

@@ -18,6 +18,7 @@ from svc_population.tables import Base
 
 _NOW = text("clock_timestamp()")
 _WAITING = text("state IN ('CLERICAL_REVIEW', 'CORRECTION_SENT')")
+_PAIR = text("other_personal_id IS NOT NULL")
 
 
 class ReconciliationCase(Base):
@@ -34,6 +35,7 @@ class ReconciliationCase(Base):
         ),
         Index("ix_reconciliation_cases_commune", "commune_code", "deadline", "id", postgresql_where=_WAITING),
         Index("ix_reconciliation_cases_agency", "agency", "id"),
+        Index("ix_reconciliation_cases_pair", "personal_id", postgresql_where=_PAIR),
     )
 
     id: Mapped[UUID] = mapped_column(PG_UUID(as_uuid=True), primary_key=True)

@@ -69,9 +69,23 @@ async def known(
     return (await session.scalars(statement)).all()
 
 
-def show_as(case: ReconciliationCase, number: str) -> None:
-    """Let a case that was read carry a number of today; the row keeps its own, which may come back."""
+async def about_both(session: AsyncSession, numbers: Sequence[str]) -> Sequence[ReconciliationCase]:
+    """Return the cases about two records both of which are under these numbers of today, or former ones."""
+    former = (await session.execute(_FORMER, {"numbers": list(numbers)})).all()
+    all_numbers = sorted({*numbers, *(was for was, _ in former)})
+    case = ReconciliationCase
+    statement = select(case).where(
+        case.personal_id.in_(all_numbers),
+        case.other_personal_id.is_not(None),
+        case.other_personal_id.in_(all_numbers),
+    )
+    return (await session.scalars(statement.order_by(case.id).with_for_update())).all()
+
+
+def show_as(case: ReconciliationCase, number: str, *, other: str | None) -> None:
+    """Let a case that was read carry numbers of today; the row keeps its own, which may come back."""
     set_committed_value(case, "personal_id", number)
+    set_committed_value(case, "other_personal_id", other)
 
 
 async def one_at_a_time(session: AsyncSession, agency: str) -> None:

@@ -9,7 +9,7 @@ from ndx_contracts.base import Input, Output
 from ndx_contracts.personal_ids import PersonalId
 from pydantic import Field, StringConstraints, model_validator
 
-from svc_population.reconciliation.vocabulary import CaseKind, CaseState, DisputedField
+from svc_population.reconciliation.vocabulary import CaseKind, CaseOutcome, CaseState, DisputedField
 
 Words = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 MOST_CASES = 1000
@@ -74,6 +74,8 @@ class OwnCaseOut(Output):
     """The other record, where one person may have two."""
     kind: CaseKind
     state: CaseState
+    outcome: CaseOutcome | None
+    """What settled it without the commune."""
     deadline: date
     overdue: bool
     differing: tuple[DisputedField, ...]

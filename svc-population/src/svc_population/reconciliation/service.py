@@ -44,6 +44,7 @@ from svc_population.reconciliation.vocabulary import (
     REOPENED_FROM,
     WAITING,
     CaseKind,
+    CaseOutcome,
     CaseState,
     DisputedField,
 )
@@ -108,9 +109,15 @@ async def _today(session: AsyncSession, cases: Sequence[ReconciliationCase]) -> 
     A case about a number that nobody within the agreement has keeps it as it was stated.
     """
     known = [c for c in cases if c.person_id is not None]
-    now = await persons.current_numbers(session, sorted({c.personal_id for c in known}))
+    stated = {n for c in known for n in (c.personal_id, c.other_personal_id) if n is not None}
+    now = await persons.current_numbers(session, sorted(stated))
     for case in known:
-        repository.show_as(case, now.get(case.personal_id, case.personal_id))
+        other = case.other_personal_id
+        repository.show_as(
+            case,
+            now.get(case.personal_id, case.personal_id),
+            other=None if other is None else now.get(other, other),
+        )
     return cases
 
 
@@ -151,7 +158,7 @@ def _row(caller: Caller, grant: Grant, item: CaseIn, person: RowMapping | None) 
     ]
     same = person is not None and disputed and all(d["agrees"] for d in disputed)
     state = CaseState.AUTO_MATCHED if same else CaseState.CLERICAL_REVIEW
-    step = _step(caller, state, None, item.evidence)
+    step = step_of(caller, state, None, item.evidence)
     return {
         "id": new_id(),
         "agency": caller.agency,
@@ -177,7 +184,7 @@ def place_of(person: RowMapping) -> tuple[str | None, str | None]:
     )
 
 
-def _step(caller: Caller, state: CaseState, note: str | None, evidence: Sequence[str]) -> dict[str, Any]:
+def step_of(caller: Caller, state: CaseState, note: str | None, evidence: Sequence[str]) -> dict[str, Any]:
     return {
         "state": state.value,
         "at": datetime.now(UTC).isoformat(),
@@ -240,6 +247,12 @@ async def _record(
         )
 
 
+def outcome_of(case: ReconciliationCase) -> CaseOutcome | None:
+    """Return what settled a case without the commune: its last step says so."""
+    evidence = case.steps[-1]["evidence"] if case.steps else ()
+    return next((o for o in CaseOutcome if f"outcome: {o}" in evidence), None)
+
+
 def _own(case: ReconciliationCase) -> dict[str, Any]:
     return {
         "case_id": case.id,
@@ -248,6 +261,7 @@ def _own(case: ReconciliationCase) -> dict[str, Any]:
         "other_personal_id": case.other_personal_id,
         "kind": CaseKind(case.kind),
         "state": CaseState(case.state),
+        "outcome": outcome_of(case),
         "deadline": case.deadline,
         "overdue": case.state in WAITING and case.deadline < today(),
         "differing": tuple(DisputedField(d["field"]) for d in case.disputed if not d["agrees"]),
@@ -378,7 +392,7 @@ async def _move(
 ) -> CaseOut:
     case.state = state.value
     case.version += 1
-    case.steps = [*case.steps, _step(caller, state, note, evidence)]
+    case.steps = [*case.steps, step_of(caller, state, note, evidence)]
     await session.flush()
     await record_audit(
         session,

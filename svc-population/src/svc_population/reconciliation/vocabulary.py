@@ -58,6 +58,11 @@ WAITING = (CaseState.CLERICAL_REVIEW, CaseState.CORRECTION_SENT)
 """States in which the deadline runs."""
 
 
+class CaseOutcome(StrEnum):
+    MERGED = "MERGED"
+    """Two officers merged the two records that the case was about."""
+
+
 class DisputedField(StrEnum):
     BIRTH_NAME = "birth_name"
     BIRTH_DATE = "birth_date"
