@@ -271,7 +271,12 @@ class TestResidencesAndHouseholds:
         running = [r["personal_id"] for r in after["residences"] if r["state"] == "REGISTERED"]
         assert running == [A]
         undo = {"kind": "UNDO", "merger_id": merged["id"], "document": DOCUMENT}
-        assert (await done(client, officer, undo)).status_code == 200
+        # A correction that replaced a registration of theirs is not undone by the way.
+        correct = "UPDATE residences SET end_cause = :cause WHERE personal_id = :b AND state = 'ENDED'"
+        for cause, status in (("CORRECTED", 409), ("MOVED", 200)):
+            await session.execute(text(correct), {"cause": cause, "b": B})
+            await session.commit()
+            assert (await done(client, officer, undo)).status_code == status
         assert await rows() == before
 
 

@@ -7,7 +7,14 @@ import pytest
 from ndx_contracts.agreements import AdminScope
 from ndx_contracts.field_groups import FieldGroup
 
-OPERATIONS = ("register_residence", "list_residences", "change_residence", "end_residence")
+OPERATIONS = (
+    "register_residence",
+    "list_residences",
+    "change_residence",
+    "end_residence",
+    "correct_residences",
+    "get_person_as_of",
+)
 GROUPS = [
     FieldGroup.PERMANENT_RESIDENCE,
     FieldGroup.TEMPORARY_RESIDENCE,

@@ -47,6 +47,17 @@ async def list_residences(
         field_groups=groups,
         lock=False,
     )
+    found = await registered(session, person, kinds)
+    if on is not None:
+        found = [pair for pair in found if pair[0].covers(on)]
+    await record(session, caller, grant, person, kinds)
+    return listed(person, found, units_on=units_on)
+
+
+async def registered(
+    session: AsyncSession, person: Person, kinds: Sequence[ResidenceKind]
+) -> list[tuple[Residence, bool]]:
+    """Return the registrations of these kinds, each with whether it is stored; the newest first."""
     rows = await repository.of_person(session, person.person_id, kinds)
     found: list[tuple[Residence, bool]] = []
     for kind in kinds:
@@ -54,10 +65,13 @@ async def list_residences(
         mine = [r for r in rows if r.kind == kind]
         last = None if mine else register.last_of_the_dead(person, kind)
         found += [(last, False)] if last is not None else register.as_shown(mine, now)
-    if on is not None:
-        found = [pair for pair in found if pair[0].covers(on)]
     found.sort(key=lambda pair: pair[0].valid_from, reverse=True)
-    await record(session, caller, grant, person, kinds)
+    return found
+
+
+def listed(
+    person: Person, found: Sequence[tuple[Residence, bool]], *, units_on: date | None = None
+) -> ResidencesOut:
     return ResidencesOut(
         items=tuple(_out(row, person, stored=stored, units_on=units_on) for row, stored in found)
     )

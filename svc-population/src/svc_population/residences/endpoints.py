@@ -12,9 +12,10 @@ from ndx_chassis.db import SessionDep
 from ndx_chassis.idempotency import IdempotencyKey
 from ndx_contracts.personal_ids import PersonalId
 
-from svc_population.residences import answers, service
+from svc_population.residences import answers, correcting, service
 from svc_population.residences.schemas import (
     ResidenceChangeIn,
+    ResidenceCorrectionIn,
     ResidenceEndIn,
     ResidenceIn,
     ResidenceOut,
@@ -131,6 +132,31 @@ async def end_residence(
         grant=grant,
         personal_id=personal_id,
         residence_id=residence_id,
+        body=body,
+        version=service.version_of(if_match),
+    )
+
+
+@router.post("/corrections", openapi_extra=_DECLARED)
+async def correct_residences(
+    *,
+    personal_id: PersonalId,
+    body: ResidenceCorrectionIn,
+    response: Response,
+    session: SessionDep,
+    runtime: RuntimeDep,
+    caller: CallerDep,
+    grant: GrantDep,
+    if_match: Version = None,
+) -> ResidencesOut:
+    """Correct where a person was registered on past days; the dossier is in NDX-Case-Id."""
+    response.headers["Cache-Control"] = "no-store"
+    return await correcting.correct_residences(
+        session,
+        runtime,
+        caller=caller,
+        grant=grant,
+        personal_id=personal_id,
         body=body,
         version=service.version_of(if_match),
     )

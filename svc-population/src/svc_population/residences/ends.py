@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.admin_units import service as admin_units
 from svc_population.persons import service as persons
+from svc_population.persons.errors import RecordsChangedSince
 from svc_population.residences import projection, register, repository
 from svc_population.residences.vocabulary import EndCause, ResidenceKind
 
@@ -38,8 +39,14 @@ async def merge(session: AsyncSession, actor: Actor, *, giver: UUID, taker: UUID
 
 
 async def part(session: AsyncSession, kept: dict[str, list[str]], *, giver: UUID, taker: UUID) -> None:
-    """Give a separated record its registrations back, running where they ran."""
+    """Give a separated record its registrations back, running where they ran.
+
+    Raises:
+        RecordsChangedSince: one of them was corrected since.
+    """
     ids = {name: [UUID(i) for i in kept[name]] for name in ("rows", "running")}
+    if await repository.corrected_among(session, ids["rows"]):
+        raise RecordsChangedSince("A former residence was corrected since.")
     await repository.give_back(session, giver=giver, taker=taker, **ids)
 
 

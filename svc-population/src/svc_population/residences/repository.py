@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.residences.models import Residence, ResidenceFileCounter
-from svc_population.residences.vocabulary import ResidenceKind, ResidenceState
+from svc_population.residences.vocabulary import EndCause, ResidenceKind, ResidenceState
 
 _NEWEST = (Residence.valid_from.desc(), Residence.id.desc())
 
@@ -113,7 +113,8 @@ async def expired(session: AsyncSession, *, day: date, limit: int) -> Sequence[R
 
 
 _HAND_OVER = text("""
-WITH mine AS (SELECT id, state FROM residences WHERE person_id = :giver FOR UPDATE)
+WITH mine AS (SELECT id, state FROM residences
+    WHERE person_id = :giver AND end_cause IS DISTINCT FROM 'CORRECTED' FOR UPDATE)
 UPDATE residences r SET person_id = :taker,
     state = CASE WHEN mine.state = 'REGISTERED' THEN 'REVOKED' ELSE r.state END,
     end_cause = CASE WHEN mine.state = 'REGISTERED' THEN 'MERGED' ELSE r.end_cause END,
@@ -143,3 +144,9 @@ async def give_back(
     """Undo `hand_over`."""
     values = {"giver": giver, "taker": taker, "rows": list(rows), "running": list(running)}
     await session.execute(_GIVE_BACK, values)
+
+
+async def corrected_among(session: AsyncSession, rows: Sequence[UUID]) -> bool:
+    """Tell whether a correction has replaced one of these registrations."""
+    statement = select(Residence.id).where(Residence.id.in_(rows), Residence.end_cause == EndCause.CORRECTED)
+    return (await session.scalars(statement.limit(1))).first() is not None

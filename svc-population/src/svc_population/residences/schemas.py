@@ -74,6 +74,32 @@ class ResidenceEndIn(Input):
     basis: BasisIn
 
 
+class ResidenceCorrectionIn(Input):
+    """What held from a past day to a past day, both included; without a place: no residence of this kind.
+
+    Codes are those of today's list. Days before and after stay as they are on record.
+    """
+
+    kind: Literal[ResidenceKind.PERMANENT, ResidenceKind.TEMPORARY]
+    valid_from: date
+    valid_to: date
+    province_code: ProvinceCode | None = None
+    commune_code: CommuneCode | None = None
+    address: Words | None = None
+    residence_file_number: FileNumber | None = None
+    basis: BasisIn
+
+    @model_validator(mode="after")
+    def _place(self) -> "ResidenceCorrectionIn":
+        if (self.province_code is None) is not (self.commune_code is None):
+            raise ValueError("province_code and commune_code stand together")
+        if self.commune_code is None and (self.address or self.residence_file_number):
+            raise ValueError("an address and a residence file belong to a place")
+        if self.residence_file_number is not None and self.kind is not ResidenceKind.PERMANENT:
+            raise ValueError("residence_file_number belongs to a permanent residence")
+        return self
+
+
 class PlaceOut(Output):
     """The same place in the units of another day; without codes where no list tells or it was divided."""
 

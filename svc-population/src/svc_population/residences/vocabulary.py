@@ -37,6 +37,8 @@ class EndCause(StrEnum):
     """Registered in error: it never was true."""
     MERGED = "MERGED"
     """Registered for a second record of the same person, whose first record says where they live."""
+    CORRECTED = "CORRECTED"
+    """Found out later to be wrong for some of its days: other registrations say what was true."""
 
 
 GROUP_OF: dict[ResidenceKind, FieldGroup] = {
