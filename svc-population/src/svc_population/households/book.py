@@ -22,6 +22,7 @@ from svc_population.households.errors import (
 from svc_population.households.models import Household
 from svc_population.households.vocabulary import HouseholdState, MembershipEnd, RelationToHead
 from svc_population.persons import service as persons
+from svc_population.persons.errors import RecordsChangedSince
 from svc_population.persons.models import Person
 
 ENTITY = "household"
@@ -61,7 +62,7 @@ class InHand:
         return next((p for p in self.members.values() if p.relation_to_head == RelationToHead.HEAD), None)
 
 
-async def take(session: AsyncSession, number: str) -> InHand:
+async def take(session: AsyncSession, number: str, *, even_dissolved: bool = False) -> InHand:
     """Lock a household and its members, the household first; what an import brought gets rows.
 
     Raises:
@@ -78,7 +79,7 @@ async def take(session: AsyncSession, number: str) -> InHand:
         found = await repository.members(session, number)
         if household is None:
             raise HouseholdNotFound
-    if household.state == HouseholdState.DISSOLVED:
+    if household.state == HouseholdState.DISSOLVED and not even_dissolved:
         raise HouseholdDissolved
     members: dict[str, Person] = {}
     for personal_id in sorted(row.personal_id for row in found):
@@ -211,6 +212,11 @@ async def hand_over(
     """Let the former memberships of a record stand with another record of the person; return which.
 
     A duplicate that is still a member is not merged, so none of them runs.
+
+    Raises:
+        RecordsChangedSince: one of those that go back was corrected since.
     """
     ids = None if only is None else [UUID(i) for i in only]
+    if ids is not None and await repository.corrected_among(session, ids):
+        raise RecordsChangedSince("A former membership was corrected since.")
     return [str(i) for i in await repository.hand_over(session, giver=giver, taker=taker, only=ids)]

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 from ndx_chassis.agreements import GrantDep
 from ndx_chassis.app import RuntimeDep, operation
 from ndx_chassis.caller import CallerDep
@@ -10,10 +10,11 @@ from ndx_chassis.db import SessionDep
 from ndx_chassis.idempotency import IdempotencyKey
 from ndx_contracts.personal_ids import PersonalId
 
-from svc_population.households import service
+from svc_population.households import answers, correcting, service
 from svc_population.households.schemas import (
     HeadIn,
     HeadlessHouseholdsOut,
+    HouseholdCorrectionIn,
     HouseholdDetailOut,
     HouseholdIn,
     HouseholdNumber,
@@ -23,8 +24,10 @@ from svc_population.households.schemas import (
 )
 
 router = APIRouter(prefix="/population/v1/households", tags=["households"])
-_DECLARED = operation(personal_data=True, field_groups=service.GROUPS)
+_DECLARED = operation(personal_data=True, field_groups=answers.GROUPS)
 _CASES = operation()
+Version = Annotated[str | None, Header(alias="If-Match", pattern=r'^(W/)?"?[0-9]{1,9}"?$')]
+"""The version that a read of the household told: the correction is refused when it was changed since."""
 
 
 @router.post("", status_code=201, openapi_extra=_DECLARED)
@@ -53,7 +56,7 @@ async def list_headless_households(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> HeadlessHouseholdsOut:
     """List the households whose head died and that wait for another one: cases for the police."""
-    return await service.list_headless_households(session, grant=grant, cursor=cursor, limit=limit)
+    return await answers.list_headless_households(session, grant=grant, cursor=cursor, limit=limit)
 
 
 @router.get("/{number}", openapi_extra=_DECLARED)
@@ -62,7 +65,7 @@ async def get_household(
 ) -> HouseholdDetailOut:
     """Read a household with its members, the head first, and those who left."""
     response.headers["Cache-Control"] = "no-store"
-    return await service.get_household(session, caller=caller, grant=grant, number=number)
+    return await answers.get_household(session, caller=caller, grant=grant, number=number)
 
 
 @router.post("/{number}/members", openapi_extra=_DECLARED)
@@ -136,3 +139,28 @@ async def change_household_head(
     """Make another member the head, and restate everybody's relation to them."""
     response.headers["Cache-Control"] = "no-store"
     return await service.change_household_head(session, caller=caller, grant=grant, number=number, body=body)
+
+
+@router.post("/{number}/corrections", openapi_extra=_DECLARED)
+async def correct_household(
+    *,
+    number: HouseholdNumber,
+    body: HouseholdCorrectionIn,
+    response: Response,
+    session: SessionDep,
+    runtime: RuntimeDep,
+    caller: CallerDep,
+    grant: GrantDep,
+    if_match: Version = None,
+) -> HouseholdDetailOut:
+    """Correct who was in a household, or its head, on past days; the dossier is in NDX-Case-Id."""
+    response.headers["Cache-Control"] = "no-store"
+    return await correcting.correct_household(
+        session,
+        runtime,
+        caller=caller,
+        grant=grant,
+        number=number,
+        body=body,
+        version=None if if_match is None else int(if_match.removeprefix("W/").strip('"')),
+    )

@@ -52,3 +52,10 @@ class HouseholdDatesInvalid(DomainError):
     code = "household-dates-invalid"
     title = "The day lies in the future, or before the person's birth or the present relation"
     title_vi = "Ngày không hợp lệ đối với hộ gia đình"
+
+
+class HouseholdVersionConflict(DomainError):
+    kind = Kind.PRECONDITION_FAILED
+    code = "household-version-conflict"
+    title = "The household was changed meanwhile"
+    title_vi = "Hộ gia đình đã được thay đổi trong thời gian đó"

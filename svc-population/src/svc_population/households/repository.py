@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select, text, update
+from sqlalchemy import Row, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -74,7 +74,8 @@ async def former(session: AsyncSession, number: str) -> Sequence[HouseholdMember
     statement = select(HouseholdMember).where(
         HouseholdMember.household_number == number, HouseholdMember.ended_on.is_not(None)
     )
-    return (await session.scalars(statement.order_by(HouseholdMember.ended_on.desc()))).all()
+    statement = statement.order_by(HouseholdMember.ended_on.desc())
+    return (await session.scalars(statement, execution_options={"populate_existing": True})).all()
 
 
 async def household_of(session: AsyncSession, person_id: UUID) -> str | None:
@@ -118,7 +119,9 @@ async def hand_over(
 ) -> Sequence[UUID]:
     """Let ended memberships of one record, all or some, be another one's; return which."""
     statement = update(HouseholdMember).where(
-        HouseholdMember.person_id == giver, HouseholdMember.ended_on.is_not(None)
+        HouseholdMember.person_id == giver,
+        HouseholdMember.ended_on.is_not(None),
+        HouseholdMember.end_cause != MembershipEnd.CORRECTED,
     )
     if only is not None:
         statement = statement.where(HouseholdMember.id.in_(only))
@@ -128,3 +131,34 @@ async def hand_over(
         .execution_options(synchronize_session=False)
     )
     return done.all()
+
+
+async def corrected_among(session: AsyncSession, ids: Sequence[UUID]) -> bool:
+    """Tell whether a correction has replaced one of these memberships."""
+    statement = select(HouseholdMember.id).where(
+        HouseholdMember.id.in_(ids), HouseholdMember.end_cause == MembershipEnd.CORRECTED
+    )
+    return (await session.scalars(statement.limit(1))).first() is not None
+
+
+async def memberships(
+    session: AsyncSession, *, households: Sequence[str] = (), people: Sequence[UUID] = ()
+) -> Sequence[HouseholdMember]:
+    """Return what is on record of these households and of these people, without what was corrected."""
+    concerned = HouseholdMember.household_number.in_(households) | HouseholdMember.person_id.in_(people)
+    standing = HouseholdMember.end_cause.is_distinct_from(MembershipEnd.CORRECTED)
+    statement = select(HouseholdMember).where(concerned, standing).order_by(HouseholdMember.id)
+    return (await session.scalars(statement, execution_options={"populate_existing": True})).all()
+
+
+async def supersede(session: AsyncSession, ids: Sequence[UUID], *, day: date) -> None:
+    """Let memberships be what was believed until a correction; one that ran ends in the book."""
+    await session.execute(
+        update(HouseholdMember)
+        .where(HouseholdMember.id.in_(ids))
+        .values(
+            ended_on=func.coalesce(HouseholdMember.ended_on, func.greatest(HouseholdMember.since, day)),
+            end_cause=MembershipEnd.CORRECTED.value,
+        ),
+        execution_options={"synchronize_session": False},
+    )

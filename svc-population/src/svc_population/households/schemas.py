@@ -74,6 +74,33 @@ class LeaveIn(StepIn):
     """A member leaves; the last one dissolves the household."""
 
 
+class CorrectedMemberIn(Input):
+    """Without a relation: the person was no member on these days."""
+
+    personal_id: PersonalId
+    relation_to_head: RelationToHead | None = None
+
+
+class HouseholdCorrectionIn(Input):
+    """Who was what in the household from a past day to a past day, both included.
+
+    Members who are not named stay as they are on record, and so do all other days.
+    """
+
+    valid_from: date
+    valid_to: date
+    document: Words
+    members: Annotated[tuple[CorrectedMemberIn, ...], Field(min_length=1, max_length=MOST_MEMBERS)]
+    leaves_former: bool = False
+    """Who was in another household on some of these days by the record was not there."""
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "HouseholdCorrectionIn":
+        if len({m.personal_id for m in self.members}) != len(self.members):
+            raise ValueError("a member stands twice")
+        return self
+
+
 class HouseholdMemberOut(Output):
     personal_id: PersonalId
     name: str

@@ -1,21 +1,19 @@
 """Use cases of households: form, join, leave, split, another head; a death; read; who waits for a head."""
 
 from collections.abc import Sequence
-from uuid import UUID
 
-from ndx_chassis.agreements import VIETNAM, Grant
+from ndx_chassis.agreements import Grant
 from ndx_chassis.app import Runtime
 from ndx_chassis.caller import Caller
-from ndx_chassis.disclosure import disclose, found
+from ndx_chassis.disclosure import found
 from ndx_chassis.idempotency import once
 from ndx_contracts.base import Input
-from ndx_contracts.disclosure import Outcome
-from ndx_contracts.field_groups import FieldGroup
 from ndx_contracts.names import composed
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.admin_units import service as admin_units
 from svc_population.households import book, repository
+from svc_population.households.answers import GROUPS, answer, require_scope
 from svc_population.households.book import InHand, Step
 from svc_population.households.errors import (
     HeadNeeded,
@@ -25,13 +23,9 @@ from svc_population.households.errors import (
 )
 from svc_population.households.models import Household
 from svc_population.households.schemas import (
-    FormerMemberOut,
     HeadIn,
-    HeadlessHouseholdOut,
-    HeadlessHouseholdsOut,
     HouseholdDetailOut,
     HouseholdIn,
-    HouseholdMemberOut,
     JoinIn,
     LeaveIn,
     MemberIn,
@@ -43,8 +37,6 @@ from svc_population.persons import service as persons
 from svc_population.persons.errors import PersonLocked
 from svc_population.persons.models import Person
 from svc_population.residences.errors import PlaceUnknown
-
-GROUPS = (FieldGroup.HOUSEHOLD, FieldGroup.RELATION_TO_HEAD)
 
 
 class _Request(Input):
@@ -101,7 +93,7 @@ async def _form(
     household = await _open(session, body, step)
     await _place_all(session, household, people, body.members, step=step, cause=MembershipEnd.MOVED)
     await book.close(session, household, "household_formed", step=step)
-    return await _answer(session, caller, grant, household)
+    return await answer(session, caller, grant, household)
 
 
 async def _person(
@@ -207,10 +199,10 @@ async def _join(  # noqa: PLR0917 - the facts of one call
     both = sorted({number, former or number})
     taken = {each: await book.take(session, each) for each in both}
     joined = taken[number]
-    _require_scope(grant, joined.household)
+    require_scope(grant, joined.household)
     person = await _person(session, runtime, caller, grant, body)
     if person.household_number == number:
-        return await _answer(session, caller, grant, joined.household)
+        return await answer(session, caller, grant, joined.household)
     if person.locked:
         raise PersonLocked
     if person.household_number != former or (former is not None and not body.leaves_former):
@@ -226,7 +218,7 @@ async def _join(  # noqa: PLR0917 - the facts of one call
         session, joined.household, person, body.relation_to_head, step=step, cause=MembershipEnd.MOVED
     )
     await book.close(session, joined.household, "household_joined", step=step)
-    return await _answer(session, caller, grant, joined.household)
+    return await answer(session, caller, grant, joined.household)
 
 
 async def leave_household(
@@ -244,7 +236,7 @@ async def leave_household(
     found(session, caller, grant=grant, subjects=[current], field_groups=GROUPS)
     book.check_day(body.on, [hand.member(current)])
     await _leave(session, hand, current, step=_step(caller, body), cause=MembershipEnd.LEFT)
-    return await _answer(session, caller, grant, hand.household, also=[current])
+    return await answer(session, caller, grant, hand.household, also=[current])
 
 
 async def _leave(
@@ -294,7 +286,7 @@ async def split_household(
     await _place_all(session, new, leaving, body.members, step=step, cause=MembershipEnd.SPLIT)
     await book.close(session, hand.household, "household_split", step=step)
     await book.close(session, new, "household_formed", step=step)
-    return await _answer(session, caller, grant, new)
+    return await answer(session, caller, grant, new)
 
 
 async def change_household_head(
@@ -321,100 +313,15 @@ async def change_household_head(
     await book.close(
         session, hand.household, "household_head_changed", step=step, state=HouseholdState.ACTIVE.value
     )
-    return await _answer(session, caller, grant, hand.household)
+    return await answer(session, caller, grant, hand.household)
 
 
 async def _taken(session: AsyncSession, caller: Caller, grant: Grant, number: str) -> InHand:
     """Return a household within the agreement's scope; a refusal from here on tells of its members."""
     hand = await book.take(session, number)
-    _require_scope(grant, hand.household)
+    require_scope(grant, hand.household)
     found(session, caller, grant=grant, subjects=hand.members, field_groups=GROUPS)
     return hand
-
-
-def _require_scope(grant: Grant, household: Household) -> None:
-    if not grant.covers(household.province_code, household.commune_code):
-        raise HouseholdNotFound
-
-
-async def get_household(
-    session: AsyncSession, *, caller: Caller, grant: Grant, number: str
-) -> HouseholdDetailOut:
-    """Return a household with its members and those who left, with a record of the read about each.
-
-    Raises:
-        FieldGroupNotCovered: the agreement does not hold both groups.
-        HouseholdNotFound: there is none, or it lies outside the agreement's scope.
-    """
-    grant.require_field_groups(GROUPS)
-    household = await repository.household(session, number)
-    if household is None:
-        members = await repository.members(session, number)
-        if not members:
-            raise HouseholdNotFound
-        household = Household(**book.derived(number, members), version=0, id=None)
-    _require_scope(grant, household)
-    return await _answer(session, caller, grant, household)
-
-
-async def _answer(
-    session: AsyncSession, caller: Caller, grant: Grant, household: Household, *, also: Sequence[str] = ()
-) -> HouseholdDetailOut:
-    members = await repository.members(session, household.number)
-    former = await repository.former(session, household.number)
-    numbers = [*(m.personal_id for m in members), *(m.personal_id for m in former), *also]
-    await disclose(
-        session,
-        caller,
-        grant=grant,
-        subjects=list(dict.fromkeys(numbers)),
-        field_groups=GROUPS,
-        outcome=Outcome.DISCLOSED,
-    )
-    household_id: UUID | None = household.id
-    return HouseholdDetailOut(
-        number=household.number,
-        household_id=household_id,
-        state=HouseholdState(household.state),
-        version=household.version,
-        province_code=household.province_code,
-        commune_code=household.commune_code,
-        address=household.address,
-        members=tuple(
-            HouseholdMemberOut(
-                personal_id=m.personal_id,
-                name=m.name,
-                relation_to_head=RelationToHead(m.relation_to_head) if m.relation_to_head else None,
-            )
-            for m in members
-        ),
-        former_members=tuple(
-            FormerMemberOut.model_validate(
-                {
-                    name: getattr(m, name)
-                    for name in ("personal_id", "relation_to_head", "since", "ended_on", "end_cause")
-                }
-            )
-            for m in former
-        ),
-    )
-
-
-async def list_headless_households(
-    session: AsyncSession, *, grant: Grant, cursor: str | None, limit: int
-) -> HeadlessHouseholdsOut:
-    """Return the households of the agreement's scope that wait for another head; no names, no numbers."""
-    scope = grant.agreement.admin_scope
-    waiting = await repository.headless(
-        session, provinces=scope.provinces, communes=scope.communes, after=cursor or "", limit=limit + 1
-    )
-    items = tuple(
-        HeadlessHouseholdOut(
-            number=h.number, commune_code=h.commune_code, since=h.recorded_at.astimezone(VIETNAM).date()
-        )
-        for h in waiting[:limit]
-    )
-    return HeadlessHouseholdsOut(items=items, next_cursor=items[-1].number if len(waiting) > limit else None)
 
 
 async def leave_by_death(session: AsyncSession, *, personal_id: str, step: Step) -> None:

@@ -30,3 +30,5 @@ class MembershipEnd(StrEnum):
     SPLIT = "SPLIT"
     RELATION_CHANGED = "RELATION_CHANGED"
     DEATH = "DEATH"
+    CORRECTED = "CORRECTED"
+    """Found out later to be wrong for some of its days: other memberships say what was true."""
