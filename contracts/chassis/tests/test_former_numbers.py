@@ -93,6 +93,30 @@ class TestChains:
         assert await part(session, SECOND, 3, other)
         assert await former_numbers.current(session, FIRST) == FIRST
 
+    async def test_a_number_told_after_the_next_merger_comes_back_to_the_one_before(
+        self, session: AsyncSession
+    ) -> None:
+        await merge(session, SECOND, THIRD, 2, other := uuid4())
+        await merge(session, FIRST, SECOND, 2)
+        assert await former_numbers.current(session, FIRST) == THIRD
+        end = Merger(other, 3)
+        (late,) = await former_numbers.told_late(session, number=SECOND, merger=end)
+        assert (late.number, late.into, late.merger) == (FIRST, SECOND, Merger(RECORD, 2))
+        assert await former_numbers.part(session, number=FIRST, merger=None) is not None
+        assert await part(session, SECOND, 3, other)
+        assert await merge(session, FIRST, SECOND, 2)
+        assert await former_numbers.today(session, [FIRST, SECOND]) == {FIRST: SECOND, SECOND: SECOND}
+        assert await former_numbers.told_late(session, number=SECOND, merger=end) == []
+
+    async def test_what_came_to_a_number_by_another_way_is_not_taken_from_it(
+        self, session: AsyncSession
+    ) -> None:
+        await merge(session, SECOND, THIRD, 2, other := uuid4())
+        await merge(session, FIRST, SECOND, 2)
+        await part(session, FIRST, 3)
+        await merge(session, FIRST, THIRD, 4, other)
+        assert await former_numbers.told_late(session, number=SECOND, merger=Merger(other, 5)) == []
+
     async def test_two_numbers_never_lead_in_a_circle(self, session: AsyncSession) -> None:
         await merge(session, FIRST, SECOND, 2)
         assert not await merge(session, SECOND, FIRST, 2, uuid4())

@@ -102,6 +102,26 @@ class TestMergedRecords:
         await deliver(birth())
         assert await children(client, as_citizen(both[1])) == [CHILD]
 
+    async def test_a_merger_told_after_the_next_one_comes_back_to_the_number_between(
+        self, both, deliver, client, as_citizen, session
+    ):
+        old, new = both
+        between = "079190000777"
+        await deliver(birth())
+        await deliver(merged(NEW, between))
+        await deliver(merged(between, MOTHER))
+        assert await children(client, as_citizen(new)) == [CHILD]
+        await deliver(separated(NEW, between))
+        assert await children(client, as_citizen(new)) == []
+        leads = "SELECT superseded_by FROM former_numbers WHERE personal_id = :n"
+        guardian = "SELECT guardian_personal_id FROM dependants"
+        assert await session.scalar(text(leads), {"n": MOTHER}) == between
+        assert await session.scalar(text(guardian)) == between
+        await session.rollback()
+        assert (await states(session))[MOTHER] == "LOCKED"
+        await deliver(separated(between, MOTHER))
+        assert await children(client, as_citizen(old)) == [CHILD]
+
     async def test_a_record_that_is_split_has_nothing_to_give_back(self, both, deliver, session):
         await deliver(separated(MOTHER, NEW, undone=False))
         assert await states(session) == {MOTHER: "ACTIVE", NEW: "ACTIVE"}

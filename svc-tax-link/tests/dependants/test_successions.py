@@ -1,12 +1,13 @@
 """A number is cancelled, records are merged, a merger is undone: codes and claims follow the person."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import httpx
 import pytest
 from ndx_chassis.ids import new_id
-from ndx_contracts.events import PersonalIdCancelled, PersonsMerged, PersonsSeparated
+from ndx_contracts.events import PersonalIdCancelled, PersonDeceased, PersonsMerged, PersonsSeparated
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -118,6 +119,45 @@ class TestNumbersThatLeadOn:
             assert (found["state"], found["legacy_tax_codes"]) == ("MATCHED", [code])
             assert await dependants(number) == children
         assert await session.scalar(text(parent)) == MOTHER
+
+    async def test_a_merger_told_after_the_next_one_comes_back_to_the_number_between(
+        self,
+        more_people: None,
+        register: Make,
+        birth: Make,
+        deliver: Make,
+        taxpayer: Make,
+        dependants: Make,
+        merge: Make,
+        separate: Make,
+    ) -> None:
+        between = "079195000777"
+        await register(MOTHER, legacy_tax_code=CODE)
+        await register(NEW, legacy_tax_code=OTHER_CODE)
+        await deliver(birth(father=None))
+        await merge(NEW, between)
+        await merge(between, MOTHER)
+        assert await dependants(NEW) == [CHILD]
+        await separate(NEW, between)
+        assert await dependants(NEW) == []
+        for number in (between, MOTHER):
+            found = await taxpayer(number)
+            assert (found["personal_id"], found["legacy_tax_codes"]) == (between, [CODE])
+            assert await dependants(number) == [CHILD]
+        await separate(between, MOTHER)
+        assert (await taxpayer(MOTHER))["personal_id"] == MOTHER
+
+    async def test_a_death_told_of_the_duplicate_meanwhile_stays_when_the_merger_is_undone(
+        self, more_people: None, register: Make, deliver: Make, taxpayer: Make, merge: Make, separate: Make
+    ) -> None:
+        await register(MOTHER, legacy_tax_code=CODE)
+        await register(NEW, legacy_tax_code=OTHER_CODE)
+        await merge(NEW, MOTHER)
+        died = PersonDeceased(person_id=new_id(), personal_id=MOTHER, version=3, died_on=date(2026, 11, 26))
+        await deliver(died)
+        await separate(NEW, MOTHER)
+        found = await taxpayer(MOTHER)
+        assert (found["personal_id"], found["state"]) == (MOTHER, "DECEASED_CLOSE")
 
     async def test_a_child_with_two_records_is_counted_once_where_that_is_sure(
         self,

@@ -1,9 +1,10 @@
 """Personal IDs that lead to another one, because they were cancelled or their record was merged.
 
 A service that keeps something under personal IDs takes `former_numbers` into its metadata and lets what it
-keeps follow. `kept` says what followed, so that a merger that is undone gives it back; `led`, `merger` and
-`parted` in it are this module's. A number whose merger is undone leads to itself: its row remembers by
-`parted` which version of the surviving record undid it, so that an older merger told late changes nothing.
+keeps follow. `kept` says what followed, so that a merger that is undone gives it back; `late`, `led`,
+`merger` and `parted` in it are this module's. A number whose merger is undone leads to itself: its row
+remembers by `parted` which version of the surviving record undid it, so that an older merger told late
+changes nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -68,6 +69,15 @@ class Former:
     kept: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Late:
+    """A number that was told to lead to `into` when `into` itself led on already: it belongs there."""
+
+    number: str
+    into: str
+    merger: Merger | None
+
+
 def take_into(metadata: MetaData) -> None:
     """Make the table one of the service's own."""
     table.to_metadata(metadata)
@@ -111,7 +121,11 @@ async def to_follow(session: AsyncSession, *, old: str, new: str, merger: Merger
     if row is not None and merger is not None and _version(row.kept["parted"], merger) >= merger.version:
         return None
     target = await current(session, new)
-    return None if target == old else target
+    if target == old:
+        return None
+    if target != new:
+        await _note_late(session, Late(old, new, merger), target)
+    return target
 
 
 async def lead_on(
@@ -141,23 +155,40 @@ async def keep(session: AsyncSession, old: str, more: Mapping[str, Any]) -> None
     )
 
 
-async def part(session: AsyncSession, *, number: str, merger: Merger) -> Former | None:
+async def told_late(session: AsyncSession, *, number: str, merger: Merger) -> list[Late]:
+    """Return the numbers that belong to one whose merger is undone, and whose own way was told after it.
+
+    What was theirs went past it. So they are parted with no merger before it is, the last one first, and
+    then follow once more: that leaves everything as if all had been told in its order.
+    """
+    row = (await session.execute(_ROW, {"number": number})).first()
+    if row is None or not row.merged or row.superseded_by == number or _newer(row.kept, merger):
+        return []
+    found: dict[str, Late] = {}
+    for noted in row.kept.get("late", ()):
+        late = (await session.execute(_ROW, {"number": noted["number"]})).first()
+        record = None if late is None else late.kept.get("merger", {}).get("record")
+        if late is not None and (late.superseded_by, record) == (row.superseded_by, noted["record"]):
+            way = None if record is None else Merger(UUID(record), late.kept["merger"]["version"])
+            found[noted["number"]] = Late(noted["number"], noted["into"], way)
+    return list(found.values())
+
+
+async def part(session: AsyncSession, *, number: str, merger: Merger | None) -> Former | None:
     """Let a number whose merger is undone be its own again; return what it was, None if nothing changed.
 
     Nothing changes for a cancelled number, and when the number was merged again since; an end that is told
-    before its merger is remembered. Numbers that led to this one before lead to it again.
+    before its merger is remembered. Numbers that led to this one before lead to it again. Without a merger
+    it is no end: the number follows once more at once, see `told_late`.
     """
     row = (await session.execute(_ROW, {"number": number})).first()
-    if row is not None and not row.merged:
-        return None
     kept = {} if row is None else row.kept
     leads = row is not None and row.superseded_by != number
-    if leads and _version({k["record"]: k["version"] for k in [kept.get("merger")] if k}, merger) > (
-        merger.version
-    ):
-        return None
     parted = dict(kept.get("parted", {}))
-    parted[str(merger.record)] = max(_version(parted, merger), merger.version)
+    if merger is not None:
+        if row is not None and (not row.merged or (leads and _newer(kept, merger))):
+            return None
+        parted[str(merger.record)] = max(_version(parted, merger), merger.version)
     await _write(session, personal_id=number, superseded_by=number, merged=True, kept={"parted": parted})
     if row is None or not leads:
         return None
@@ -165,6 +196,13 @@ async def part(session: AsyncSession, *, number: str, merger: Merger) -> Former 
     with_it = table.c.personal_id.in_(kept["led"]) & (table.c.superseded_by == row.superseded_by)
     await session.execute(update(table).where(with_it).values(superseded_by=number))
     return Former(number, row.superseded_by, kept)
+
+
+def _newer(kept: Mapping[str, Any], merger: Merger) -> bool:
+    """Tell whether a number was merged again after a merger that is undone."""
+    noted = kept.get("merger")
+    same = noted is not None and noted["record"] == str(merger.record)
+    return same and noted["version"] > merger.version
 
 
 def _version(versions: Mapping[str, int], merger: Merger) -> int:
@@ -176,6 +214,18 @@ async def _note_later(session: AsyncSession, old: str, kept: Mapping[str, Any], 
     noted = kept.get("merger")
     if noted is not None and noted["record"] == str(merger.record) and noted["version"] < merger.version:
         await keep(session, old, {"merger": {**noted, "version": merger.version}})
+
+
+async def _note_late(session: AsyncSession, late: Late, target: str) -> None:
+    """Note with each number on the way from `into` to where that leads by now that one more belongs there."""
+    record = None if late.merger is None else str(late.merger.record)
+    noted = {"number": late.number, "into": late.into, "record": record}
+    rows = await session.execute(select(table).where(table.c.superseded_by == target))
+    for row in rows.all():
+        led = row.kept.get("led", [])
+        if row.personal_id == late.into or late.into in led:
+            more = {"late": [*row.kept.get("late", []), noted], "led": sorted({*led, late.number})}
+            await keep(session, row.personal_id, more)
 
 
 async def _write(session: AsyncSession, **values: Any) -> None:

@@ -300,7 +300,7 @@ async def keep(session: AsyncSession, old: str, more: dict[str, Any]) -> None:
 
 
 async def stand_alone(
-    session: AsyncSession, actor: Actor, *, number: str, merger: Merger
+    session: AsyncSession, actor: Actor, *, number: str, merger: Merger | None
 ) -> Mapping[str, Any] | None:
     """Unlock the account of a number whose merger is undone; return what was kept, None if there was none."""
     await repository.hold(session, [number])

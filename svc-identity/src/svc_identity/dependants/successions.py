@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from ndx_chassis import former_numbers
 from ndx_chassis.audit import Actor, record_audit
 from ndx_chassis.former_numbers import Merger
 from ndx_chassis.outbox import publish
@@ -41,6 +42,17 @@ async def part_numbers(
     session: AsyncSession, actor: Actor, *, remaining: str, separated: str, merger: Merger
 ) -> None:
     """Give a number that is a person of its own again its account and its attachments back."""
+    late = await former_numbers.told_late(session, number=separated, merger=merger)
+    for each in reversed(late):
+        await _part(session, actor, remaining=remaining, separated=each.number, merger=None)
+    await _part(session, actor, remaining=remaining, separated=separated, merger=merger)
+    for each in late:
+        await follow_number(session, actor, old=each.number, new=each.into, merger=each.merger)
+
+
+async def _part(
+    session: AsyncSession, actor: Actor, *, remaining: str, separated: str, merger: Merger | None
+) -> None:
     kept = await accounts.stand_alone(session, actor, number=separated, merger=merger)
     if kept is None:
         return

@@ -1,5 +1,6 @@
 """Use cases of numbers that lead to another one: entitlements follow, a second one as a child ends."""
 
+from ndx_chassis import former_numbers
 from ndx_chassis.audit import Actor, record_audit
 from ndx_chassis.former_numbers import Merger
 from ndx_chassis.gateway_client import GatewayClient
@@ -17,6 +18,7 @@ from svc_insurance_link.entitlements.service import (
 )
 from svc_insurance_link.participants import service as participants
 from svc_insurance_link.participants import successions
+from svc_insurance_link.participants.successions import Parted
 
 
 async def follow_number(
@@ -64,9 +66,26 @@ async def part_numbers(
     What the merger ended runs again, unless the death of the number's holder was told meanwhile.
     """
     await participants.hold(session, remaining, separated)
-    parted = await successions.part(session, actor, number=separated, merger=merger)
-    if parted is None:
+    late = await former_numbers.told_late(session, number=separated, merger=merger)
+    for each in reversed(late):
+        await _part(session, actor, number=each.number, merger=None)
+    parted = await _part(session, actor, number=separated, merger=merger)
+    for each in late:
+        await follow_number(
+            session, actor, gateway=gateway, old=each.number, new=each.into, merger=each.merger
+        )
+    if parted is None and not late:
         return
+    for number in (remaining, separated):
+        await follow_change(
+            session, actor, gateway=gateway, personal_id=number, changed=tuple(IDENTITY_GROUPS)
+        )
+
+
+async def _part(session: AsyncSession, actor: Actor, *, number: str, merger: Merger | None) -> Parted | None:
+    parted = await successions.part(session, actor, number=number, merger=merger)
+    if parted is None:
+        return None
     if parted.giver is not None:
         await repository.give_back(
             session, parted.entitlements, giver=parted.giver, taker=parted.participant_id
@@ -74,13 +93,10 @@ async def part_numbers(
         resumed = await repository.resume(session, parted.ended)
         for entitlement in resumed:
             await _audit(session, actor, "entitlement_resumed", entitlement, EndCause.PERSONS_MERGED.value)
-        await publish(session, *(events.opened(e, separated) for e in resumed))
+        await publish(session, *(events.opened(e, number) for e in resumed))
     if parted.died_on is not None:
-        await end_for_death(session, actor, personal_id=separated, died_on=parted.died_on)
-    for number in (remaining, separated):
-        await follow_change(
-            session, actor, gateway=gateway, personal_id=number, changed=tuple(IDENTITY_GROUPS)
-        )
+        await end_for_death(session, actor, personal_id=number, died_on=parted.died_on)
+    return parted
 
 
 async def _audit(

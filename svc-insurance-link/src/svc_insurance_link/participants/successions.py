@@ -80,7 +80,7 @@ async def keep_entitlements(
     await former_numbers.keep(session, old, noted)
 
 
-async def part(session: AsyncSession, actor: Actor, *, number: str, merger: Merger) -> Parted | None:
+async def part(session: AsyncSession, actor: Actor, *, number: str, merger: Merger | None) -> Parted | None:
     """Give a number that was merged its own back; None when nothing of it was here. Needs `hold`."""
     former = await former_numbers.part(session, number=number, merger=merger)
     if former is None:

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from ndx_chassis import former_numbers
 from ndx_chassis.audit import Actor, record_audit
 from ndx_chassis.former_numbers import Merger
 from ndx_chassis.outbox import publish
@@ -13,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from svc_tax_link.dependants import events, repository
 from svc_tax_link.dependants.models import Claim
 from svc_tax_link.dependants.months import Months, common_months
-from svc_tax_link.dependants.service import ENTITY
+from svc_tax_link.dependants.service import ENTITY, close_for_death
 from svc_tax_link.taxpayers import service as taxpayers
 from svc_tax_link.taxpayers import successions
 
@@ -83,15 +84,30 @@ def _read(noted: Sequence[str | None]) -> Months:
 async def part_numbers(
     session: AsyncSession, actor: Actor, *, remaining: str, separated: str, merger: Merger
 ) -> None:
-    """Give a number that is a person of its own again what followed the merger, as it is by now."""
+    """Give a number that is a person of its own again what followed the merger, as it is by now.
+
+    A death that was told of the number itself closes what came back.
+    """
     await taxpayers.hold(session, remaining, separated)
-    led = await successions.part(session, actor, number=separated, merger=merger)
+    late = await former_numbers.told_late(session, number=separated, merger=merger)
+    for each in reversed(late):
+        await _part(session, actor, number=each.number, merger=None)
+    if await _part(session, actor, number=separated, merger=merger):
+        died_on = (await taxpayers.deaths_of(session, [separated])).get(separated)
+        if died_on is not None:
+            await close_for_death(session, actor, personal_id=separated, died_on=died_on)
+    for each in late:
+        await follow_number(session, actor, old=each.number, new=each.into, merger=each.merger)
+
+
+async def _part(session: AsyncSession, actor: Actor, *, number: str, merger: Merger | None) -> bool:
+    led = await successions.part(session, actor, number=number, merger=merger)
     if led is None:
-        return
+        return False
     kept = led.kept
     for column in _PARENTS:
         only = _ids(kept.get(column, ()))
-        await repository.rename_parents(session, column, led.new, separated, only=only)
+        await repository.rename_parents(session, column, led.new, number, only=only)
     if led.joined is not None:
         giver, taker = led.joined
         await repository.hand_over_to_payer(
@@ -107,8 +123,9 @@ async def part_numbers(
         told = [events.counted_twice(theirs, led.new, months, undone=True) for months in doubled]
         await publish(session, *told)
     if "dependant" in kept:
-        await repository.rename(session, led.new, separated)
+        await repository.rename(session, led.new, number)
         await _audit(session, actor, "dependants_separated", UUID(kept["dependant"]), twice=0)
+    return True
 
 
 def _ids(kept: Sequence[str]) -> list[UUID]:

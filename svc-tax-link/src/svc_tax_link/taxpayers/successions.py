@@ -69,7 +69,7 @@ async def keep(session: AsyncSession, led: Led, more: dict[str, Any]) -> None:
     await former_numbers.keep(session, led.old, more)
 
 
-async def part(session: AsyncSession, actor: Actor, *, number: str, merger: Merger) -> Led | None:
+async def part(session: AsyncSession, actor: Actor, *, number: str, merger: Merger | None) -> Led | None:
     """Give a number that was merged its taxpayer and codes back; None when it was not. Needs `hold`."""
     former = await former_numbers.part(session, number=number, merger=merger)
     if former is None:
