@@ -64,8 +64,8 @@ def police(agree, as_agency) -> dict[str, str]:
 @pytest.fixture
 async def home(client, police, add_person) -> str:
     """A household since 2020: the father its head, the mother his wife."""
-    for number in (MOTHER, FATHER):
-        await add_person(number)
+    for parent in (MOTHER, FATHER):
+        await add_person(parent)
     await add_person(CHILD, birth_date=date(2012, 1, 1))
     members = [
         {"personal_id": FATHER, "relation_to_head": "HEAD"},
@@ -83,8 +83,8 @@ def correct(client, police, home) -> Callable[..., Any]:
     async def send(first: str, last: str, *, headers: Any = None, **relations: str | None) -> Any:
         leaves = relations.pop("leaves", None) is not None
         members = [{"personal_id": n[1:], "relation_to_head": r} for n, r in relations.items()]
-        body = {"valid_from": first, "valid_to": last, "document": "HS-1", "members": members}
-        body |= {"leaves_former": leaves}
+        body: dict[str, Any] = {"valid_from": first, "valid_to": last, "document": "HS-1"}
+        body |= {"members": members, "leaves_former": leaves}
         used = {k: v for k, v in {**police, **(headers or {})}.items() if v}
         return await client.post(f"{URL}/{home}/corrections", json=body, headers=used)
 

@@ -167,10 +167,12 @@ async def told_late(session: AsyncSession, *, number: str, merger: Merger) -> li
     found: dict[str, Late] = {}
     for noted in row.kept.get("late", ()):
         late = (await session.execute(_ROW, {"number": noted["number"]})).first()
-        record = None if late is None else late.kept.get("merger", {}).get("record")
-        if late is not None and (late.superseded_by, record) == (row.superseded_by, noted["record"]):
-            way = None if record is None else Merger(UUID(record), late.kept["merger"]["version"])
-            found[noted["number"]] = Late(noted["number"], noted["into"], way)
+        if late is None or late.superseded_by != row.superseded_by:
+            continue
+        way = late.kept.get("merger")
+        if noted["record"] == (None if way is None else way["record"]):
+            theirs = None if way is None else Merger(UUID(way["record"]), way["version"])
+            found[noted["number"]] = Late(noted["number"], noted["into"], theirs)
     return list(found.values())
 
 
