@@ -169,9 +169,9 @@ async def told_late(session: AsyncSession, *, number: str, merger: Merger) -> li
         late = (await session.execute(_ROW, {"number": noted["number"]})).first()
         if late is None or late.superseded_by != row.superseded_by:
             continue
-        way = late.kept.get("merger")
-        if noted["record"] == (None if way is None else way["record"]):
-            theirs = None if way is None else Merger(UUID(way["record"]), way["version"])
+        way = late.kept.get("merger") or {"record": None}
+        if noted["record"] == way["record"]:
+            theirs = Merger(UUID(way["record"]), way["version"]) if way["record"] else None
             found[noted["number"]] = Late(noted["number"], noted["into"], theirs)
     return list(found.values())
 
