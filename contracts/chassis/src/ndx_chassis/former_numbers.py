@@ -202,9 +202,8 @@ async def part(session: AsyncSession, *, number: str, merger: Merger | None) -> 
 
 def _newer(kept: Mapping[str, Any], merger: Merger) -> bool:
     """Tell whether a number was merged again after a merger that is undone."""
-    noted = kept.get("merger")
-    same = noted is not None and noted["record"] == str(merger.record)
-    return same and noted["version"] > merger.version
+    noted = kept.get("merger") or {"record": None}
+    return bool(noted["record"] == str(merger.record) and noted["version"] > merger.version)
 
 
 def _version(versions: Mapping[str, int], merger: Merger) -> int:
