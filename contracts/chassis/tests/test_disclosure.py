@@ -5,17 +5,25 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import pytest_asyncio
 from ndx_chassis import disclosure
+from ndx_chassis.agreements import Grant
 from ndx_chassis.app import Runtime
+from ndx_chassis.caller import Caller
+from ndx_chassis.consents import ConsentMissing
+from ndx_chassis.db import transaction
 from ndx_chassis.disclosure import (
     HOURS,
     MONTHS_AHEAD,
     SETTLED,
     HoursWritten,
-    Month,
+    found,
     hour_label,
     make_partitions,
     settled_hours,
 )
+from ndx_chassis.errors import DomainError
+from ndx_chassis.tables import Month
+from ndx_contracts.agreements import Agreement, Conditions
+from ndx_contracts.field_groups import FieldGroup
 from sqlalchemy import text
 
 THIS_MONTH = datetime(2026, 11, 28, tzinfo=UTC)
@@ -133,3 +141,41 @@ class TestHoursWritten:
 
     async def test_a_service_that_wrote_nothing_says_so(self, runtime: Runtime) -> None:
         assert set((await written(runtime, HoursWritten())).values()) == {0}
+
+
+class TestRefusalsUnderConsent:
+    async def test_that_one_of_several_did_not_consent_drops_no_others_record(self, runtime: Runtime) -> None:
+        """Of who did not consent nothing is told and nothing recorded; the others see that they were found."""
+        caller = Caller("B01", "core", "DSA-B01-1", "CREDIT_INSTITUTION_KYC", None, None, "r-1", "x.y")
+        conditions = Conditions(consent_required=True)
+        agreement = Agreement.model_construct(agreement_id="DSA-B01-1", version=3, conditions=conditions)
+        grant = Grant(agreement, "x.y", frozenset())
+        async with runtime.sessions() as session, session.begin():
+            await session.execute(
+                text(
+                    "INSERT INTO consents (consent_id, personal_id, agency, purpose, field_groups, given_at,"
+                    " valid_until) VALUES (gen_random_uuid(), '079190000011', 'B01',"
+                    " 'CREDIT_INSTITUTION_KYC', '{birth_date,personal_id}', now(), now() + interval '1 day')"
+                )
+            )
+
+        async def refuse() -> None:
+            async with transaction(runtime) as session:
+                for number, group in (
+                    ("079190000011", FieldGroup.PERSONAL_ID),
+                    ("079190000011", FieldGroup.BIRTH_DATE),
+                    ("001185000029", FieldGroup.BIRTH_DATE),
+                ):
+                    found(session, caller, grant=grant, subjects=[number], field_groups=[group])
+                raise DomainError
+
+        with pytest.raises(ConsentMissing):
+            await refuse()
+        async with runtime.sessions() as session:
+            rows = await session.execute(
+                text("SELECT subjects, field_groups, agreement_version FROM disclosures")
+            )
+            assert sorted(tuple(row) for row in rows) == [
+                (["079190000011"], ["birth_date"], 3),
+                (["079190000011"], ["personal_id"], 3),
+            ]

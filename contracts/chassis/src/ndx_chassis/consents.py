@@ -1,6 +1,6 @@
 """The service's own copy of consents, and the refusal where an agreement asks for one that is not there."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from ndx_contracts.events import ConsentChanged
@@ -26,23 +26,17 @@ class ConsentMissing(DomainError):
     title_vi = "Chưa có sự đồng ý của người dân"
 
 
-async def require_consent(
+async def consenting(
     session: AsyncSession,
     caller: Caller,
     grant: Grant,
     *,
-    subjects: Sequence[str],
+    subjects: Collection[str],
     field_groups: Iterable[FieldGroup],
-) -> None:
-    """Refuse what the agreement lets the caller have only with each person's consent.
-
-    It is asked before anybody is told whether the person exists, so that the refusal says nothing.
-
-    Raises:
-        ConsentMissing: none is in force for this agency and purpose, or it leaves out a field group.
-    """
+) -> set[str]:
+    """Return of whom the caller may have these groups: of all, where the agreement asks for no consent."""
     if not grant.agreement.conditions.consent_required:
-        return
+        return set(subjects)
     found = await session.execute(
         select(table.c.personal_id, table.c.field_groups).where(
             table.c.personal_id.in_(subjects),
@@ -56,7 +50,26 @@ async def require_consent(
     for personal_id, groups in found:
         given.setdefault(personal_id, set()).update(groups)
     wanted = {group.value for group in field_groups}
-    if not all(subject in given and wanted <= given[subject] for subject in subjects):
+    return {subject for subject, groups in given.items() if wanted <= groups}
+
+
+async def require_consent(
+    session: AsyncSession,
+    caller: Caller,
+    grant: Grant,
+    *,
+    subjects: Collection[str],
+    field_groups: Iterable[FieldGroup],
+) -> None:
+    """Refuse what the agreement lets the caller have only with each person's consent.
+
+    It is asked before anybody is told whether the person exists, so that the refusal says nothing.
+
+    Raises:
+        ConsentMissing: none is in force for this agency and purpose, or it leaves out a field group.
+    """
+    given = await consenting(session, caller, grant, subjects=subjects, field_groups=field_groups)
+    if not given.issuperset(subjects):
         raise ConsentMissing
 
 

@@ -88,9 +88,12 @@ async def transaction(runtime: "Runtime") -> AsyncIterator[AsyncSession]:
         except Refused:
             if told := session.info.get(TOLD_BY_REFUSAL):
                 async with runtime.sessions() as own, own.begin():
-                    for record in told:
-                        await record(own)
+                    for people in told:
+                        await people.record(own)
                 runtime.nudge()
+                async with runtime.sessions() as own:
+                    for people in told:
+                        await people.require(own)
             raise
     runtime.nudge()
 

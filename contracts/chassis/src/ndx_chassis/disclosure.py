@@ -13,12 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ndx_chassis.agreements import Grant
 from ndx_chassis.caller import Caller
-from ndx_chassis.consents import require_consent
+from ndx_chassis.consents import consenting, require_consent
 from ndx_chassis.db import TOLD_BY_REFUSAL
 from ndx_chassis.ids import new_id
 from ndx_chassis.last_writes import write_last
 from ndx_chassis.metrics import gauge
-from ndx_chassis.tables import disclosures
+from ndx_chassis.tables import Month, disclosures
 from ndx_chassis.telemetry import current_trace_id, log
 
 if TYPE_CHECKING:
@@ -120,6 +120,21 @@ async def disclose(
     wanted = list(field_groups)
     if grant is not None:
         await require_consent(session, caller, grant, subjects=subjects, field_groups=wanted)
+    _record(session, caller, grant, subjects, wanted, outcome)
+    collected: list[Disclosed] | None = session.info.get(COLLECTED)
+    if collected is not None:
+        agreed = [g for g in wanted if grant is not None and g in grant.field_groups]
+        collected.append(Disclosed(list(subjects), wanted, agreed))
+
+
+def _record(  # noqa: PLR0917 - all of them are members of the record
+    session: AsyncSession,
+    caller: Caller,
+    grant: Grant | None,
+    subjects: Iterable[str],
+    field_groups: Iterable[FieldGroup],
+    outcome: Outcome,
+) -> None:
     write_last(
         session,
         disclosures,
@@ -134,16 +149,12 @@ async def disclose(
             "agreement_version": grant.agreement.version if grant is not None else 0,
             "operation": caller.operation,
             "subjects": list(subjects),
-            "field_groups": sorted(g.value for g in wanted),
+            "field_groups": sorted(g.value for g in field_groups),
             "outcome": outcome.value,
             "request_id": caller.request_id,
             "trace_id": current_trace_id(),
         },
     )
-    collected: list[Disclosed] | None = session.info.get(COLLECTED)
-    if collected is not None:
-        agreed = [g for g in wanted if grant is not None and g in grant.field_groups]
-        collected.append(Disclosed(list(subjects), wanted, agreed))
 
 
 @dataclass(slots=True)
@@ -155,15 +166,21 @@ class _Found:
     field_groups: frozenset[FieldGroup]
     subjects: set[str]
 
-    async def __call__(self, session: AsyncSession) -> None:
-        await disclose(
-            session,
-            self.caller,
-            grant=self.grant,
-            subjects=sorted(self.subjects),
-            field_groups=self.field_groups,
-            outcome=Outcome.NOT_MATCHED,
-        )
+    async def record(self, session: AsyncSession) -> None:
+        """Record those who consented; of the others the caller learns nothing, see `require`."""
+        asked, groups = sorted(self.subjects), self.field_groups
+        given = await consenting(session, self.caller, self.grant, subjects=asked, field_groups=groups)
+        if given:
+            _record(session, self.caller, self.grant, sorted(given), groups, Outcome.NOT_MATCHED)
+
+    async def require(self, session: AsyncSession) -> None:
+        """Raise ConsentMissing in the place of a refusal that would say more.
+
+        Raises:
+            ConsentMissing: one of them did not consent.
+        """
+        asked, groups = sorted(self.subjects), self.field_groups
+        await require_consent(session, self.caller, self.grant, subjects=asked, field_groups=groups)
 
 
 def found(
@@ -187,37 +204,6 @@ def found(
             known.subjects.update(subjects)
             return
     told.append(_Found(caller, grant, groups, set(subjects)))
-
-
-@dataclass(frozen=True, slots=True)
-class Month:
-    """A month of UTC, whose records have a partition of their own."""
-
-    year: int
-    number: int
-
-    def __str__(self) -> str:
-        return f"{self.year:04d}-{self.number:02d}"
-
-    @property
-    def partition(self) -> str:
-        return f"disclosures_{self.year:04d}_{self.number:02d}"
-
-    @property
-    def start(self) -> datetime:
-        return datetime(self.year, self.number, 1, tzinfo=UTC)
-
-    def following(self) -> "Month":
-        return Month(self.year + self.number // 12, self.number % 12 + 1)
-
-    def statements(self) -> tuple[str, ...]:
-        """Return what makes the partition, without a lock that readers or writers would wait for."""
-        bounds = f"FROM ('{self}-01 00:00+00') TO ('{self.following()}-01 00:00+00')"
-        return (
-            f"CREATE TABLE {self.partition} (LIKE disclosures INCLUDING DEFAULTS INCLUDING CONSTRAINTS)",
-            f"ALTER TABLE disclosures ATTACH PARTITION {self.partition} FOR VALUES {bounds}",
-            f"REVOKE UPDATE, DELETE, TRUNCATE ON {self.partition} FROM CURRENT_USER",
-        )
 
 
 def months_ahead(now: datetime) -> Iterator[Month]:

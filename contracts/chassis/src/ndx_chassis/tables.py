@@ -1,5 +1,8 @@
 """The runtime's own tables, the same in every service's database."""
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, UUID
 
@@ -127,3 +130,34 @@ consents = Table(
     Index("ix_consents_personal_id", "personal_id", "agency", "purpose"),
 )
 """The service's own copy of topic `identity.consent.v1`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A month of UTC, whose disclosure records have a partition of their own."""
+
+    year: int
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.year:04d}-{self.number:02d}"
+
+    @property
+    def partition(self) -> str:
+        return f"disclosures_{self.year:04d}_{self.number:02d}"
+
+    @property
+    def start(self) -> datetime:
+        return datetime(self.year, self.number, 1, tzinfo=UTC)
+
+    def following(self) -> "Month":
+        return Month(self.year + self.number // 12, self.number % 12 + 1)
+
+    def statements(self) -> tuple[str, ...]:
+        """Return what makes the partition, without a lock that readers or writers would wait for."""
+        bounds = f"FROM ('{self}-01 00:00+00') TO ('{self.following()}-01 00:00+00')"
+        return (
+            f"CREATE TABLE {self.partition} (LIKE disclosures INCLUDING DEFAULTS INCLUDING CONSTRAINTS)",
+            f"ALTER TABLE disclosures ATTACH PARTITION {self.partition} FOR VALUES {bounds}",
+            f"REVOKE UPDATE, DELETE, TRUNCATE ON {self.partition} FROM CURRENT_USER",
+        )
