@@ -145,7 +145,7 @@ class TestHoursWritten:
 
 class TestRefusalsUnderConsent:
     async def test_that_one_of_several_did_not_consent_drops_no_others_record(self, runtime: Runtime) -> None:
-        """Of who did not consent nothing is told and nothing recorded; the others see that they were found."""
+        """Of who did not consent nothing is told or recorded; the others see that they were found."""
         caller = Caller("B01", "core", "DSA-B01-1", "CREDIT_INSTITUTION_KYC", None, None, "r-1", "x.y")
         conditions = Conditions(consent_required=True)
         agreement = Agreement.model_construct(agreement_id="DSA-B01-1", version=3, conditions=conditions)
