@@ -148,7 +148,20 @@ class TestRefusalsUnderConsent:
         """Of who did not consent nothing is told or recorded; the others see that they were found."""
         caller = Caller("B01", "core", "DSA-B01-1", "CREDIT_INSTITUTION_KYC", None, None, "r-1", "x.y")
         conditions = Conditions(consent_required=True)
-        agreement = Agreement.model_construct(agreement_id="DSA-B01-1", version=3, conditions=conditions)
+        agreement = Agreement.model_validate(
+            {
+                "agreement_id": "DSA-B01-1",
+                "version": 3,
+                "state": "ACTIVE",
+                "consumer_agency": "B01",
+                "provider_agency": "G01",
+                "operations": [{"operation": "x.y", "field_groups": ["birth_date"]}],
+                "purposes": ["CREDIT_INSTITUTION_KYC"],
+                "legal_basis": {"text": "With consent", "reference": "1/2026"},
+                "valid_from": "2025-07-01",
+                "conditions": conditions,
+            }
+        )
         grant = Grant(agreement, "x.y", frozenset())
         async with runtime.sessions() as session, session.begin():
             await session.execute(

@@ -13,7 +13,9 @@ from ndx_testing.envoy import free_ports
 pytestmark = pytest.mark.integration
 
 
-def let_in(port: int, context: ssl.SSLContext, session: ssl.SSLSession | None) -> tuple[bool, bool, object]:
+def let_in(
+    port: int, context: ssl.SSLContext, session: ssl.SSLSession | None
+) -> tuple[bool, bool, ssl.SSLSession | None]:
     """Return whether the server speaks HTTP/2 with us, whether it took the session, and the next one."""
     resumed = False
     try:

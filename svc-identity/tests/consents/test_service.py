@@ -1,5 +1,6 @@
 """A holder gives a consent at the citizen door, sees it, and withdraws it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -54,6 +55,15 @@ class TestGiveConsent:
         ids = {(await client.post(URL, json=body, headers=keyed)).json()["id"] for _ in range(2)}
         assert (len(ids), len(await announced(emitted))) == (1, 1)
 
+    async def test_one_key_sent_several_times_at_once_gives_one_consent(
+        self, client: httpx.AsyncClient, holder: Headers, emitted: Emitted
+    ) -> None:
+        body, keyed = wanted(), holder | {"Idempotency-Key": "k-1"}
+        replies = await asyncio.gather(*(client.post(URL, json=body, headers=keyed) for _ in range(4)))
+        given = {reply.json()["id"] for reply in replies if reply.status_code == 201}
+        assert {reply.status_code for reply in replies} <= {201, 409}
+        assert (len(given), len(await announced(emitted))) == (1, 1)
+
     @pytest.mark.parametrize(
         "change",
         [
@@ -96,6 +106,24 @@ class TestWithdrawConsent:
         assert after["withdrawn_at"] is not None
         (item,) = (await client.get(URL, headers=holder)).json()["items"]
         assert (item["id"], item["in_force"]) == (given["id"], False)
+
+    async def test_withdrawn_several_times_at_once_while_another_is_given(
+        self, client: httpx.AsyncClient, holder: Headers, emitted: Emitted
+    ) -> None:
+        given = (await client.post(URL, json=wanted(), headers=holder)).json()
+        url = f"{URL}/{given['id']}/withdraw"
+        withdrawals = [client.post(url, headers=holder) for _ in range(4)]
+        *ended, other = await asyncio.gather(*withdrawals, client.post(URL, json=wanted(), headers=holder))
+        assert {(r.status_code, r.json()["withdrawn_at"]) for r in ended} == {
+            (200, ended[0].json()["withdrawn_at"])
+        }
+        assert other.json()["in_force"] is True
+        told = await announced(emitted)
+        assert [one["withdrawn_at"] is not None for one in told if one["consent_id"] == given["id"]] == [
+            False,
+            True,
+        ]
+        assert [one["withdrawn_at"] for one in told if one["consent_id"] != given["id"]] == [None]
 
     async def test_another_s_consent_is_not_there(
         self,
