@@ -1,9 +1,11 @@
 """Indicators are what a recount finds, whoever changes people, and each number can be explained."""
 
 import asyncio
+import base64
 import random
 from datetime import date, timedelta
 
+import httpx
 import pytest
 from ndx_contracts.agreements import AdminScope
 from ndx_contracts.field_groups import POPULATION_GROUPS, FieldGroup
@@ -67,6 +69,18 @@ async def unit(client, office, **asked: str) -> dict:
 async def broken(client, office, **asked: str) -> set[str]:
     """Return the codes of the rules that somebody breaks."""
     return {r["rule"] for r in (await unit(client, office, **asked))["rules"] if r["broken"]}
+
+
+def _recount_before(monkeypatch, runtime, name: str) -> None:
+    """Let a recount end between the look at the generation and the first statement about it."""
+    real = getattr(repository, name)
+
+    async def late(*args: object, **values: object) -> object:
+        monkeypatch.setattr(repository, name, real)
+        await recounting.bring_up_to_date(runtime.sessions, anew=True)
+        return await real(*args, **values)
+
+    monkeypatch.setattr(repository, name, late)
 
 
 @pytest.mark.usefixtures("counted")
@@ -181,6 +195,17 @@ class TestIndicators:
         found = await unit(client, office, **asked)
         assert (found["persons"], found["living"], found["dimensions"][0]["percent"]) == (2, 1, 100.0)
 
+    async def test_a_recount_that_ends_meanwhile_leaves_nobody_out(
+        self, client, office, add_person, runtime, monkeypatch
+    ):
+        await add_person(GOOD, **{**FULL, "ethnicity_code": None})
+        _recount_before(monkeypatch, runtime, "indicators")
+        found = await unit(client, office)
+        assert (found["persons"], [r["rule"] for r in found["rules"] if r["broken"]]) == (
+            1,
+            ["ethnicity-missing"],
+        )
+
     async def test_people_of_an_abolished_commune_stand_under_its_own_code(self, client, office, add_person):
         await add_person(GOOD, **FULL, permanent_province_code="01", permanent_commune_code="00016")
         found = await unit(client, office, level="COMMUNE")
@@ -243,6 +268,43 @@ class TestFaultyPersons:
         records = await disclosed()
         assert sorted(s for r in records for s in r["subjects"]) == ["046088000001", "046088000002"]
         assert {tuple(r["field_groups"]) for r in records} == {("ethnicity", "personal_id")}
+
+    async def test_a_cursor_tells_nothing_and_leads_on_in_its_own_list_only(
+        self, client, office, add_person, session
+    ):
+        for n in range(1, 4):
+            await add_person(f"04608800000{n}", **{**FULL, "ethnicity_code": None, "phone": None})
+        asked = {"rule": "ethnicity-missing", "commune_code": "26740", "limit": 1}
+
+        async def page(**more: object) -> httpx.Response:
+            return await client.get(f"{BASE}/faulty-persons", params={**asked, **more}, headers=office)
+
+        first, again = [(await page()).json()["next_cursor"] for _ in range(2)]
+        assert first != again, "the same person behind it shows"
+        people = (await session.scalars(text("SELECT person_id::text FROM persons"))).all()
+        raw = base64.urlsafe_b64decode(first + "=" * (-len(first) % 4))
+        for person in people:
+            assert person not in first
+            assert bytes.fromhex(person.replace("-", "")) not in raw
+        changed = first[:-2] + ("AA" if first[-2:] != "AA" else "BB")
+        for wrong in (
+            {"cursor": people[0]},
+            {"cursor": changed},
+            {"cursor": "é"},
+            {"cursor": first, "rule": "contact-missing"},
+            {"cursor": first, "commune_code": "00070"},
+        ):
+            reply = await page(**wrong)
+            assert (reply.status_code, reply.json()["code"]) == (400, "cursor-invalid"), wrong
+
+    async def test_a_recount_that_ends_meanwhile_shows_nobody_wrongly(
+        self, client, office, add_person, runtime, monkeypatch
+    ):
+        await add_person(GOOD, **FULL)
+        _recount_before(monkeypatch, runtime, "people")
+        asked = {"rule": "permanent-commune-unknown", "commune_code": "26740"}
+        reply = await client.get(f"{BASE}/faulty-persons", params=asked, headers=office)
+        assert (reply.status_code, reply.json()["items"]) == (200, [])
 
     async def test_every_rule_lists_as_many_as_it_counts(self, client, office, add_person):
         await add_person(

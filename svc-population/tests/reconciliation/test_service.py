@@ -10,6 +10,7 @@ import pytest
 from ndx_contracts.agreements import AdminScope
 from sqlalchemy import text
 from svc_population.admin_units.service import today
+from svc_population.reconciliation import repository
 from svc_population.reconciliation.service import GROUPS
 
 MOTHER, FATHER = "079190000011", "079088000022"
@@ -134,6 +135,37 @@ class TestOpenCases:
         assert (reply.status_code, reply.json()["code"]) == (403, "field-group-not-covered")
         count = await session.execute(text("SELECT count(*) FROM reconciliation_cases"))
         assert count.scalar_one() == 0
+
+    @pytest.mark.parametrize("merged_before", [1, 2])
+    async def test_a_merger_beside_it_changes_the_number_and_breaks_nothing(
+        self, add_person, open_, runtime, monkeypatch, merged_before
+    ):
+        """The case waits under a number that another transaction replaces between the statements."""
+        await add_person(MOTHER)
+        await add_person(FATHER)
+        (first,) = (await open_(item())).json()["items"]
+        real, calls = repository.known, 0
+
+        async def known(*args: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == merged_before:
+                async with runtime.sessions() as other, other.begin():
+                    await other.execute(
+                        text(
+                            "INSERT INTO former_personal_ids (personal_id, person_id, superseded_by, cause,"
+                            " decision, cancelled_by) SELECT :old, person_id, :new, 'MERGED', '{}', 'test'"
+                            " FROM persons WHERE personal_id = :new"
+                        ),
+                        {"old": MOTHER, "new": FATHER},
+                    )
+            return await real(*args)
+
+        monkeypatch.setattr(repository, "known", known)
+        reply = await open_(item())
+        assert reply.status_code == 200, reply.text
+        (again,) = reply.json()["items"]
+        assert (again["case_id"], again["is_new"]) == (first["case_id"], False)
 
     async def test_a_thousand_at_once(self, add_person, open_, session):
         await add_person(MOTHER)

@@ -1,11 +1,10 @@
 """HTTP door of quality: rules and indicators for agencies, and the people behind them for who may see."""
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 from ndx_chassis.agreements import GrantDep
-from ndx_chassis.app import operation
+from ndx_chassis.app import RuntimeDep, operation
 from ndx_chassis.caller import CallerDep
 from ndx_chassis.db import ReadingDep, SessionDep
 from ndx_contracts.agreements import AgencyCode, CommuneCode, ProvinceCode
@@ -56,13 +55,15 @@ async def list_faulty_persons(
     grant: GrantDep,
     rule: Annotated[str, Query(pattern=r"^[a-z][a-z0-9-]{2,59}$")],
     commune_code: CommuneCode,
-    cursor: UUID | None = None,
+    cursor: Annotated[str | None, Query(max_length=200, description="`next_cursor` of a page.")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    runtime: RuntimeDep,
 ) -> FaultyPersonsOut:
     """List the people of a commune who break a rule; each one shown is recorded."""
     response.headers["Cache-Control"] = "no-store"
     return await service.faulty_persons(
         session,
+        runtime,
         caller=caller,
         grant=grant,
         rule_code=rule,

@@ -2,7 +2,6 @@
 
 from datetime import date, datetime
 from typing import Any
-from uuid import UUID
 
 from ndx_contracts.base import Output
 from ndx_contracts.field_groups import FieldGroup
@@ -96,4 +95,4 @@ class FaultyPersonsOut(Output):
     title: str
     agencies: tuple[str, ...]
     items: tuple[FaultyPersonOut, ...]
-    next_cursor: UUID | None
+    next_cursor: str | None

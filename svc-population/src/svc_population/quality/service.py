@@ -1,9 +1,8 @@
 """Use cases of quality: the rules, the indicators of units, the people who break a rule, upkeep."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import date
-from typing import Any, Literal
-from uuid import UUID
+from typing import Any, Literal, TypeVar
 
 from ndx_chassis.agreements import Grant
 from ndx_chassis.app import Runtime
@@ -11,6 +10,7 @@ from ndx_chassis.caller import Caller
 from ndx_chassis.disclosure import disclose
 from ndx_contracts.disclosure import Outcome
 from ndx_contracts.field_groups import FieldGroup
+from sqlalchemy import Row, RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.admin_units.service import today
@@ -18,6 +18,7 @@ from svc_population.admin_units.succession import units_in_time
 from svc_population.persons.field_groups import storable
 from svc_population.quality import recounting, repository
 from svc_population.quality.conditions import Generation
+from svc_population.quality.cursors import Cursors
 from svc_population.quality.errors import QualityNotCounted, QualityRuleUnknown
 from svc_population.quality.models import QualityGeneration
 from svc_population.quality.rules import Rule, agencies_of, rules_on
@@ -32,6 +33,7 @@ from svc_population.quality.schemas import (
     UnitIndicatorsOut,
 )
 from svc_population.quality.vocabulary import Dimension
+from svc_population.settings import settings_of
 
 Level = Literal["COUNTRY", "PROVINCE", "COMMUNE"]
 GROUPS = tuple(
@@ -41,6 +43,9 @@ GROUPS = tuple(
 )
 """Field groups that a list of people can show."""
 _A_RUN = 50_000
+_TRIES = 3
+"""Generations follow each other once a day, not within a request."""
+_Read = TypeVar("_Read")
 
 
 async def _live(session: AsyncSession) -> tuple[QualityGeneration, Generation, bool]:
@@ -48,6 +53,24 @@ async def _live(session: AsyncSession) -> tuple[QualityGeneration, Generation, b
     if found is None:
         raise QualityNotCounted
     return found, recounting.compiled(found), recounted
+
+
+async def _of_one_generation(
+    session: AsyncSession, read: Callable[[Generation], Awaitable[_Read]]
+) -> tuple[tuple[QualityGeneration, Generation, bool], _Read]:
+    """Return a generation with what was read for it, while it was there.
+
+    Its counts and communes go in the transaction that puts the next one in its place: if it is the live one
+    still, they were whole.
+    """
+    found = await _live(session)
+    for _ in range(_TRIES):
+        rows = await read(found[1])
+        now = await _live(session)
+        if now[1].number == found[1].number:
+            return found, rows
+        found = now
+    raise QualityNotCounted
 
 
 async def rules(session: AsyncSession) -> RulesOut:
@@ -98,12 +121,15 @@ async def indicators(
         QualityNotCounted: nobody was counted yet.
         OutsideAdminScope: the asked unit lies outside the agreement's area.
     """
-    kept, generation, again = await _live(session)
     provinces, communes = _asked(grant, province_code, commune_code)
     day = today()
-    rows = await repository.indicators(
-        session, generation, level=level, day=day, provinces=provinces, communes=communes
-    )
+
+    async def read(generation: Generation) -> Sequence[Row[Any]]:
+        return await repository.indicators(
+            session, generation, level=level, day=day, provinces=provinces, communes=communes
+        )
+
+    (kept, generation, again), rows = await _of_one_generation(session, read)
     shown = [
         (n, rule)
         for n, rule in enumerate(generation.rules)
@@ -206,12 +232,13 @@ def _named(level: Level, code: str) -> tuple[str | None, bool]:
 
 async def faulty_persons(
     session: AsyncSession,
+    runtime: Runtime,
     *,
     caller: Caller,
     grant: Grant,
     rule_code: str,
     commune_code: str,
-    cursor: UUID | None,
+    cursor: str | None,
     limit: int,
 ) -> FaultyPersonsOut:
     """Return the people of a commune who break a rule, each one recorded as disclosed.
@@ -223,25 +250,31 @@ async def faulty_persons(
         QualityNotCounted: nobody was counted yet.
         QualityRuleUnknown: no such rule is counted.
         FieldGroupNotCovered: the agreement does not hold what the rule looks at.
+        CursorInvalid: the cursor was not given for this list.
     """
-    _, generation, _ = await _live(session)
-    rule = next((r for r in generation.rules if r.code == rule_code), None)
-    if rule is None:
-        raise QualityRuleUnknown
-    groups = frozenset({FieldGroup.PERSONAL_ID, *rule.groups})
-    grant.require_field_groups(groups)
+    cursors = Cursors(settings_of(runtime).personal_id_key_file, caller.agency, rule_code, commune_code)
+    after = None if cursor is None else cursors.open(cursor)
     provinces = grant.agreement.admin_scope.provinces
     anywhere = grant.covers(None, commune_code)
-    found = await repository.people(
-        session,
-        generation,
-        rule,
-        commune_code=commune_code,
-        provinces=None if anywhere else provinces,
-        day=today(),
-        after=cursor,
-        limit=limit + 1,
-    )
+
+    async def read(generation: Generation) -> tuple[Rule, Sequence[RowMapping]]:
+        rule = next((r for r in generation.rules if r.code == rule_code), None)
+        if rule is None:
+            raise QualityRuleUnknown
+        grant.require_field_groups({FieldGroup.PERSONAL_ID, *rule.groups})
+        return rule, await repository.people(
+            session,
+            generation,
+            rule,
+            commune_code=commune_code,
+            provinces=None if anywhere else provinces,
+            day=today(),
+            after=after,
+            limit=limit + 1,
+        )
+
+    _, (rule, found) = await _of_one_generation(session, read)
+    groups = frozenset({FieldGroup.PERSONAL_ID, *rule.groups})
     shown = found[:limit]
     await disclose(
         session,
@@ -263,7 +296,7 @@ async def faulty_persons(
             )
             for row in shown
         ),
-        next_cursor=shown[-1]["person_id"] if len(found) > limit else None,
+        next_cursor=cursors.seal(shown[-1]["person_id"]) if len(found) > limit else None,
     )
 
 

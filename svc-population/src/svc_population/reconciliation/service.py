@@ -68,15 +68,22 @@ async def open_cases(session: AsyncSession, *, caller: Caller, grant: Grant, bod
     keys = [(r["reference"], r["personal_id"], r["kind"]) for r in rows]
     # One call of an agency after the other: two guesses at once would both be compared.
     await repository.one_at_a_time(session, caller.agency)
-    fresh = _fresh(rows, await _today(session, await repository.known(session, caller.agency, keys)))
-    new = await repository.add(session, fresh)
-    held = await _today(session, await repository.known(session, caller.agency, keys))
+    before = await repository.known(session, caller.agency, keys)
+    new = await repository.add(session, _fresh(rows, await _today(session, before)))
+    # A merger that is committed between two statements changes numbers: what one of them found stays found.
+    found_now = await repository.known(session, caller.agency, keys)
+    held = list({c.id: c for c in (*before, *found_now)}.values())
+    under = {c.id: {c.personal_id} for c in held}
+    now = await persons.current_numbers(session, sorted({k[1] for k in keys}))
+    for case in await _today(session, held):
+        under[case.id].add(case.personal_id)
     by_reference = {c.reference: c for c in held}
-    waiting = {(c.personal_id, c.kind): c for c in held if c.state in WAITING}
+    waiting = {(number, c.kind): c for c in held if c.state in WAITING for number in under[c.id]}
     items = []
     learnt: dict[tuple[Outcome, frozenset[FieldGroup]], set[str]] = defaultdict(set)
     for reference, number, kind in keys:
-        case = by_reference.get(reference) or waiting[number, kind]
+        about = number if (number, kind) in waiting else now.get(number, number)
+        case = by_reference.get(reference) or waiting[about, kind]
         items.append(_opened(case, reference, is_new=case.id in new and case.reference == reference))
         learnt[_learnt(case)].add(case.personal_id)
     for case in held:
