@@ -469,6 +469,17 @@ class TestWorkers:
         assert len(receiver.got) == 1
         assert await states(ask, made) == [("DONE", 0), ("PENDING", 0)]
 
+    async def test_an_event_that_cannot_be_opened_keeps_no_other_webhook_from_its_own(
+        self, receiver: Receiver, hook: Do, deliver: Do, runtime: Runtime, session: Any
+    ):
+        bad, good = await hook(receiver.url), await hook(receiver.url)
+        await deliver(death())
+        broken = text("UPDATE feed_events SET sealed = 'sealed by nobody' WHERE subscription_id = :of")
+        await session.execute(broken, {"of": UUID(bad)})
+        await session.commit()
+        found = await pushing.exchange(runtime, new_id(), (), [UUID(bad), UUID(good)])
+        assert [errand.subscription for errand in found.errands] == [UUID(good)]
+
     async def test_successive_events_go_through_one_connection(
         self, receiver: Receiver, hook: Do, deliver: Do, runtime: Runtime
     ):

@@ -18,7 +18,9 @@ from uuid import UUID
 from ndx_chassis.app import Runtime
 from ndx_chassis.errors import DomainError
 from ndx_chassis.ids import new_id
+from ndx_chassis.problems import is_connection_trouble
 from ndx_chassis.telemetry import log
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.feeds import repository
@@ -147,7 +149,15 @@ async def _pack(
             subscription.next_attempt_at = now + timedelta(seconds=_HELD_SECONDS)
             continue
         rows = _together(due[identifier])
-        events = [(row, await hand_over(session, box, right, row, once=True)) for row in rows]
+        try:
+            events = [(row, await hand_over(session, box, right, row, once=True)) for row in rows]
+        except Exception as error:
+            if is_connection_trouble(error) or isinstance(error, SQLAlchemyError):
+                raise
+            # What lies there is this webhook's trouble and nobody else's.
+            log.error("feed_event_unreadable", subscription=str(identifier), error=type(error).__name__)
+            subscription.next_attempt_at = now + timedelta(seconds=_LEASE_SECONDS)
+            continue
         given = [(row, event) for row, event in events if event is not None]
         if not given:
             again.append(identifier)
