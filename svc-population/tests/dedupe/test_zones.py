@@ -50,6 +50,41 @@ class TestZones:
     def test_place_of_birth_and_of_residence_count_once(self, more, expected):
         assert zone(**more) is expected
 
+    @pytest.mark.parametrize(
+        ("more", "expected"),
+        [
+            ({"birth_date": "ONE_DIGIT", "mother": "SAME", "father": "SAME"}, Zone.SURE),
+            ({"birth_date": "YEAR_ONLY", "phone": "SAME", "residence": "COMMUNE"}, Zone.SURE),
+            ({"birth_date": "ONE_DIGIT", "residence": "COMMUNE", "birth_place": "COMMUNE"}, Zone.REVIEW),
+            ({"birth_date": "SAME_YEAR", "mother": "SAME", "father": "SAME"}, Zone.REVIEW),
+            ({"name": "TYPO", "legacy_number": "SAME"}, Zone.SURE),
+            ({"name": "UNACCENTED", "birth_date": "YEAR_ONLY", "legacy_number": "SAME"}, Zone.SURE),
+            ({"name": "TYPO", "legacy_number": "SAME", "mother": "OTHER"}, Zone.REVIEW),
+            # Twins share parents, places and the family's telephone.
+            (
+                {
+                    "name": "UNACCENTED",
+                    "phone": "SAME",
+                    "mother": "SAME",
+                    "father": "SAME",
+                    "residence": "COMMUNE",
+                },
+                Zone.REVIEW,
+            ),
+        ],
+    )
+    def test_a_fault_in_the_date_needs_two_points_and_one_in_the_name_the_old_number(self, more, expected):
+        assert zone(**more) is expected
+
+    @pytest.mark.parametrize("rule", MODEL.zones.sure, ids=lambda r: r.name)
+    def test_no_rule_ever_takes_two_of_one_household_or_name_and_date_alone_for_sure(self, rule):
+        alone = {n: allowed[0] for n, allowed in rule.levels.items()}
+        everything = {**dict.fromkeys(LABELS, "SAME"), "birth_place": "COMMUNE", "residence": "COMMUNE"}
+        apart = {**everything, **alone, "household": "OTHER"}
+        assert zone_of(MODEL.zones, 1.0, apart) is Zone.SURE
+        assert zone_of(MODEL.zones, 1.0, {**apart, "household": "SAME"}) is not Zone.SURE
+        assert zone_of(MODEL.zones, 1.0, {**dict.fromkeys(LABELS, UNKNOWN), **alone}) is not Zone.SURE
+
     @pytest.mark.parametrize("against", [{"legacy_number": "OTHER"}, {"father": "OTHER"}, {"sex": "OTHER"}])
     def test_what_speaks_against_it_keeps_a_pair_out_of_sure(self, against):
         assert zone(mother="SAME", phone="SAME", residence="COMMUNE", **against) is Zone.REVIEW
@@ -89,6 +124,7 @@ class TestModel:
                 {"comparison": "birth_date", "levels": ["EXACT"], "points": 2, "group": "date"}
             ),
             lambda m: m["zones"]["sure"][0].update(corroborations=[]),
+            lambda m: m["zones"]["sure"][2]["contradictions"].pop("household"),
         ],
     )
     def test_a_model_whose_rules_do_not_hold_together_is_refused(self, change):

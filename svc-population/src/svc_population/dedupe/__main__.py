@@ -34,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
         step.add_argument("--model", type=Path, help="a model file; the service's own when missing")
         step.add_argument("--memory", default="4GB", help="how much of it DuckDB may use")
         step.add_argument("--threads", type=int, help="of DuckDB; all cores when missing")
+    train.add_argument("--em", action="store_true", help="learn m as well, from records that share a number")
     train.add_argument("--out", type=Path, required=True, help="the file to write")
     for step in (run, worker):
         step.add_argument("--engine", type=EngineName, choices=list(EngineName), default=EngineName.DUCKDB)
@@ -49,7 +50,7 @@ async def _run(given: argparse.Namespace) -> Found | Model | None:
     place = Place(make_sessions(engine), settings.asyncpg_dsn, settings.dedupe_folder, settings.reading_dsn)
     try:
         if given.step == "train":
-            return await train(place, model=model, asked=asked)
+            return await train(place, model=model, asked=asked, learns=given.em)
         asked = replace(asked, engine=given.engine, master=given.master)
         return await (find_duplicates if given.step == "run" else work)(place, model=model, asked=asked)
     finally:

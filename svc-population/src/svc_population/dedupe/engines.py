@@ -5,12 +5,14 @@ Both read the same file and write the same files, part by part; what else they n
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
 from splink import DuckDBAPI, Linker
+from splink.internals.exceptions import EMTrainingException
 
 from svc_population.dedupe.errors import RunCancelled
 from svc_population.dedupe.model import Model
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 PEOPLE_AT_ONCE = 5_000_000
 """DuckDB compares so many with so many others in one go: what bounds its work files."""
 SAMPLED_PAIRS = 20_000_000
+LEARNED_FROM = (
+    "l.legacy_number = r.legacy_number",
+    "l.phone = r.phone and l.birth_year = r.birth_year",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,18 @@ class DuckDb:
         linker = self._opened(model, persons)
         linker.training.estimate_u_using_random_sampling(max_pairs=pairs, seed=1)
         return probabilities(linker, "u_probability")
+
+    def learned(self, model: Model, persons: int) -> dict[str, dict[str, float]]:
+        """Return how often two records of one person stand on each level, by EM after `sampled`.
+
+        It looks only at pairs that share a number: among others it would learn what families and twins share.
+        """
+        linker = self._opened(model, persons)
+        for rule in LEARNED_FROM:
+            # No pair shares such a number: what was known before stays.
+            with suppress(EMTrainingException):
+                linker.training.estimate_parameters_using_expectation_maximisation(rule)
+        return probabilities(linker, "m_probability")
 
     def _opened(self, model: Model, persons: int) -> Linker:
         if self._linker is None:

@@ -19,6 +19,7 @@ from pydantic import Field, model_validator
 from svc_population.dedupe.zones import UNKNOWN, ZoneRules
 
 LOWEST_WEIGHT = -20.0
+LEAST_M = 0.001
 
 
 class Model(Input):
@@ -44,6 +45,8 @@ class Model(Input):
                 raise ValueError(f"a zone names a level that {comparison} does not have")
         if {c.comparison for c in corroborations} & {"name", "birth_date"}:
             raise ValueError("name and birth date corroborate nothing")
+        if any("SAME" not in rule.contradictions.get("household", ()) for rule in self.zones.sure):
+            raise ValueError("a household counts its members: two of one are never sure")
         return self
 
     def labels(self) -> dict[str, tuple[str, ...]]:
@@ -84,16 +87,31 @@ class Model(Input):
         }
 
     def with_chances(
-        self, chances: Mapping[str, Mapping[str, float]], *, version: str, origin: str
+        self,
+        chances: Mapping[str, Mapping[str, float]],
+        *,
+        version: str,
+        origin: str,
+        learned: Mapping[str, Mapping[str, float]] | None = None,
     ) -> "Model":
-        """Return another version with u as it was found in a register; what was not seen stays."""
+        """Return another version with u as it was found in a register; what was not seen stays.
+
+        `learned` is m: no level gets less than one in a thousand, so that what a register did not show yet is
+        rare, never impossible.
+        """
         raw = self.model_dump(mode="json")
         for comparison in raw["settings"]["comparisons"]:
-            found = chances.get(comparison["output_column_name"], {})
-            for level in comparison["comparison_levels"]:
+            name = comparison["output_column_name"]
+            found, seen = chances.get(name, {}), (learned or {}).get(name, {})
+            levels = [level for level in comparison["comparison_levels"] if not level.get("is_null_level")]
+            for level in levels:
                 chance = found.get(level["label_for_charts"])
-                if chance is not None and not level.get("is_null_level"):
+                if chance is not None:
                     level["u_probability"] = float(f"{chance:.3g}")
+            if seen:
+                shares = [max(LEAST_M, seen.get(x["label_for_charts"], x["m_probability"])) for x in levels]
+                for level, share in zip(levels, shares, strict=True):
+                    level["m_probability"] = float(f"{share / sum(shares):.3g}")
         return Model.model_validate_json(json.dumps({**raw, "version": version, "origin": origin}))
 
     @property

@@ -14,8 +14,10 @@ from svc_population.dedupe.working import Asked, Place
 from svc_population.dedupe.workspace import Workspace
 
 
-async def train(place: Place, *, model: Model, asked: Asked) -> Model:
+async def train(place: Place, *, model: Model, asked: Asked, learns: bool = False) -> Model:
     """Return the model with what strangers have in common in this register.
+
+    With `learns` also with what two records of one person have, by EM over those that share a number.
 
     Raises:
         DedupeRefused: a run is on or was killed and waits to go on, or the folder holds something else.
@@ -33,6 +35,7 @@ async def train(place: Place, *, model: Model, asked: Asked) -> Model:
             engine = DuckDb(workspace, memory=asked.memory, threads=asked.threads)
             try:
                 chances = engine.sampled(model, persons)
+                learned = engine.learned(model, persons) if learns else None
             finally:
                 engine.close()
         finally:
@@ -47,8 +50,10 @@ async def train(place: Place, *, model: Model, asked: Asked) -> Model:
                 details={"persons": persons, "model": model.version},
             )
     day = today().isoformat()
-    origin = f"u: random pairs of {persons} people on {day}; m and zones of {model.version}"
-    return model.with_chances(chances, version=_next_version(model.version, day), origin=origin)
+    kept = "m: EM over the same; zones" if learns else "m and zones"
+    origin = f"u: random pairs of {persons} people on {day}; {kept} of {model.version}"
+    version = _next_version(model.version, day)
+    return model.with_chances(chances, version=version, origin=origin, learned=learned)
 
 
 def _caller(asked: Asked, request_id: str) -> Caller:

@@ -5,7 +5,9 @@ on the list of contradictions speaks against it, and enough else agrees. Points 
 lives where they were born has one place, not two. Name and birth date give no points, so they alone are never
 enough. REVIEW asks for less, but for a name on an allowed level, or for a level that makes up for it: twins
 differ in the given name and agree in all else, which the model takes for evidence. For the same reason a name
-that has a middle name more needs more than parents and places to be SURE: Bảo Hân and Thị Bảo Hân are twins.
+that has a middle name more needs more than parents and places to be SURE: Bảo Hân and Thị Bảo Hân are twins;
+and a name with a typing error needs the old number: twins share all else, their parents' telephone as well.
+A date with a fault needs no more than a right one: siblings have other names.
 """
 
 from collections.abc import Mapping
