@@ -78,7 +78,13 @@ def death() -> Callable[..., PersonDeceased]:
 @pytest.fixture
 def office(agree: Callable[..., Any], as_agency: Callable[..., dict[str, str]]) -> dict[str, str]:
     """Headers of a tax office's system that may do everything here."""
-    operations = ("register_taxpayer", "get_taxpayer", "list_dependants", "claim_dependant")
+    operations = (
+        "register_taxpayer",
+        "get_taxpayer",
+        "list_dependants",
+        "claim_dependant",
+        "settle_dependant",
+    )
     agree(
         "G04",
         {f"tax.{name}": [FieldGroup.TAX_REGISTRATION] for name in operations},

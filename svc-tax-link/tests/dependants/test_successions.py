@@ -195,6 +195,53 @@ class TestNumbersThatLeadOn:
         told = [e["data"] for e in await emitted() if e["type"] == "tax.dependant-counted-twice.v1"]
         assert [d["undone"] for d in told] == [False, True]
 
+    @pytest.mark.parametrize("payer", [MOTHER, FATHER])
+    async def test_an_office_decides_whose_months_they_are_until_the_merger_is_undone(
+        self,
+        payer: str,
+        more_people: None,
+        register: Make,
+        birth: Make,
+        deliver: Make,
+        dependants: Make,
+        merge: Make,
+        separate: Make,
+        client: httpx.AsyncClient,
+        office: dict[str, str],
+        session: AsyncSession,
+        emitted: Make,
+        twice_of: Make,
+    ) -> None:
+        await register(MOTHER)
+        await register(FATHER)
+        await deliver(birth(CHILD, father=None))
+        await deliver(birth(TWIN, mother=None))
+        await merge(TWIN, CHILD)
+        body = {"payer_personal_id": payer, "document": "QĐ-1"}
+        for _ in range(2):
+            reply = await client.post(f"/tax/v1/dependants/{CHILD}/settlements", json=body, headers=office)
+            assert reply.status_code == 200, reply.text
+            (item,) = reply.json()["items"]
+            assert (item["counted_twice"], item["from_month"]) == ([], "2026-11")
+        other = FATHER if payer == MOTHER else MOTHER
+        assert await twice_of(payer) == [[]]
+        assert await dependants(other) == []
+        told = [e["data"] for e in await emitted() if e["type"] == "tax.dependant-counted-twice.v1"]
+        assert [(d["undone"], d["settled"]) for d in told] == [(False, False), (True, True)]
+        audit = "SELECT count(*) FROM audit_entries WHERE action = 'dependant_settled'"
+        assert await session.scalar(text(audit)) == 1
+        await session.rollback()
+        # Nobody claims these months anew, under neither number.
+        for child in (CHILD, TWIN):
+            claim = {"dependant_personal_id": child, "from_month": "2027-01"}
+            again = await client.post(f"/tax/v1/taxpayers/{FATHER}/dependants", json=claim, headers=office)
+            assert (again.status_code, again.json()["code"]) == (409, "dependant-month-taken")
+        stranger = {**body, "payer_personal_id": other}
+        refused = await client.post(f"/tax/v1/dependants/{TWIN}/settlements", json=stranger, headers=office)
+        assert (refused.status_code, refused.json()["code"]) == (404, "dependant-not-found")
+        await separate(TWIN, CHILD)
+        assert (await dependants(MOTHER), await dependants(FATHER)) == ([CHILD], [TWIN])
+
     async def test_a_child_follows_and_comes_back(
         self,
         more_people: None,

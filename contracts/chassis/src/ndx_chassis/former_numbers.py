@@ -155,6 +155,12 @@ async def keep(session: AsyncSession, old: str, more: Mapping[str, Any]) -> None
     )
 
 
+async def kept_of(session: AsyncSession, number: str) -> Mapping[str, Any]:
+    """Return what is noted with a number; nothing when it leads nowhere."""
+    row = (await session.execute(_ROW, {"number": number})).first()
+    return {} if row is None else row.kept
+
+
 async def told_late(session: AsyncSession, *, number: str, merger: Merger) -> list[Late]:
     """Return the numbers that belong to one whose merger is undone, and whose own way was told after it.
 

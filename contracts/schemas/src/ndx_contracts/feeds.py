@@ -286,6 +286,7 @@ FED: tuple[FedEvent, ...] = (
             "from_month": G.TAX_REGISTRATION,
             "to_month": G.TAX_REGISTRATION,
             "undone": G.TAX_REGISTRATION,
+            "settled": G.TAX_REGISTRATION,
         },
         title=("Người phụ thuộc được tính hai lần", "A tax dependant is counted twice"),
     ),

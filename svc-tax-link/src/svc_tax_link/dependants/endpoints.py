@@ -10,8 +10,8 @@ from ndx_chassis.db import SessionDep
 from ndx_contracts.field_groups import FieldGroup
 from ndx_contracts.personal_ids import PersonalId
 
-from svc_tax_link.dependants import service
-from svc_tax_link.dependants.schemas import DependantClaimIn, DependantOut, DependantsOut
+from svc_tax_link.dependants import service, settlements
+from svc_tax_link.dependants.schemas import DependantClaimIn, DependantOut, DependantsOut, SettlementIn
 
 router = APIRouter(prefix="/tax/v1", tags=["dependants"])
 _DECLARED = operation(personal_data=True, field_groups=[FieldGroup.TAX_REGISTRATION])
@@ -49,4 +49,20 @@ async def claim_dependant(
         personal_id=personal_id,
         request=request,
         sessions=runtime.sessions,
+    )
+
+
+@router.post("/dependants/{personal_id}/settlements", openapi_extra=_DECLARED)
+async def settle_dependant(
+    *,
+    personal_id: Annotated[PersonalId, Path()],
+    request: SettlementIn,
+    session: SessionDep,
+    caller: CallerDep,
+    grant: GrantDep,
+    runtime: RuntimeDep,
+) -> DependantsOut:
+    """Decide which payer keeps the months that claims for merged records count twice."""
+    return await settlements.settle_dependant(
+        session, caller, grant, personal_id=personal_id, request=request, sessions=runtime.sessions
     )

@@ -20,7 +20,7 @@ def registered(
 
 
 def counted_twice(
-    dependant_id: UUID, personal_id: str, months: Months, *, undone: bool = False
+    dependant_id: UUID, personal_id: str, months: Months, *, undone: bool = False, settled: bool = False
 ) -> DependantCountedTwice:
     first, last = months
     return DependantCountedTwice(
@@ -29,4 +29,5 @@ def counted_twice(
         from_month=written(first),
         to_month=None if last is None else written(last),
         undone=undone,
+        settled=settled,
     )

@@ -47,6 +47,22 @@ def common_months(one: Months, other: Months) -> Months | None:
     return first, None if last == date.max else last
 
 
+def month_before(month: date) -> date:
+    return date(month.year - (month.month == 1), (month.month - 2) % 12 + 1, 1)
+
+
+def without(one: Months, other: Months) -> list[Months]:
+    """Return what is left of some months without others: none, one or two intervals."""
+    common = common_months(one, other)
+    if common is None:
+        return [one]
+    first, last = common
+    left: list[Months] = [] if one[0] >= first else [(one[0], month_before(first))]
+    if last is not None and (one[1] is None or one[1] > last):
+        left.append((month_after(last), one[1]))
+    return left
+
+
 def read_month(text: str) -> date:
     """Read `2026-11`.
 

@@ -218,3 +218,18 @@ async def claims_by_number(session: AsyncSession, personal_ids: Sequence[str]) -
         .order_by(Claim.from_month, Claim.id)
     )
     return [(row[0], row[1]) for row in found]
+
+
+async def claim(session: AsyncSession, claim_id: UUID) -> Claim | None:
+    return await session.get(Claim, claim_id)
+
+
+async def write_months(
+    session: AsyncSession, claim_id: UUID, *, state: ClaimState, months: tuple[date, date | None]
+) -> None:
+    """Let a claim count these months, or none."""
+    await session.execute(
+        update(Claim)
+        .where(Claim.id == claim_id)
+        .values(state=state.value, from_month=months[0], to_month=months[1])
+    )

@@ -19,6 +19,13 @@ class DependantClaimIn(Input):
     from_month: Month
 
 
+class SettlementIn(Input):
+    """Whose months they are that several claims count of one dependant, and by which document."""
+
+    payer_personal_id: PersonalId
+    document: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
 class DependantOut(Output):
     """A dependant and the months in which this taxpayer counts them."""
 

@@ -47,7 +47,7 @@ from svc_tax_link.taxpayers import service as taxpayers
 
 ENTITY = "dependant"
 CHILD = "CHILD"
-_GROUPS = (FieldGroup.TAX_REGISTRATION,)
+GROUPS = (FieldGroup.TAX_REGISTRATION,)
 
 
 def vietnamese_day(instant: datetime) -> date:
@@ -273,6 +273,8 @@ async def claim_dependant(
     if rule is None or outside:
         raise ClaimOutsideRule
     claim = _claim(dependant.number, payer.id, from_month, rule.last_month(dependant.birth_date), rule)
+    if await _taken_under_former_number(session, claim, child):
+        raise DependantMonthTaken
     if await repository.add_claim(session, claim):
         await repository.set_claimed(session, dependant.number)
         await _announce(
@@ -293,10 +295,23 @@ async def claim_dependant(
         caller,
         grant=grant,
         subjects=[personal_id, dependant.personal_id],
-        field_groups=_GROUPS,
+        field_groups=GROUPS,
         outcome=Outcome.DISCLOSED,
     )
     return _shown(dependant, claim)
+
+
+async def _taken_under_former_number(session: AsyncSession, claim: Claim, child: str) -> bool:
+    """Tell whether a claim for another record of the child counts one of the months already.
+
+    The claim itself may stand with the record already: that is no second one.
+    """
+    held = await repository.active_claim(session, claim.dependant_number, claim.taxpayer_id, claim.from_month)
+    former = await taxpayers.leading_to(session, [child])
+    if held is not None or not former:
+        return False
+    others = await repository.claims_by_number(session, sorted(former))
+    return any(common_months(claim.months, other.months) is not None for _, other in others)
 
 
 async def list_dependants(
@@ -321,7 +336,7 @@ async def list_dependants(
         caller,
         grant=grant,
         subjects=list(dict.fromkeys([personal_id, *(d.personal_id for d, _ in found)])),
-        field_groups=_GROUPS,
+        field_groups=GROUPS,
         outcome=Outcome.DISCLOSED,
     )
     beside = await _counted_beside(session, found)

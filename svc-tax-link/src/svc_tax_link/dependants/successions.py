@@ -11,7 +11,7 @@ from ndx_chassis.former_numbers import Merger
 from ndx_chassis.outbox import publish
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from svc_tax_link.dependants import events, repository
+from svc_tax_link.dependants import events, repository, settlements
 from svc_tax_link.dependants.models import Claim
 from svc_tax_link.dependants.months import Months, common_months
 from svc_tax_link.dependants.service import ENTITY, close_for_death
@@ -105,6 +105,7 @@ async def _part(session: AsyncSession, actor: Actor, *, number: str, merger: Mer
     if led is None:
         return False
     kept = led.kept
+    await settlements.give_back(session, kept)
     for column in _PARENTS:
         only = _ids(kept.get(column, ()))
         await repository.rename_parents(session, column, led.new, number, only=only)

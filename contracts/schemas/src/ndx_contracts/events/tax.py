@@ -52,6 +52,8 @@ class DependantCountedTwice(EventData):
     to_month: str | None = None
     """The last of these months; None = no end."""
     undone: bool = False
+    settled: bool = False
+    """With `undone`: an office decided whose months they are."""
 
     @property
     def key(self) -> str:
