@@ -95,6 +95,26 @@ class TestMergedRecords:
         await deliver(separated(OTHER_CHILD, CHILD))
         assert await children(client, mother) == [CHILD]
 
+    async def test_of_two_attachments_of_one_child_one_stays_until_the_merger_is_undone(
+        self, open_account, people, deliver, client, as_citizen, emitted, session
+    ):
+        mother = as_citizen((await open_account()).json()["account_id"])
+        people[OTHER_CHILD] = people[CHILD]
+        for child in (CHILD, OTHER_CHILD):
+            await deliver(birth(child))
+        await deliver(merged(OTHER_CHILD, CHILD))
+        assert await children(client, mother) == [OTHER_CHILD]
+        last = (await emitted())[-1]
+        assert (last["type"], last["data"]["cause"]) == (
+            "identity.dependant-detached.v1",
+            "PERSONS_MERGED",
+        )
+        await deliver(separated(OTHER_CHILD, CHILD))
+        assert sorted(await children(client, mother)) == sorted([CHILD, OTHER_CHILD])
+        assert (await emitted())[-1]["type"] == "identity.dependant-attached.v1"
+        actions = await session.scalars(text("SELECT action FROM audit_entries"))
+        assert "dependant_detached" in set(actions)
+
     async def test_a_birth_told_under_the_merged_number_reaches_the_account_that_stands(
         self, both, deliver, client, as_citizen
     ):

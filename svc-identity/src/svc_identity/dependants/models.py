@@ -1,8 +1,9 @@
 """A child attached to a parent's account.
 
 Lifecycle: ATTACHED (by the event of the birth, when the parent has an active account of level 2) → ENDED
-by the child's age of 14, the child's death or the guardian's death. `ends_on` is the day of the age limit.
-A child hangs on an account at most once; an ended attachment is kept.
+by the child's age of 14, the child's death or the guardian's death, or as the second one of a child whose
+records were merged: that one is ATTACHED again when the merger is undone. `ends_on` is the day of the age
+limit. A child hangs on an account at most once; an ended attachment is kept.
 """
 
 from datetime import date, datetime
@@ -27,6 +28,8 @@ class EndCause(StrEnum):
     AGE = "AGE"
     DEPENDANT_DECEASED = "DEPENDANT_DECEASED"
     GUARDIAN_DECEASED = "GUARDIAN_DECEASED"
+    PERSONS_MERGED = "PERSONS_MERGED"
+    """The child hangs on the account under the number that stands already; until the merger is undone."""
 
 
 class MoveCause(StrEnum):

@@ -54,6 +54,18 @@ async def end(
     return (await session.scalars(statement)).all()
 
 
+async def resume(session: AsyncSession, ids: Sequence[UUID]) -> Sequence[Dependant]:
+    """Attach again what a merger ended; return what hangs again."""
+    statement = (
+        update(Dependant)
+        .where(Dependant.id.in_(ids), Dependant.end_cause == EndCause.PERSONS_MERGED)
+        .values(ended_at=None, end_cause=None)
+        .returning(Dependant)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    return (await session.scalars(statement)).all()
+
+
 _OTHER = aliased(Dependant)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from svc_identity.accounts import service as accounts
 from svc_identity.consents import successions as consents
 from svc_identity.dependants import events, repository
-from svc_identity.dependants.models import Dependant, MoveCause
+from svc_identity.dependants.models import Dependant, EndCause, MoveCause
 from svc_identity.dependants.service import GUARDIAN_LEVEL
 
 
@@ -29,6 +29,7 @@ async def follow_number(
     if current is None:
         return
     kept: dict[str, Any] = {"renamed": [str(i) for i in await repository.rename(session, old, current)]}
+    kept["doubled"] = await _end_second_ones(session, actor, old)
     account_id = await accounts.usable_account_of(session, current, level=GUARDIAN_LEVEL)
     moved = {}
     for dependant in await repository.of_guardian(session, old):
@@ -57,11 +58,36 @@ async def _part(
     if kept is None:
         return
     await repository.rename(session, remaining, separated, only=_ids(kept.get("renamed", ())))
+    for dependant in await repository.resume(session, _ids(kept.get("doubled", ()))):
+        await publish(session, events.attached(dependant))
+        await _audit(session, actor, "dependant_attached", dependant, MoveCause.PERSONS_SEPARATED)
     moved = kept.get("moved", {})
     for dependant in await repository.of_guardian(session, remaining, only=_ids(list(moved))):
         account_id = UUID(moved[str(dependant.id)])
         await _hang(session, actor, dependant, separated, account_id, MoveCause.PERSONS_SEPARATED)
     await consents.part_numbers(session, actor, followed=_ids(kept.get("consents", ())))
+
+
+async def _end_second_ones(session: AsyncSession, actor: Actor, child: str) -> list[str]:
+    """End what still hangs under a merged child's number: the same account has the child already."""
+    doubled = await repository.end(session, EndCause.PERSONS_MERGED, dependant=child)
+    for dependant in doubled:
+        await publish(session, events.detached(dependant, EndCause.PERSONS_MERGED))
+        await _audit(session, actor, "dependant_detached", dependant, EndCause.PERSONS_MERGED)
+    return [str(dependant.id) for dependant in doubled]
+
+
+async def _audit(
+    session: AsyncSession, actor: Actor, action: str, dependant: Dependant, cause: EndCause | MoveCause
+) -> None:
+    await record_audit(
+        session,
+        actor,
+        action=action,
+        entity_type="account",
+        entity_id=dependant.account_id,
+        details={"dependant_id": str(dependant.id), "cause": cause.value},
+    )
 
 
 async def _hang(  # noqa: PLR0917 - the facts of one move
@@ -84,14 +110,7 @@ async def _hang(  # noqa: PLR0917 - the facts of one move
     dependant.account_id = account_id
     await session.flush()
     await publish(session, events.attached(dependant))
-    await record_audit(
-        session,
-        actor,
-        action="dependant_moved",
-        entity_type="account",
-        entity_id=account_id,
-        details={"dependant_id": str(dependant.id), "cause": cause.value},
-    )
+    await _audit(session, actor, "dependant_moved", dependant, cause)
 
 
 def _ids(kept: Sequence[str]) -> list[UUID]:
