@@ -50,6 +50,14 @@ class TestValues:
         assert {*found["doors"]["roles"].split(","), *found["worker"]["roles"].split(",")} == ROLES
 
 
+def test_the_search_for_duplicates_works_on_the_volume_that_its_job_mounts():
+    found = values(None)
+    template = (CHART / "templates" / "dedupe.yaml").read_text()
+    (mounted,) = re.findall(r"name: dedupe, mountPath: (\S+?)}", template)
+    assert Path(found["settings"]["POPULATION_DEDUPE_FOLDER"]).parent == Path(mounted)
+    assert set(re.findall(r"{{ \.(\w+)", template)) <= set(found["dedupe"])
+
+
 def test_the_library_sets_what_every_service_reads():
     template = (HELM / "ndx-service" / "templates" / "_environment.tpl").read_text()
     template += (HELM / "ndx-service" / "templates" / "_deployment.tpl").read_text()
