@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from enum import IntEnum
-from itertools import product
+from itertools import islice, product
 
 from ndx_contracts.names import tone_key
 
@@ -147,9 +147,9 @@ def spellings(key: str) -> tuple[str, ...]:
     """Return a key without accents and the ways in which the same name is spelt too (LY, LI; VU, VO)."""
     first, *rest = key.split()
     choices = [_surname_spellings(first), *(_syllable_spellings(word) for word in rest)]
-    # The name as it was given comes first, so that a long name loses its rarest spellings.
-    found = dict.fromkeys(" ".join(words) for words in product(*choices))
-    return tuple(found)[:MOST_SPELLINGS]
+    # The name as it was given comes first, so that a long name loses its rarest spellings; the others are
+    # not even made: there are 2^n of them for n words.
+    return tuple(" ".join(words) for words in islice(product(*choices), MOST_SPELLINGS))
 
 
 def given_name_spellings(key: str) -> tuple[str, ...]:

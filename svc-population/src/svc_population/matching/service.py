@@ -5,7 +5,7 @@ import binascii
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, islice
 from typing import Any
 
 import orjson
@@ -160,12 +160,13 @@ def same_names(name: str) -> Names:
     turned = [(*words[1:], words[0]), (words[-1], *words[:-1]), tuple(reversed(words))]
     # A female name may be stored with `Thị` where the clerk left it out.
     marked = [(words[0], "THI", *words[1:])]
-    shorter = [
+    # Made one by one: a name of n words has 2^n of them.
+    shorter = (
         (words[0], *left, words[-1])
         for kept in range(len(words) - 2)
         for left in combinations(words[1:-1], kept)
-    ]
-    others = (" ".join(w) for w in (*turned, *marked, *shorter[:_MOST_SHORTER]))
+    )
+    others = (" ".join(w) for w in (*turned, *marked, *islice(shorter, _MOST_SHORTER)))
     whole = dict.fromkeys([*spellings(" ".join(words)), *others])
     return Names(given=tuple(dict.fromkeys(w.rsplit(" ", 1)[1] for w in whole)), whole=tuple(whole))
 
