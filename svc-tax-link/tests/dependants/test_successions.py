@@ -1,15 +1,19 @@
 """A number is cancelled, records are merged, a merger is undone: codes and claims follow the person."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import date
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
+from ndx_chassis.app import Runtime
 from ndx_chassis.ids import new_id
 from ndx_contracts.events import PersonalIdCancelled, PersonDeceased, PersonsMerged, PersonsSeparated
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
+from svc_tax_link.dependants import successions
 
 pytestmark = pytest.mark.integration
 
@@ -74,6 +78,29 @@ def twice_of(client: httpx.AsyncClient, office: dict[str, str]) -> Make:
         return [[(m["from_month"], m["to_month"]) for m in d["counted_twice"]] for d in reply.json()["items"]]
 
     return read
+
+
+class TestBesideABirth:
+    @pytest.mark.parametrize(("old", "new"), [(MOTHER, NEW), (CHILD, TWIN)])
+    async def test_a_number_that_is_replaced_while_a_birth_is_taken_in_is_kept_nowhere(
+        self,
+        old: str,
+        new: str,
+        more_people: None,
+        birth: Make,
+        deliver: Make,
+        runtime: Runtime,
+        session: AsyncSession,
+    ) -> None:
+        actor: Any = SimpleNamespace(actor="test", request_id="r-1", officer=None, case_id=None)
+        async with runtime.sessions() as beside, beside.begin():
+            await successions.follow_number(beside, actor, old=old, new=new, merger=None)
+            arriving = asyncio.create_task(deliver(birth()))
+            await asyncio.wait([arriving], timeout=1)
+        await arriving
+        row = (await session.execute(text("SELECT personal_id, mother_personal_id FROM dependants"))).one()
+        expected = {CHILD: CHILD, MOTHER: MOTHER, old: new}
+        assert tuple(row) == (expected[CHILD], expected[MOTHER])
 
 
 class TestNumbersThatLeadOn:
