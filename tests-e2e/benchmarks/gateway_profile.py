@@ -16,7 +16,7 @@ from gateway.xds import names, protos
 from gateway_proxy import EVERYTHING, SETUP, bare, ceiling, provider, turns
 from harness import BACK, FRONT, Result, Round, median, result
 
-ROUNDS, TURN_SECONDS, AGENCIES = 12, 0.15, 300
+ROUNDS, TURN_SECONDS, AGENCIES = 6, 0.6, 300
 
 
 def manager(found: Documents) -> dict[str, Any]:
