@@ -88,6 +88,21 @@ class TestDeclareBirth:
         assert await count("records WHERE status = 'REGISTERED'") == 1
         assert await count("records WHERE flags = '{potential-duplicate}'") == 5
 
+    async def test_one_birth_written_differently_at_one_instant_is_registered_once(
+        self, client: Any, office: Any, birth: Any, population: Any, days_ago: Any, count: Any
+    ) -> None:
+        """Neither notice nor day nor the mother's number is shared: her name is, and the child's."""
+        mother = {"name": "Trần Thị Hoà", "birth_year": 1998, "ethnicity_code": "01", "residence": "Sài Gòn"}
+        bodies = [birth(mother=mother, birth_date=days_ago(20 + n)) for n in range(4)]
+        answers = await asyncio.gather(
+            *(
+                client.post(BIRTHS, json=body, headers=office(system=f"system-{n}"))
+                for n, body in enumerate(bodies)
+            )
+        )
+        assert sorted(a.status_code for a in answers) == [201, 409, 409, 409]
+        assert await count("records WHERE status = 'REGISTERED'") == 1
+
     async def test_parallel_births_get_numbers_without_gaps(
         self, client: Any, office: Any, birth: Any, population: Any
     ) -> None:

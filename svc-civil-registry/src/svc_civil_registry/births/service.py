@@ -177,6 +177,9 @@ async def _find_hits(session: AsyncSession, facts: BirthFacts, columns: dict[str
         shared.append(f"mother|{facts.mother_personal_id}")
     if facts.notice is not None:
         shared.append(f"notice|{facts.notice}")
+    # Candidates are found by the mother's name on several days, and by the child's where no mother is named.
+    mother_key = columns["mother_key"]
+    shared.append(f"mother-name|{mother_key}" if mother_key else f"child|{columns['child_key']}")
     await repository.lock_keys(session, [_lock_key(s) for s in shared])
     candidates = await repository.find_candidates(
         session,
