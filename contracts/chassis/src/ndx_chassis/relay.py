@@ -224,7 +224,9 @@ class Relay:
                 continue
             self._refused.discard(message.id)
             await connection.execute(SET_ASIDE, row["id"], row["topic"], row["xid"])
-            log.error("event_set_aside", event_id=str(row["id"]), type=row["type"], bytes=len(message.value))
+            log.error(
+                "event_set_aside", event_id=str(row["id"]), event_type=row["type"], bytes=len(message.value)
+            )
         return kept
 
 

@@ -97,7 +97,7 @@ async def _take(session: AsyncSession, actor: Actor, row: AuthorityRow, data: by
     row.state = AuthorityState.TRUSTED.value
     await session.flush()
     if dropped:
-        log.error("late_revocations_dropped", authority=name, number=dropped)
+        log.error("late_revocations_dropped", authority=name, dropped=dropped)
     await record_audit(
         session,
         actor,
