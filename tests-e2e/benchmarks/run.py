@@ -33,7 +33,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "quota-overshoot": Benchmark("quota_overshoot"),
     "relay": Benchmark("relay"),
     "import": Benchmark("bulk_import"),
-    "allocation": Benchmark("allocation"),
+    "allocation": Benchmark("allocation", on_stack=False),
     "search": Benchmark("search", on_stack=False),
     "match-batch": Benchmark("match_batch", on_stack=False),
     "dedupe": Benchmark("dedupe", on_stack=False),

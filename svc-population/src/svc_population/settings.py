@@ -15,7 +15,10 @@ class Settings(ServiceSettings):
     personal_id_key_file: Path | None = None
     """Secret key of the order in which numbers are given out; at least 16 bytes, never in the database."""
     personal_id_lease: int = Field(default=8, ge=1, le=1000)
-    """How many counter values of a prefix a process takes at once; what it does not use is lost."""
+    """How many counter values of a prefix a process takes at once, up to eight times as many under load.
+
+    What it does not use when it ends is lost.
+    """
     sensitive_key_file: Path | None = None
     """Keys of the sealed columns, see `persons/sealing.py`; without it they are kept in plain text."""
     person_partitions: int = Field(default=16, ge=1, le=256)

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 
 import asyncpg
 from ndx_chassis.errors import DatabaseUnavailable
@@ -22,6 +23,9 @@ _TAKE = (
     "INSERT INTO personal_id_counters AS c (prefix, taken) VALUES ($1, $2)"
     " ON CONFLICT (prefix) DO UPDATE SET taken = c.taken + $2 RETURNING taken"
 )
+_AT_ONCE = 0.5
+"""Seconds in which a lease that is used up was too small."""
+_MOST_LEASES = 8
 _AWAY = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError)
 
 
@@ -34,6 +38,8 @@ class Allocator:
         self._lease = lease
         self._permutation: SerialPermutation | None = None
         self._leased: dict[str, Iterator[int]] = {}
+        self._last: dict[str, tuple[int, float]] = {}
+        """How many were taken last, and when."""
         self._lock = asyncio.Lock()
         self._connection: asyncpg.Connection | None = None
 
@@ -51,8 +57,9 @@ class Allocator:
             async with self._lock:
                 counter = next(self._leased.get(prefix, iter(())), None)
                 if counter is None:
-                    taken = await self._take(prefix)
-                    self._leased[prefix] = iter(range(taken - self._lease, min(taken, SERIALS)))
+                    lease = self._next_lease(prefix)
+                    taken = await self._take(prefix, lease)
+                    self._leased[prefix] = iter(range(taken - lease, min(taken, SERIALS)))
                     counter = next(self._leased[prefix], None)
         if counter is None:
             log.error("personal_id_prefix_exhausted", prefix=prefix)
@@ -76,7 +83,15 @@ class Allocator:
             raise PersonalIdKeyMissing(retry_after=30) from None
         return self._permutation
 
-    async def _take(self, prefix: str) -> int:
+    def _next_lease(self, prefix: str) -> int:
+        """Return how many to take: more where the last ones went at once, so that few wait for a counter."""
+        last, at = self._last.get(prefix, (self._lease, 0.0))
+        now = monotonic()
+        lease = min(2 * last, _MOST_LEASES * self._lease) if now - at < _AT_ONCE else self._lease
+        self._last[prefix] = (lease, now)
+        return lease
+
+    async def _take(self, prefix: str, lease: int) -> int:
         try:
             if self._connection is None or self._connection.is_closed():
                 self._connection = await asyncpg.connect(
@@ -84,7 +99,7 @@ class Allocator:
                     timeout=5,
                     server_settings={"application_name": "ndx-population-numbers", "timezone": "UTC"},
                 )
-            taken: int = await self._connection.fetchval(_TAKE, prefix, self._lease, timeout=5)
+            taken: int = await self._connection.fetchval(_TAKE, prefix, lease, timeout=5)
         except _AWAY as error:
             log.warning("personal_id_counters_lost", error=type(error).__name__)
             await self.close()

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from typing import Any, cast
 from uuid import UUID
 
 import orjson
 from ndx_chassis.last_writes import update_last, write_last
-from sqlalchemy import Table, Text, any_, bindparam, delete, exists, func, select, text, update
+from sqlalchemy import Executable, Table, Text, any_, bindparam, delete, exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -24,7 +25,6 @@ from svc_population.persons.models import (
 _persons, _former = cast("Table", Person.__table__), cast("Table", FormerPersonalId.__table__)
 _history = cast("Table", PersonHistory.__table__)
 _CURRENT = select(_former.c.superseded_by).where(_former.c.personal_id == bindparam("number"))
-_IS_FORMER = select(exists().where(_former.c.personal_id == bindparam("number")))
 _PERSON = select(Person).where(Person.personal_id == bindparam("number"))
 # What the session read before the lock is old by then: the row replaces it.
 _LOCKED_PERSON = _PERSON.with_for_update().execution_options(populate_existing=True)
@@ -42,7 +42,6 @@ _EFFECTS = text(
     " WHERE h.person_id = ANY (CAST(:people AS uuid[])) GROUP BY h.person_id, g"
 )
 _CARD = ("kind", "issued_on", "issued_at", "valid_to")
-_INSERT_PERSON = insert(_persons).on_conflict_do_nothing().returning(_persons.c.person_id)
 
 
 async def current_number(session: AsyncSession, personal_id: str) -> str:
@@ -69,10 +68,6 @@ async def successors(session: AsyncSession, personal_ids: list[str]) -> list[tup
         )
     )
     return [(former, current) for former, current in rows]
-
-
-async def is_former(session: AsyncSession, personal_id: str) -> bool:
-    return bool(await session.scalar(_IS_FORMER, {"number": personal_id}))
 
 
 async def person(session: AsyncSession, personal_id: str, *, lock: bool = False) -> Person | None:
@@ -107,9 +102,17 @@ def add_history_later(session: AsyncSession, values: dict[str, Any]) -> None:
 
 
 async def insert_person(session: AsyncSession, values: dict[str, Any]) -> UUID | None:
-    """Insert a person; None when the number is somebody's already."""
-    person_id: UUID | None = await session.scalar(_INSERT_PERSON, values)
+    """Insert a person; None when the number is or was somebody's already."""
+    person_id: UUID | None = await session.scalar(_insertion(*values), values)
     return person_id
+
+
+@cache
+def _insertion(*names: str) -> Executable:
+    is_former = exists().where(_former.c.personal_id == bindparam("personal_id"))
+    given = select(*(bindparam(name, type_=_persons.c[name].type) for name in names)).where(~is_former)
+    statement = insert(_persons).from_select(names, given)
+    return statement.on_conflict_do_nothing().returning(_persons.c.person_id)
 
 
 async def update_person(session: AsyncSession, personal_id: str, values: dict[str, Any]) -> None:

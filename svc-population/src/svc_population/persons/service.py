@@ -131,8 +131,6 @@ async def current_number(session: AsyncSession, personal_id: str) -> str:
 
 async def open_record(session: AsyncSession, values: dict[str, Any]) -> UUID | None:
     """Open a person's record under a new number; None when the number was given before."""
-    if await repository.is_former(session, values["personal_id"]):
-        return None
     if any(values.get(column) is not None for column in SENSITIVE):
         person_id = new_id()
         values = {**keys_of(session).sealed(values, person_id), "person_id": person_id}
