@@ -28,6 +28,8 @@ GOALS = {
     "relay": "≥ 0.5",
     "relay-latency": "p99 < 200 ms",
     "import": "≥ 0.6",
+    "match-batch": "≥ 0.5, ≥ 100,000/s",
+    "allocation-alone": "≥ 1,000/s",
     "lookup": "≥ 1.2, p99 < 15 ms",
     "lookup-chain": "≥ 0.8",
     "scale": "p99 ≤ 1.2 × at 1 million",
