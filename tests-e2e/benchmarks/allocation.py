@@ -91,9 +91,7 @@ def measure() -> list[Result]:
         Path(key.name).write_bytes(b"a key for a benchmark, 32 bytes.")
         rounds, alone = asyncio.run(_measure(dsn, Path(key.name)))
     words = f"{NUMBERS:,} numbers of one prefix, a person and a commit each, {CALLERS} callers, one process"
-    only = (
-        f"{NUMBERS:,} numbers of one prefix, {CALLERS} callers, one process; counters committed, nobody"
-    )
+    only = f"{NUMBERS:,} numbers of one prefix, {CALLERS} callers, one process; counters committed, nobody"
     return [
         result("allocation", "numbers/s", rounds, words, ceiling="the same persons, numbers made before"),
         result("allocation-alone", "numbers/s", alone, only),
