@@ -104,7 +104,7 @@ def commune(client, agree, as_agency):
 
 class TestMerge:
     async def test_the_case_of_the_two_is_settled_as_merged_and_both_sides_hear_of_it(
-        self, suspected, merge, cases, commune, emitted
+        self, suspected, merge, cases, emitted
     ):
         await suspected((A, B))
         merger = await merge.into(A, B)
@@ -112,11 +112,16 @@ class TestMerge:
         assert case["state"] == "RESOLVED"
         assert case["steps"][-1]["evidence"] == ["outcome: MERGED", f"merger: {merger}"]
         assert case["steps"][-1]["officer"] == "CA-2"
-        assert await commune.waiting() == []
         told = [
             e["data"] for e in await emitted() if e["type"] == "population.reconciliation-case-changed.v1"
         ]
         assert [t["state"] for t in told] == ["CLERICAL_REVIEW", "RESOLVED"]
+
+    @pytest.mark.usefixtures("says_nothing")
+    async def test_nothing_waits_for_the_commune_then(self, suspected, merge, commune):
+        await suspected((A, B))
+        await merge.into(A, B)
+        assert await commune.waiting() == []
 
     async def test_a_case_that_the_commune_confirmed_is_settled_as_well(
         self, suspected, merge, cases, commune, client
