@@ -34,7 +34,7 @@ from svc_population.matching.schemas import MATCHED_BY
 from svc_population.settings import Settings, settings_of
 
 ROUNDS = 3
-LINES = min(PEOPLE, 200_000)
+LINES = min(PEOPLE, 1_000_000)
 _PART = 1_000_000
 _HEADER = "ref,personal_id,name,birth_date"
 _SOME = (
