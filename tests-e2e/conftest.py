@@ -101,6 +101,25 @@ class System:
     def declare(door: Door, body: dict[str, Any], key: str | None = None) -> httpx.Response:
         return door.post(BIRTHS, body, purpose="CIVIL_REGISTRATION", key=key or uuid4().hex)
 
+    @staticmethod
+    def death_of(number: str, birth: dict[str, Any], died_on: str) -> dict[str, Any]:
+        """Return the declaration of the death of whose birth was declared."""
+        child = birth["child"]
+        return {
+            "office": "X26740",
+            "deceased": {
+                "personal_id": number,
+                "name": f"{child['surname']} {child['middle_name']} {child['given_name']}",
+                "sex": child["sex"],
+                "birth_date": child["birth_date"],
+                "last_residence": "Phường Sài Gòn, Thành phố Hồ Chí Minh",
+            },
+            "died_on": died_on,
+            "death_place": "Bệnh viện Đa khoa Minh Họa",
+            "notice_number": f"GBT-{uuid4().hex[:8]}",
+            "declarant": {"name": "Người khai minh họa", "relation": "RELATIVE"},
+        }
+
     # What is in the databases and in Kafka
 
     def database(self, service: str) -> str:

@@ -75,24 +75,6 @@ def receiving(pki: Path, folder: Path) -> Iterator[tuple[str, "queue.SimpleQueue
         server.server_close()
 
 
-def death_of(number: str, body: dict[str, Any]) -> dict[str, Any]:
-    child = body["child"]
-    return {
-        "office": "X26740",
-        "deceased": {
-            "personal_id": number,
-            "name": f"{child['surname']} {child['middle_name']} {child['given_name']}",
-            "sex": child["sex"],
-            "birth_date": child["birth_date"],
-            "last_residence": "Phường Sài Gòn, Thành phố Hồ Chí Minh",
-        },
-        "died_on": child["birth_date"],
-        "death_place": "Bệnh viện Đa khoa Minh Họa",
-        "notice_number": f"GBT-{uuid4().hex[:8]}",
-        "declarant": {"name": "Người khai minh họa", "relation": "RELATIVE"},
-    }
-
-
 def test_a_death_arrives_at_the_address_of_a_bank_after_it_confirmed(system: Any, tmp_path: Path) -> None:
     body = system.declaration()
     with (
@@ -115,7 +97,10 @@ def test_a_death_arrives_at_the_address_of_a_bank_after_it_confirmed(system: Any
         named = bank.post(f"/v1/feeds/subscriptions/{uuid}/interests", people)
         assert named.status_code == 200, named.text
         died = commune.post(
-            "/civil-registry/v1/deaths", death_of(number, body), purpose="CIVIL_REGISTRATION", key=uuid4().hex
+            "/civil-registry/v1/deaths",
+            system.death_of(number, body, body["child"]["birth_date"]),
+            purpose="CIVIL_REGISTRATION",
+            key=uuid4().hex,
         )
         assert died.status_code == 201, died.text
         headers, raw = got.get(timeout=30)

@@ -1,7 +1,6 @@
 """The police register where a newborn lives and with whom, and a difference of registers is settled there."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import uuid4
 
 PEOPLE = "/population/v1/persons"
@@ -12,24 +11,6 @@ PLACE = {"province_code": "79", "commune_code": "26740"}
 
 def today() -> str:
     return (datetime.now(UTC) + timedelta(hours=7)).date().isoformat()
-
-
-def death_of(number: str, body: dict[str, Any]) -> dict[str, Any]:
-    child = body["child"]
-    return {
-        "office": "X26740",
-        "deceased": {
-            "personal_id": number,
-            "name": f"{child['surname']} {child['middle_name']} {child['given_name']}",
-            "sex": child["sex"],
-            "birth_date": child["birth_date"],
-            "last_residence": "Phường Sài Gòn, Thành phố Hồ Chí Minh",
-        },
-        "died_on": today(),
-        "death_place": "Bệnh viện Đa khoa Minh Họa",
-        "notice_number": f"GBT-{uuid4().hex[:8]}",
-        "declarant": {"name": "Người khai minh họa", "relation": "RELATIVE"},
-    }
 
 
 class TestResidenceOfANewborn:
@@ -86,7 +67,7 @@ class TestResidenceOfANewborn:
 
             reply = commune.post(
                 "/civil-registry/v1/deaths",
-                death_of(number, body),
+                system.death_of(number, body, today()),
                 purpose="CIVIL_REGISTRATION",
                 key=uuid4().hex,
             )

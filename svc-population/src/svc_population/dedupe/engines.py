@@ -160,7 +160,7 @@ class Spark:
             query = _SORTED.format(columns=", ".join(_written(model)), table=found.physical_name)
             written = self._workspace.scratch / "pairs"
             self._session.sql(query).coalesce(1).write.parquet(str(written))
-        except Exception:
+        except Exception:  # whatever Spark says of jobs that were cancelled
             if self._stopped:
                 raise RunCancelled from None
             raise

@@ -19,8 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.admin_units.service import today
 from svc_population.reconciliation import events, repository, rules
-from svc_population.reconciliation.models import ReconciliationCase
-from svc_population.reconciliation.service import ENTITY, place_of, step_of
+from svc_population.reconciliation.moving import ENTITY, step_of, take_step
+from svc_population.reconciliation.service import place_of
 from svc_population.reconciliation.vocabulary import (
     WAITING,
     CaseKind,
@@ -110,7 +110,7 @@ async def settle_merged(
         if case.state != CaseState.RESOLVED:
             settled[str(case.id)] = case.state
             evidence = (f"outcome: {CaseOutcome.MERGED}", f"merger: {merger_id}")
-            await _moved(session, caller, case, CaseState.RESOLVED, evidence)
+            await take_step(session, caller, case, CaseState.RESOLVED, note=None, evidence=evidence)
     return settled
 
 
@@ -134,29 +134,7 @@ async def reopen_parted(
                 evidence.append("not reopened: another case about the record is under review")
             else:
                 case.deadline = rules.deadline(KIND, today())
-        await _moved(session, caller, case, state, evidence)
-
-
-async def _moved(
-    session: AsyncSession,
-    caller: Caller,
-    case: ReconciliationCase,
-    state: CaseState,
-    evidence: Sequence[str],
-) -> None:
-    case.state = state.value
-    case.version += 1
-    case.steps = [*case.steps, step_of(caller, state, None, evidence)]
-    await session.flush()
-    await record_audit(
-        session,
-        caller,
-        action="reconciliation_case_moved",
-        entity_type=ENTITY,
-        entity_id=case.id,
-        details={"state": state.value},
-    )
-    await publish(session, events.case_changed(case))
+        await take_step(session, caller, case, state, note=None, evidence=evidence)
 
 
 def _row(

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from svc_population.persons import service as persons
 from svc_population.reconciliation import events, repository, rules
 from svc_population.reconciliation.errors import CaseNotFound, CaseStepRefused
 from svc_population.reconciliation.models import ReconciliationCase
+from svc_population.reconciliation.moving import ENTITY, step_of, take_step
 from svc_population.reconciliation.schemas import (
     CaseIn,
     CaseOut,
@@ -50,7 +51,6 @@ from svc_population.reconciliation.vocabulary import (
 )
 
 GROUPS = tuple(sorted({*GROUP_OF.values(), FieldGroup.PERSONAL_ID}))
-ENTITY = "reconciliation-case"
 
 
 async def open_cases(session: AsyncSession, *, caller: Caller, grant: Grant, body: CasesIn) -> OpenedCasesOut:
@@ -189,17 +189,6 @@ def place_of(person: RowMapping) -> tuple[str | None, str | None]:
         person["permanent_province_code"] or (person["birth_registration_province_code"] if lately else None),
         person["permanent_commune_code"] or (person["birth_registration_commune_code"] if lately else None),
     )
-
-
-def step_of(caller: Caller, state: CaseState, note: str | None, evidence: Sequence[str]) -> dict[str, Any]:
-    return {
-        "state": state.value,
-        "at": datetime.now(UTC).isoformat(),
-        "agency": caller.agency,
-        "officer": caller.officer,
-        "note": note,
-        "evidence": list(evidence),
-    }
 
 
 def _opened(case: ReconciliationCase, reference: str, *, is_new: bool) -> OpenedOut:
@@ -397,19 +386,7 @@ async def _move(
     note: str,
     evidence: Sequence[str],
 ) -> CaseOut:
-    case.state = state.value
-    case.version += 1
-    case.steps = [*case.steps, step_of(caller, state, note, evidence)]
-    await session.flush()
-    await record_audit(
-        session,
-        caller,
-        action="reconciliation_case_moved",
-        entity_type=ENTITY,
-        entity_id=case.id,
-        details={"state": state.value},
-    )
-    await publish(session, events.case_changed(case))
+    await take_step(session, caller, case, state, note=note, evidence=evidence)
     await _record(session, caller, grant, [case], Outcome.DISCLOSED)
     log.info("reconciliation_case_moved", reconciliation_id=str(case.id), state=state.value)
     return _whole(case)
