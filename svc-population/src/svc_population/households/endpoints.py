@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 from ndx_chassis.agreements import GrantDep
 from ndx_chassis.app import RuntimeDep, operation
 from ndx_chassis.caller import CallerDep
@@ -22,12 +22,11 @@ from svc_population.households.schemas import (
     LeaveIn,
     SplitIn,
 )
+from svc_population.persons.versions import IfMatch, version_of
 
 router = APIRouter(prefix="/population/v1/households", tags=["households"])
 _DECLARED = operation(personal_data=True, field_groups=answers.GROUPS)
 _CASES = operation()
-Version = Annotated[str | None, Header(alias="If-Match", pattern=r'^(W/)?"?[0-9]{1,9}"?$')]
-"""The version that a read of the household told: the correction is refused when it was changed since."""
 
 
 @router.post("", status_code=201, openapi_extra=_DECLARED)
@@ -151,7 +150,7 @@ async def correct_household(
     runtime: RuntimeDep,
     caller: CallerDep,
     grant: GrantDep,
-    if_match: Version = None,
+    if_match: IfMatch = None,
 ) -> HouseholdDetailOut:
     """Correct who was in a household, or its head, on past days; the dossier is in NDX-Case-Id."""
     response.headers["Cache-Control"] = "no-store"
@@ -162,5 +161,5 @@ async def correct_household(
         grant=grant,
         number=number,
         body=body,
-        version=None if if_match is None else int(if_match.removeprefix("W/").strip('"')),
+        version=version_of(if_match),
     )

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 from ndx_chassis.agreements import GrantDep
 from ndx_chassis.app import RuntimeDep, operation
 from ndx_chassis.caller import CallerDep
@@ -12,6 +12,7 @@ from ndx_chassis.db import SessionDep
 from ndx_chassis.idempotency import IdempotencyKey
 from ndx_contracts.personal_ids import PersonalId
 
+from svc_population.persons.versions import IfMatch, version_of
 from svc_population.residences import answers, correcting, service
 from svc_population.residences.schemas import (
     ResidenceChangeIn,
@@ -25,8 +26,6 @@ from svc_population.residences.vocabulary import GROUP_OF, ResidenceKind
 
 router = APIRouter(prefix="/population/v1/persons/{personal_id}/residences", tags=["residences"])
 _DECLARED = operation(personal_data=True, field_groups=sorted(set(GROUP_OF.values())))
-Version = Annotated[str | None, Header(alias="If-Match", pattern=r'^(W/)?"?[0-9]{1,9}"?$')]
-"""The ETag of a read of the person: the registration is refused when the record was changed since."""
 
 
 @router.post("", status_code=201, openapi_extra=_DECLARED)
@@ -39,7 +38,7 @@ async def register_residence(
     runtime: RuntimeDep,
     caller: CallerDep,
     grant: GrantDep,
-    if_match: Version = None,
+    if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> ResidenceOut:
     """Register a residence, an absence or a stay; what runs of its kind ends on the eve."""
@@ -51,7 +50,7 @@ async def register_residence(
         grant=grant,
         personal_id=personal_id,
         body=body,
-        version=service.version_of(if_match),
+        version=version_of(if_match),
         idempotency_key=idempotency_key,
     )
 
@@ -94,7 +93,7 @@ async def change_residence(
     runtime: RuntimeDep,
     caller: CallerDep,
     grant: GrantDep,
-    if_match: Version = None,
+    if_match: IfMatch = None,
 ) -> ResidenceOut:
     """Correct the address of a running registration, or move its planned end."""
     response.headers["Cache-Control"] = "no-store"
@@ -106,7 +105,7 @@ async def change_residence(
         personal_id=personal_id,
         residence_id=residence_id,
         body=body,
-        version=service.version_of(if_match),
+        version=version_of(if_match),
     )
 
 
@@ -121,7 +120,7 @@ async def end_residence(
     runtime: RuntimeDep,
     caller: CallerDep,
     grant: GrantDep,
-    if_match: Version = None,
+    if_match: IfMatch = None,
 ) -> ResidenceOut:
     """Take a running registration off the register, also one that never was true."""
     response.headers["Cache-Control"] = "no-store"
@@ -133,7 +132,7 @@ async def end_residence(
         personal_id=personal_id,
         residence_id=residence_id,
         body=body,
-        version=service.version_of(if_match),
+        version=version_of(if_match),
     )
 
 
@@ -147,7 +146,7 @@ async def correct_residences(
     runtime: RuntimeDep,
     caller: CallerDep,
     grant: GrantDep,
-    if_match: Version = None,
+    if_match: IfMatch = None,
 ) -> ResidencesOut:
     """Correct where a person was registered on past days; the dossier is in NDX-Case-Id."""
     response.headers["Cache-Control"] = "no-store"
@@ -158,5 +157,5 @@ async def correct_residences(
         grant=grant,
         personal_id=personal_id,
         body=body,
-        version=service.version_of(if_match),
+        version=version_of(if_match),
     )

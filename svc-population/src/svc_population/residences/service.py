@@ -50,11 +50,6 @@ class _Request(Input):
     body: ResidenceIn
 
 
-def version_of(if_match: str | None) -> int | None:
-    """Read the version from `If-Match`: the ETag of a read, or the bare number."""
-    return None if if_match is None else int(if_match.removeprefix("W/").strip('"'))
-
-
 async def register_residence(
     session: AsyncSession,
     runtime: Runtime,
