@@ -5,7 +5,7 @@ from typing import Literal
 import asyncpg
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
-from ndx_contracts.base import Output
+from ndx_contracts.bodies import Output
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from ndx_contracts.base import Reading
+from ndx_contracts.bodies import Reading
 from pydantic import Field
 
 _ED25519 = b"\x01"

@@ -19,7 +19,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints, model_validator
 
 from ndx_contracts.agreements import AgencyCode, CommuneCode, ProvinceCode
-from ndx_contracts.base import Input, Output, Reading
+from ndx_contracts.bodies import Input, Output, Reading
 from ndx_contracts.field_groups import FieldGroup
 from ndx_contracts.personal_ids import PersonalId
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from ndx_contracts.agreements import AgencyClass, AgencyCode, CommuneCode, ProvinceCode, SystemCode
-from ndx_contracts.base import Input, Output
+from ndx_contracts.bodies import Input, Output
 from pydantic import StringConstraints
 
 from gateway.agencies.vocabulary import AgencyState

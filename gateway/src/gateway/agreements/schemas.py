@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from ndx_contracts.agreements import Agreement, LegalBasis
-from ndx_contracts.base import Input, Output
+from ndx_contracts.bodies import Input, Output
 from pydantic import StringConstraints
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from ndx_contracts.base import Input, Output
+from ndx_contracts.bodies import Input, Output
 from pydantic import Field, StringConstraints
 
 from gateway.authorities.vocabulary import AuthorityState, Kind

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from ndx_contracts.base import Output
+from ndx_contracts.bodies import Output
 
 
 class CallOut(Output):

@@ -3,7 +3,7 @@
 from datetime import date
 
 from ndx_contracts.agreements import AdminScope, Conditions
-from ndx_contracts.base import Output
+from ndx_contracts.bodies import Output
 
 
 class ServiceOut(Output):

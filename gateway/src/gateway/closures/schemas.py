@@ -1,6 +1,6 @@
 """What goes in and out when an agency is closed."""
 
-from ndx_contracts.base import Output
+from ndx_contracts.bodies import Output
 
 from gateway.agencies.schemas import AgencyOut, ReasonIn
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from ndx_contracts.agreements import CommuneCode, OperationName, ProvinceCode
-from ndx_contracts.base import Input, Output
+from ndx_contracts.bodies import Input, Output
 from ndx_contracts.field_groups import FieldGroup
 from ndx_contracts.refusals import Layer
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from ndx_contracts.agreements import SystemCode
-from ndx_contracts.base import Input, Output
+from ndx_contracts.bodies import Input, Output
 from pydantic import Field, model_validator
 
 from gateway.agencies.schemas import AgencyIn

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from ndx_contracts.agreements import AdminScope, AgreementId
-from ndx_contracts.base import Input, Output
+from ndx_contracts.bodies import Input, Output
 from ndx_contracts.feeds import People
 from ndx_contracts.field_groups import FieldGroup
 from ndx_contracts.personal_ids import PersonalId

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from ndx_contracts.base import Output
+from ndx_contracts.bodies import Output
 from ndx_contracts.personal_ids import mask_all
 from pydantic import AfterValidator, StringConstraints
 

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from ndx_contracts.base import Input, Output
+from ndx_contracts.bodies import Input, Output
 from pydantic import Field, StringConstraints
 
 MOST_UNITS = 10**15

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from ndx_contracts.base import Input, Output
+from ndx_contracts.bodies import Input, Output
 from pydantic import StringConstraints
 
 Thumbprint = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]

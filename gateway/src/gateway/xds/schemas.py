@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from ndx_contracts.base import Output
+from ndx_contracts.bodies import Output
 
 
 class RefusalOut(Output):

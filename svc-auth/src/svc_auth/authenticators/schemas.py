@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from ndx_contracts.base import Input, Output
+from ndx_contracts.bodies import Input, Output
 from pydantic import SecretStr, StringConstraints
 
 Handle = Annotated[str, StringConstraints(min_length=1, max_length=64)]

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from ndx_contracts.base import Output
+from ndx_contracts.bodies import Output
 from pydantic import BaseModel, ConfigDict, Field
 
 Text = Annotated[str | None, Field(max_length=2048)]

@@ -8,7 +8,7 @@ from ndx_chassis.app import Runtime
 from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Caller
 from ndx_chassis.idempotency import once
-from ndx_contracts.base import Output
+from ndx_contracts.bodies import Output
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_civil_registry.births import numbering, repository

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from uuid import UUID
 
 from ndx_contracts.agreements import AgencyCode, CommuneCode, ProvinceCode
-from ndx_contracts.base import Input, Output
+from ndx_contracts.bodies import Input, Output
 from ndx_contracts.personal_ids import PersonalId
 from ndx_contracts.population import CountryCode, EthnicityCode, ParentIn, Sex
 from pydantic import Field, StringConstraints, field_validator, model_validator

@@ -13,7 +13,7 @@ from ndx_chassis.disclosure import disclose
 from ndx_chassis.errors import FieldError
 from ndx_chassis.idempotency import once
 from ndx_chassis.ids import new_id
-from ndx_contracts.base import Output
+from ndx_contracts.bodies import Output
 from ndx_contracts.disclosure import Outcome
 from ndx_contracts.field_groups import FieldGroup
 from pydantic import BaseModel

@@ -1,7 +1,7 @@
 """A register number as it is shown."""
 
 from ndx_contracts.agreements import AgencyCode
-from ndx_contracts.base import Output
+from ndx_contracts.bodies import Output
 
 from svc_civil_registry.events.vocabulary import RecordKind
 

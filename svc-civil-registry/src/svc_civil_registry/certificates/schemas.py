@@ -3,7 +3,7 @@
 from datetime import date
 
 from ndx_contracts.agreements import AgencyCode
-from ndx_contracts.base import Output
+from ndx_contracts.bodies import Output
 from ndx_contracts.personal_ids import PersonalId
 from ndx_contracts.population import Sex
 

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from ndx_contracts.base import Input, Output
+from ndx_contracts.bodies import Input, Output
 from ndx_contracts.personal_ids import PersonalId
 from pydantic import Field, StringConstraints
 

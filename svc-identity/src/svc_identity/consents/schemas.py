@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from ndx_contracts.agreements import AgencyCode
-from ndx_contracts.base import Input, Output
+from ndx_contracts.bodies import Input, Output
 from ndx_contracts.field_groups import FieldGroup
 from ndx_contracts.purposes import Purpose
 from pydantic import AwareDatetime, Field, field_validator

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from ndx_contracts.base import Output
+from ndx_contracts.bodies import Output
 from ndx_contracts.personal_ids import PersonalId
 
 from svc_identity.dependants.models import Relation

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from ndx_contracts.base import Input, Output
+from ndx_contracts.bodies import Input, Output
 from pydantic import Field, StringConstraints
 
 from svc_population.admin_units.succession import Extent, Outcome

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Annotated, Any, Literal
 
 from ndx_contracts.agreements import CommuneCode, ProvinceCode
-from ndx_contracts.base import Input, Output
+from ndx_contracts.bodies import Input, Output
 from ndx_contracts.field_groups import FieldGroup
 from ndx_contracts.names import composed
 from ndx_contracts.population import CountryCode, EthnicityCode, NamePart, PlaceText, Sex

@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from ndx_contracts.base import Input
+from ndx_contracts.bodies import Input
 from pydantic import Field, model_validator
 
 from svc_population.dedupe.zones import UNKNOWN, ZoneRules

@@ -12,7 +12,7 @@ A date with a fault needs no more than a right one: siblings have other names.
 
 from collections.abc import Mapping
 
-from ndx_contracts.base import Input
+from ndx_contracts.bodies import Input
 from pydantic import Field
 
 from svc_population.dedupe.vocabulary import Zone

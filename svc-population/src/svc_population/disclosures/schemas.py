@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from ndx_contracts.base import Output
+from ndx_contracts.bodies import Output
 
 
 class WordsOut(Output):

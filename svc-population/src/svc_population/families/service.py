@@ -14,7 +14,7 @@ from ndx_chassis.disclosure import disclose, found
 from ndx_chassis.errors import FieldError
 from ndx_chassis.idempotency import once
 from ndx_chassis.telemetry import log
-from ndx_contracts.base import Input
+from ndx_contracts.bodies import Input
 from ndx_contracts.disclosure import Outcome
 from ndx_contracts.field_groups import FieldGroup
 from ndx_contracts.names import composed

@@ -1,6 +1,6 @@
 """A forecast as it is answered, ready for a chart: numbers are rounded to tens."""
 
-from ndx_contracts.base import Output
+from ndx_contracts.bodies import Output
 
 
 class AgeGroupOut(Output):

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from ndx_contracts.base import Output
+from ndx_contracts.bodies import Output
 from ndx_contracts.field_groups import POPULATION_GROUPS, FieldGroup
 
 from svc_population.persons.schemas import PersonOut

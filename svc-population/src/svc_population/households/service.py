@@ -7,7 +7,7 @@ from ndx_chassis.app import Runtime
 from ndx_chassis.caller import Caller
 from ndx_chassis.disclosure import found
 from ndx_chassis.idempotency import once
-from ndx_contracts.base import Input
+from ndx_contracts.bodies import Input
 from ndx_contracts.names import composed
 from sqlalchemy.ext.asyncio import AsyncSession
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from ndx_contracts.agreements import CommuneCode, ProvinceCode
-from ndx_contracts.base import Input, Output
+from ndx_contracts.bodies import Input, Output
 from ndx_contracts.field_groups import FieldGroup
 from ndx_contracts.personal_ids import PersonalId
 from ndx_contracts.population import CountryCode, EthnicityCode, PlaceText, Sex

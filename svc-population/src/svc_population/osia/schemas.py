@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from ndx_contracts.base import Input
+from ndx_contracts.bodies import Input
 from ndx_contracts.personal_ids import mask_all
 from pydantic import AfterValidator, Field, StringConstraints
 

@@ -10,7 +10,7 @@ from ndx_chassis.caller import Caller
 from ndx_chassis.disclosure import disclose
 from ndx_chassis.idempotency import once
 from ndx_chassis.telemetry import log
-from ndx_contracts.base import Input
+from ndx_contracts.bodies import Input
 from ndx_contracts.disclosure import Outcome
 from ndx_contracts.field_groups import FieldGroup
 from ndx_contracts.personal_ids import PersonalId

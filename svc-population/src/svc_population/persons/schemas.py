@@ -4,7 +4,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from ndx_contracts.base import Input, Output
+from ndx_contracts.bodies import Input, Output
 from ndx_contracts.field_groups import FieldGroup
 from ndx_contracts.personal_ids import PersonalId
 from ndx_contracts.population import Sex

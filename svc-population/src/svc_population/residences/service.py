@@ -10,7 +10,7 @@ from ndx_chassis.caller import Caller
 from ndx_chassis.errors import FieldError
 from ndx_chassis.idempotency import once
 from ndx_chassis.ids import new_id
-from ndx_contracts.base import Input
+from ndx_contracts.bodies import Input
 from ndx_contracts.names import composed
 from ndx_contracts.personal_ids import PersonalId
 from sqlalchemy.ext.asyncio import AsyncSession

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from ndx_contracts.base import Output
+from ndx_contracts.bodies import Output
 from ndx_contracts.population import Sex
 
 

@@ -1,4 +1,4 @@
-"""Base classes of everything that crosses a service's border."""
+"""How strict the bodies are that cross a service's border: those sent, read and answered."""
 
 from pydantic import BaseModel, ConfigDict
 
