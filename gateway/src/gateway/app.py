@@ -86,7 +86,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 Job("revocation_lists", 60.0, rotation_jobs.refresh_lists),
                 Job("revocation_list_alarms", 60.0, rotation_jobs.watch_lists),
                 Job("revocation_list_fetches", 30.0, rotation_jobs.fetch_lists),
-                Job("internal_authority", 20.0, rotation_jobs.follow_internal),
+                Job("internal_authority", 5.0, rotation_jobs.follow_internal),
                 Job("platform_certificates", 21_600.0, rotation_jobs.renew_files),
                 Job("feed_webhooks", 1.0, feed_workers.push_for_ever),
                 Job("feed_endings", 5.0, feed_jobs.end_orphans),

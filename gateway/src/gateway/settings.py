@@ -67,7 +67,7 @@ class Settings(ServiceSettings):
     """Passphrase of the authorities' keys; without one they lie unencrypted, for the owner alone."""
     internal_ca_settle_seconds: float = Field(default=600.0, ge=0)
     """How long a new internal authority is trusted by all parts before it signs, and signs before the old one
-    may go: longer than the files take to reach every machine, and a minute for the parts to look at them."""
+    may go: longer than the files take to reach every machine, with some seconds to look at them."""
     revocation_fetch_seconds: float = Field(default=3600.0, ge=10)
     """How often the lists of outside authorities are fetched that name a place for it."""
     revocation_fetch_limit_seconds: float = Field(default=30.0, gt=0, le=300)

@@ -3,9 +3,9 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import pytest
@@ -17,7 +17,7 @@ from gateway.authorities import files, internal
 from gateway.authorities import service as authorities
 from gateway.certificates import authority
 from gateway.certificates import service as certificates
-from gateway.rotation import jobs
+from gateway.rotation import jobs, service
 from gateway.settings import Settings
 from ndx_chassis.app import Runtime
 from ndx_contracts import headers as names
@@ -290,6 +290,28 @@ class TestInternalAuthority:
         assert (await post("NDX:an", self.RETIRE, WHY, 409))["code"] == "rotation-refused"
         third = await post("NDX:an", self.ROTATE, WHY, 201)
         assert [g["name"] for g in third["generations"]] == ["internal-ca-2", "internal-ca-3"]
+
+    async def test_parts_that_were_signed_late_have_their_time_too(
+        self, bus: Any, post: Do, read: Do, runtime: Runtime, state_dir: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        """The control plane was away for a day after the rotation: no part has read its certificate yet."""
+        bootstrap.make_files(state_dir)
+
+        class Yesterday(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> Self:
+                return super().now(tz) - timedelta(days=1)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(authority, "datetime", Yesterday)
+            await post("NDX:an", self.ROTATE, WHY, 201)
+        began = datetime.now(UTC).replace(microsecond=0)
+        await jobs.follow_internal(runtime)
+        shown = await read("NDX:an", "/v1/internal-authority")
+        assert shown["parts_waiting"] == []
+        settle = timedelta(seconds=service.settings_of(runtime).internal_ca_settle_seconds)
+        assert datetime.fromisoformat(shown["former_may_go_from"]) >= began + settle
+        assert (await post("NDX:an", self.RETIRE, WHY, 409))["code"] == "authority-in-use"
 
     async def test_of_two_who_rotate_at_once_one_is_refused(
         self, bus: Any, client: httpx.AsyncClient, as_operator: Do, read: Do, state_dir: Path, session: Any

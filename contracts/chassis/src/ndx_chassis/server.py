@@ -26,8 +26,8 @@ SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 _LAST_MOMENT_SECONDS = 0.5
 _MOST_GATHERED = 65_536
 _LAST_REPLY = (b"connection", b"close")
-_TICKS_BETWEEN_LOOKS = 600
-"""A tick of uvicorn is a tenth of a second."""
+_TICKS_BETWEEN_LOOKS = 10
+"""A tick of uvicorn is a tenth of a second. A look asks when two files were written, and no more."""
 
 
 class _InOnePiece(asyncio.Transport):
@@ -116,7 +116,7 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
 
     async def on_tick(self, counter: int) -> bool:
-        """Do what uvicorn does ten times a second, and look at the certificate's file once a minute."""
+        """Do what uvicorn does ten times a second, and look at the certificate's file once a second."""
         if counter % _TICKS_BETWEEN_LOOKS == 0:
             self.take_renewed()
         if self._leaves_at is not None and time.monotonic() >= self._leaves_at:

@@ -132,6 +132,8 @@ def environment(paths: StackPaths, numbers: dict[str, int], keys: dict[str, str]
         "AUTH_SIGNING_KEY_FILE": str(pki / "keys" / "auth-signing.pem"),
         "GATEWAY_LEDGER_PSEUDONYM_KEY_FILE": str(pki / "keys" / "ledger-pseudonym.key"),
         "GATEWAY_LEDGER_SIGNING_KEY_FILE": str(pki / "keys" / "ledger-signing.pem"),
+        # On one machine every part sees a file as soon as it is written, and looks once a second.
+        "GATEWAY_INTERNAL_CA_SETTLE_SECONDS": "10",
         # On one machine the agencies' webhooks are here too.
         "GATEWAY_WEBHOOK_NETWORKS": json.dumps(["127.0.0.0/8", "::1/128"]),
         "PYTHONUNBUFFERED": "1",

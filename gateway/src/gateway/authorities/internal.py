@@ -22,7 +22,7 @@ from gateway.certificates.authority import Authority
 
 INTERNAL_CA = "internal-ca"
 SETTLE = timedelta(minutes=10)
-"""Parts look at their files once a minute; on other machines the files have to arrive first."""
+"""Parts look at their files once a second; on other machines the files have to arrive first."""
 _PAIR = re.compile(r"^internal-ca-([1-9][0-9]*)$")
 _BACKDATED = timedelta(minutes=5)
 
@@ -135,15 +135,25 @@ def _retire_former(state: Path, passphrase: bytes | None) -> list[str]:
     return [one.name for one in former]
 
 
-def parts_not_of(state: Path, issuer: Generation) -> list[str]:
-    """Return the platform's parts whose certificate another generation signed."""
+def _certificates(state: Path) -> dict[str, x509.Certificate]:
+    """Return what the platform's parts show, by part."""
     files = [state / "services" / f"{name}.crt" for name in SERVICES]
     files += [state / f"{name}.crt" for name in ("xds-server", "xds-client", "gateway-client")]
-    return [
-        file.stem
-        for file in files
-        if file.exists()
-        and not authority.is_issued_by(
-            x509.load_pem_x509_certificate(file.read_bytes()), issuer.authority.certificate
-        )
+    return {f.stem: x509.load_pem_x509_certificate(f.read_bytes()) for f in files if f.exists()}
+
+
+def parts_not_of(state: Path, issuer: Generation) -> list[str]:
+    """Return the platform's parts whose certificate another generation signed."""
+    ca = issuer.authority.certificate
+    return [part for part, shown in _certificates(state).items() if not authority.is_issued_by(shown, ca)]
+
+
+def former_may_go_from(state: Path, newest: Generation, settle: timedelta) -> datetime:
+    """Return when all parts have had their certificates long enough, however late those were signed."""
+    ca = newest.authority.certificate
+    made = [
+        shown.not_valid_before_utc + _BACKDATED + settle
+        for shown in _certificates(state).values()
+        if authority.is_issued_by(shown, ca)
     ]
+    return max([newest.signs_from(2 * settle), *made])

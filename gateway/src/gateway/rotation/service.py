@@ -144,7 +144,9 @@ def _internal(settings: Settings) -> InternalAuthorityOut:
             for g in found
         ],
         parts_waiting=internal.parts_not_of(settings.state_dir, found[-1]),
-        former_may_go_from=found[-1].signs_from(2 * settle) if len(found) > 1 else None,
+        former_may_go_from=internal.former_may_go_from(settings.state_dir, found[-1], settle)
+        if len(found) > 1
+        else None,
     )
 
 
