@@ -1,4 +1,4 @@
-"""Counts are what a recount finds, whoever changes people; small ones are not published."""
+"""Counts are what a recount finds, whoever changes people; only operators see them unrounded."""
 
 import random
 from datetime import date, timedelta
@@ -9,12 +9,18 @@ from svc_population.admin_units.service import today
 from svc_population.statistics.service import differences, fold
 
 URL = "/population/v1/statistics/population"
+EXACT = f"{URL}/exact"
 
 
 @pytest.fixture
 def office(agree, as_agency) -> dict[str, str]:
     agree("G05", {"population.get_population_counts": []}, purposes=["STATISTICS"])
     return as_agency("G05", system="statistics")
+
+
+@pytest.fixture
+def owner(as_operator) -> dict[str, str]:
+    return as_operator("G01", "an")
 
 
 async def people(runtime, count: int, *, commune: str = "26740", first: int = 0, **values: object) -> None:
@@ -42,11 +48,11 @@ async def run(runtime, statement: str, **values: object) -> None:
 
 class TestCounts:
     async def test_people_are_counted_by_unit_sex_and_age_as_they_come_move_and_die(
-        self, client, office, runtime, session
+        self, client, owner, runtime, session
     ):
         await people(runtime, 20)
         await people(runtime, 30, commune="00070", first=100)
-        body = (await client.get(URL, headers=office)).json()
+        body = (await client.get(EXACT, headers=owner)).json()
         assert {u["code"]: u["total"] for u in body["items"]} == {"01": 30, "79": 20}
         (cell,) = [c for c in body["items"][0]["cells"] if c["sex"] == "MALE"]
         age = today().year - 1990
@@ -56,41 +62,78 @@ class TestCounts:
         await run(runtime, move + " WHERE personal_id <= lpad('105', 12, '0')")
         dead = "UPDATE persons SET life_status = 'DECEASED', death_or_missing_date = '2026-01-01'"
         await run(runtime, dead + " WHERE personal_id > lpad('120', 12, '0')")
-        body = (await client.get(URL, headers=office)).json()
+        body = (await client.get(EXACT, headers=owner)).json()
         assert {u["code"]: u["total"] for u in body["items"]} == {"01": 15, "79": 25}
         assert await differences(session) == []
-        country = (await client.get(URL, params={"level": "COUNTRY"}, headers=office)).json()["items"]
+        country = (await client.get(EXACT, params={"level": "COUNTRY"}, headers=owner)).json()["items"]
         assert [(u["name"], u["total"]) for u in country] == [("Việt Nam", 40)]
 
-    async def test_a_past_day_is_todays_count_without_what_came_later(self, client, office, runtime):
+    async def test_a_past_day_is_todays_count_without_what_came_later(self, client, owner, runtime):
         await people(runtime, 20)
         yesterday = today() - timedelta(days=1)
         await run(runtime, "UPDATE population_deltas SET day = :day", day=yesterday)
         await fold(runtime)
         await people(runtime, 10, first=50)
         for day, total in ((yesterday, 20), (today(), 30)):
-            body = (await client.get(URL, params={"on": day}, headers=office)).json()
+            body = (await client.get(EXACT, params={"on": day}, headers=owner)).json()
             assert [u["total"] for u in body["items"]] == [total]
         for day in (yesterday - timedelta(days=1), today() + timedelta(days=1)):
-            reply = await client.get(URL, params={"on": day}, headers=office)
+            reply = await client.get(EXACT, params={"on": day}, headers=owner)
             assert (reply.status_code, reply.json()["code"]) == (422, "statistics-day-invalid")
 
-    async def test_units_of_another_day_where_that_is_known(self, client, office, runtime):
+    async def test_units_of_another_day_where_that_is_known(self, client, owner, runtime):
         # Di An lies in what was one province, Binh Duong, whatever communes it was made of.
         await people(runtime, 20, commune="25942")
         asked = {"units_on": "2025-06-30"}
-        body = (await client.get(URL, params=asked, headers=office)).json()
+        body = (await client.get(EXACT, params=asked, headers=owner)).json()
         assert [(u["name"], u["total"]) for u in body["items"]] == [("Tỉnh Bình Dương", 20)]
-        body = (await client.get(URL, params={**asked, "level": "COMMUNE"}, headers=office)).json()
+        body = (await client.get(EXACT, params={**asked, "level": "COMMUNE"}, headers=owner)).json()
         assert sum(u["total"] for u in body["items"]) + body["not_attributable"] == 20
 
-    async def test_small_counts_are_left_out_and_nothing_gives_them_away(self, client, office, runtime):
-        await people(runtime, 40)
-        await people(runtime, 1, first=900, born=date(2020, 5, 5))
-        asked = {"level": "COMMUNE", "province_code": "79"}
-        (unit,) = (await client.get(URL, params=asked, headers=office)).json()["items"]
-        assert unit["total"] == 41
-        assert sorted(str(c["count"]) for c in unit["cells"]) == ["20", "None", "None"]
+    async def test_agencies_get_rounded_numbers_and_a_single_person_more_is_not_seen(
+        self, client, office, owner, runtime
+    ):
+        await people(runtime, 300)
+        await people(runtime, 2, first=900, born=date(2020, 5, 5))
+        asked = [
+            {"level": level, **more}
+            for level in ("COUNTRY", "PROVINCE", "DISTRICT", "COMMUNE")
+            for more in ({}, {"province_code": "79"}, {"units_on": "2025-06-30"})
+        ]
+
+        async def tables() -> list[object]:
+            return [(await client.get(URL, params=a, headers=office)).json() for a in asked]
+
+        before = await tables()
+        totals = {u["total"] for body in before for u in body["items"]}
+        assert all(t % 5 == 0 for t in totals)
+        assert any(abs(t - 302) < 15 for t in totals)
+        exact = (await client.get(EXACT, params={"level": "COUNTRY"}, headers=owner)).json()
+        assert (exact["items"][0]["total"], exact["least_count"]) == (302, None)
+        # Of both sexes there is one: either one less or one more is told as the same.
+        unseen = 0
+        one_of = "UPDATE persons SET life_status = :status, death_or_missing_date = :day"
+        for sex in ("MALE", "FEMALE"):
+            for status, day in (("DECEASED", date(2026, 1, 1)), ("ALIVE", None)):
+                change = one_of + " WHERE birth_date = '2020-05-05' AND sex = :sex"
+                await run(runtime, change, status=status, day=day, sex=sex)
+                unseen += await tables() == before and status == "DECEASED"
+            assert await tables() == before
+        assert unseen >= 1
+
+    async def test_who_read_exact_counts_is_on_record_and_others_are_refused(
+        self, client, office, owner, as_operator, runtime
+    ):
+        await people(runtime, 20)
+        assert (await client.get(EXACT, params={"province_code": "79"}, headers=owner)).status_code == 200
+        assert (await client.get(EXACT, headers=as_operator("G03", "binh"))).status_code == 403
+        assert (await client.get(EXACT, headers=office)).status_code in {401, 403}
+        async with runtime.sessions() as session:
+            rows = await session.execute(
+                text("SELECT details FROM audit_entries WHERE action = 'exact_population_counts_read'")
+            )
+            (details,) = rows.scalars().all()
+        assert (details["province_code"], details["level"]) == ("79", "PROVINCE")
 
     async def test_every_kind_of_change_leaves_the_counts_exact(self, runtime, session):
         chance = random.Random(3)

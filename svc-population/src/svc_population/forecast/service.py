@@ -1,5 +1,6 @@
 """Use case of the forecast: today's count, carried forward by the assumptions."""
 
+from ndx_chassis.app import Runtime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.admin_units.service import today
@@ -14,14 +15,16 @@ _LEAST_BASE = 1000
 _GROUP = 5
 
 
-async def population_forecast(session: AsyncSession, *, province_code: str | None, years: int) -> ForecastOut:
+async def population_forecast(
+    session: AsyncSession, runtime: Runtime, *, province_code: str | None, years: int
+) -> ForecastOut:
     """Return the coming years of the country or a province.
 
     Raises:
         ForecastBaseTooSmall: fewer than 1,000 people are counted there.
     """
     year = today().year
-    counted = await statistics.by_sex_and_age(session, province_code=province_code)
+    counted = await statistics.by_sex_and_age(session, runtime, province_code=province_code)
     base = Year(female=_ages(counted, "FEMALE"), male=_ages(counted, "MALE"))
     if base.total < _LEAST_BASE:
         raise ForecastBaseTooSmall

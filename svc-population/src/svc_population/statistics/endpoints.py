@@ -1,32 +1,59 @@
-"""HTTP door of statistics: counts for agencies, no personal data."""
+"""HTTP door of statistics: counts for agencies, exact ones for the register's operators; no personal data."""
 
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from ndx_chassis.agreements import GrantDep
-from ndx_chassis.app import operation
-from ndx_chassis.db import ReadingDep
+from ndx_chassis.app import RuntimeDep, operation
+from ndx_chassis.caller import Operator, OperatorDep
+from ndx_chassis.db import ReadingDep, SessionDep
 from ndx_contracts.agreements import ProvinceCode
 
+from svc_population.dedupe.service import require_owner
 from svc_population.statistics import service
+from svc_population.statistics.places import Level
 from svc_population.statistics.schemas import PopulationCountsOut
 
 router = APIRouter(prefix="/population/v1/statistics", tags=["statistics"])
 _COUNTS = operation(cost=5)
+On = Annotated[date | None, Query(description="The day of the counts; today.")]
+UnitsOn = Annotated[date | None, Query(description="The day of the list of units; today.")]
+
+
+async def _owner(operator: OperatorDep) -> Operator:
+    require_owner(operator)
+    return operator
 
 
 @router.get("/population", openapi_extra=_COUNTS)
 async def get_population_counts(
     *,
     session: ReadingDep,
+    runtime: RuntimeDep,
     _grant: GrantDep,
-    level: service.Level = "PROVINCE",
+    level: Level = "PROVINCE",
     province_code: ProvinceCode | None = None,
-    on: Annotated[date | None, Query(description="The day of the counts; today.")] = None,
-    units_on: Annotated[date | None, Query(description="The day of the list of units; today.")] = None,
+    on: On = None,
+    units_on: UnitsOn = None,
 ) -> PopulationCountsOut:
     """Count living people by unit, sex and age group, on a day, in the units of that or another day."""
     return await service.population_counts(
-        session, level=level, province_code=province_code, on=on, units_on=units_on
+        session, runtime, level=level, province_code=province_code, on=on, units_on=units_on
+    )
+
+
+@router.get("/population/exact", openapi_extra=operation(door="operator"))
+async def get_exact_population_counts(
+    *,
+    session: SessionDep,
+    operator: Annotated[Operator, Depends(_owner)],
+    level: Level = "PROVINCE",
+    province_code: ProvinceCode | None = None,
+    on: On = None,
+    units_on: UnitsOn = None,
+) -> PopulationCountsOut:
+    """Count as `get_population_counts` does, unrounded: for operators of the register's owner, on record."""
+    return await service.exact_population_counts(
+        session, operator, level=level, province_code=province_code, on=on, units_on=units_on
     )

@@ -7,33 +7,40 @@ from ndx_contracts.population import Sex
 
 
 class CellOut(Output):
-    """A count; null: fewer than may be published, or left out because it would give another one away."""
+    """A number of people; a cell that is not there has none, or too few to be told."""
 
     sex: Sex
     age_from: int
     age_to: int | None
-    count: int | None
+    count: int
 
 
 class UnitCountOut(Output):
-    """A unit with its total and its cells; no code: the country, or people who are registered nowhere."""
+    """A unit with its total, the sum of its cells; no code: the country, or people registered nowhere.
+
+    `complete` false: by the lists of units, some people of this unit may be among those not attributable, or
+    people of a unit that ended beside it may be counted here.
+    """
 
     code: str | None
     name: str | None
-    total: int | None
+    complete: bool
+    total: int
     cells: tuple[CellOut, ...]
 
 
 class PopulationCountsOut(Output):
     """Living people by unit, sex and age on a day, in the units of another day if that was asked.
 
+    `least_count`: numbers below it, and changes of fewer people, are never told exactly: every number is a
+    sum of numbers of one commune, sex and birth year that are rounded to it (ADR 34). Null: all are exact.
     `not_attributable`: people of communes of which no list tells where all of them belong on that day.
     """
 
     on: date
     units_on: date
     level: str
-    least_count: int
+    least_count: int | None
     items: tuple[UnitCountOut, ...]
-    not_attributable: int | None
+    not_attributable: int
     next_cursor: None = None

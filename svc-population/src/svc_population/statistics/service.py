@@ -3,101 +3,161 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date
-from typing import Literal
 
 from ndx_chassis.app import Runtime
+from ndx_chassis.audit import record_audit
+from ndx_chassis.caller import Operator
+from ndx_chassis.ids import new_id
 from ndx_contracts.population import Sex
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.admin_units.service import today
-from svc_population.admin_units.succession import Period, UnitsInTime, units_in_time
+from svc_population.admin_units.succession import Period, units_in_time
 from svc_population.persons.service import PROVINCES_OF_TODAY_FROM
+from svc_population.settings import settings_of
 from svc_population.statistics import repository
 from svc_population.statistics.errors import StatisticsDayInvalid
+from svc_population.statistics.places import Level, Place, Places, above, places
+from svc_population.statistics.rounding import Bounds, Told, age_group, bounds_on, exact, rounding
 from svc_population.statistics.schemas import CellOut, PopulationCountsOut, UnitCountOut
-from svc_population.statistics.suppression import Bounds, age_group, bounds_on, published
 
-Level = Literal["COUNTRY", "PROVINCE", "COMMUNE"]
+ENTITY = "population-counts"
 _A_RUN = 50_000
 Cells = dict[tuple[str, int], int]
 """Numbers by sex and first year of an age group."""
 
 
+def _told(runtime: Runtime) -> Told:
+    # The base is today's for every day: two bases would be two views of one number.
+    base = bounds_on(today()).least_count
+    return rounding(settings_of(runtime).personal_id_key_file, base=base)
+
+
 async def population_counts(
-    session: AsyncSession, *, level: Level, province_code: str | None, on: date | None, units_on: date | None
+    session: AsyncSession,
+    runtime: Runtime,
+    *,
+    level: Level,
+    province_code: str | None,
+    on: date | None,
+    units_on: date | None,
 ) -> PopulationCountsOut:
-    """Return living people by unit, sex and age group; small counts are left out.
+    """Return living people by unit, sex and age group, as they may be told to anybody.
+
+    Raises:
+        StatisticsDayInvalid: in the future, or before counting began.
+        PersonalIdKeyMissing: the secret of the rounding cannot be read.
+    """
+    return await _counts(
+        session,
+        _told(runtime),
+        level=level,
+        province_code=province_code,
+        on=on,
+        units_on=units_on,
+        least_count=bounds_on(today()).least_count,
+    )
+
+
+async def exact_population_counts(
+    session: AsyncSession,
+    operator: Operator,
+    *,
+    level: Level,
+    province_code: str | None,
+    on: date | None,
+    units_on: date | None,
+) -> PopulationCountsOut:
+    """Return the counts as they are, and write down which operator read them.
 
     Raises:
         StatisticsDayInvalid: in the future, or before counting began.
     """
+    found = await _counts(
+        session,
+        exact,
+        level=level,
+        province_code=province_code,
+        on=on,
+        units_on=units_on,
+        least_count=None,
+    )
+    await record_audit(
+        session,
+        operator,
+        action="exact_population_counts_read",
+        entity_type=ENTITY,
+        entity_id=new_id(),
+        details={
+            "level": level,
+            "province_code": province_code,
+            "on": found.on.isoformat(),
+            "units_on": found.units_on.isoformat(),
+        },
+    )
+    return found
+
+
+async def _counts(
+    session: AsyncSession,
+    told: Told,
+    *,
+    level: Level,
+    province_code: str | None,
+    on: date | None,
+    units_on: date | None,
+    least_count: int | None,
+) -> PopulationCountsOut:
     day, units = on or today(), units_on or today()
     first = await repository.first_day(session)
     if day > today() or (first is not None and day < first):
         raise StatisticsDayInvalid("" if first is None else f"Counting began on {first}.")
     bounds = bounds_on(day)
-    lists = units_in_time()
-    rows = await repository.counts(session, day=day, communes=None)
+    known = places(level, here=_list_of_rows(), to=units)
     found: dict[Period | None, Cells] = defaultdict(lambda: defaultdict(int))
     lost = 0
-    places: dict[str, tuple[Period | None, bool]] = {}
-    for row in rows:
-        if row.commune_code not in places:
-            places[row.commune_code] = _place(lists, row.commune_code, level, units)
-        unit, sure = places[row.commune_code]
-        if not sure:
-            lost += row.n
-        elif province_code is None or _within(lists, unit, province_code, units):
-            found[unit][row.sex, age_group(row.birth_year, day.year, bounds)] += row.n
-    items = [
-        _unit(level, unit, cells, bounds)
-        for unit, cells in sorted(found.items(), key=lambda pair: "" if pair[0] is None else pair[0].code)
-    ]
-    hidden_loss = 0 < lost < bounds.least_count
+    for row in await repository.counts(session, day=day, communes=None):
+        # What is told of the smallest cell is all that anything from here on depends on.
+        n = told(row.commune_code, row.sex, row.birth_year, row.n)
+        place = known.place(row.commune_code)
+        if not n:
+            continue
+        if not place.sure:
+            lost += n
+        elif province_code is None or _within(place, province_code, units):
+            found[place.unit][row.sex, age_group(row.birth_year, day.year, bounds)] += n
     return PopulationCountsOut(
         on=day,
         units_on=units,
         level=level,
-        least_count=bounds.least_count,
-        items=tuple(items),
-        not_attributable=None if hidden_loss else lost,
+        least_count=least_count,
+        items=tuple(
+            _unit(level, unit, cells, bounds, known)
+            for unit, cells in sorted(found.items(), key=lambda pair: "" if pair[0] is None else pair[0].code)
+        ),
+        not_attributable=lost,
     )
 
 
-def _place(lists: UnitsInTime, code: str, level: Level, to: date) -> tuple[Period | None, bool]:
-    """Return the unit of a level in which a commune of today lies on a day, and whether that is known."""
-    if not code or level == "COUNTRY":
-        return None, True
-    # Codes on persons' rows are those of the list since July 2025, also for people who moved before.
-    here = max(today(), PROVINCES_OF_TODAY_FROM)
-    moved = lists.translate("COMMUNE", code, on=here, to=to)
-    if moved is None:
-        return None, False
-    if level == "COMMUNE":
-        return moved.sure, moved.sure is not None
-    provinces = {lists.province_of(r.unit.code, to) for r in moved.units}
-    # A commune that was made of several may still have come out of one province only.
-    if len(provinces) == 1:
-        (province,) = provinces
-        return province, province is not None
-    return None, False
+def _list_of_rows() -> date:
+    """Return the day of the list of communes whose codes stand on persons' rows: that since July 2025."""
+    return max(today(), PROVINCES_OF_TODAY_FROM)
 
 
-def _within(lists: UnitsInTime, unit: Period | None, province_code: str, day: date) -> bool:
-    if unit is None:
+def _within(place: Place, province_code: str, day: date) -> bool:
+    if place.unit is None:
         return False
-    province = unit if unit.level == "PROVINCE" else lists.province_of(unit.code, day)
+    province = above(units_in_time(), place.unit, "PROVINCE", day)
     return province is not None and province.code == province_code
 
 
-def _unit(level: Level, unit: Period | None, cells: Cells, bounds: Bounds) -> UnitCountOut:
-    total = sum(cells.values())
-    shown = published(cells, least=bounds.least_count)
+def _unit(level: Level, unit: Period | None, cells: Cells, bounds: Bounds, known: Places) -> UnitCountOut:
     name = "Việt Nam" if level == "COUNTRY" else None
     return UnitCountOut(
         code=None if unit is None else unit.code,
         name=name if unit is None else unit.full_name,
-        total=None if 0 < total < bounds.least_count else total,
+        complete=unit not in known.partial,
+        total=sum(cells.values()),
         cells=tuple(
             CellOut(
                 sex=Sex(sex),
@@ -105,19 +165,27 @@ def _unit(level: Level, unit: Period | None, cells: Cells, bounds: Bounds) -> Un
                 age_to=None if age >= bounds.oldest_group else age + bounds.age_group_years - 1,
                 count=count,
             )
-            for (sex, age), count in sorted(shown.items())
+            for (sex, age), count in sorted(cells.items())
         ),
     )
 
 
-async def by_sex_and_age(session: AsyncSession, *, province_code: str | None) -> dict[tuple[str, int], int]:
-    """Return today's exact numbers by sex and age reached this year, for what is made of them inside."""
-    day, lists = today(), units_in_time()
+async def by_sex_and_age(
+    session: AsyncSession, runtime: Runtime, *, province_code: str | None
+) -> dict[tuple[str, int], int]:
+    """Return today's numbers by sex and age reached this year, rounded as everything that is told is.
+
+    Raises:
+        PersonalIdKeyMissing: the secret of the rounding cannot be read.
+    """
+    day, told = today(), _told(runtime)
+    known = places("PROVINCE", here=_list_of_rows(), to=day)
     found: dict[tuple[str, int], int] = defaultdict(int)
     for row in await repository.counts(session, day=day, communes=None):
-        unit = lists.unit("COMMUNE", row.commune_code, day)
-        if province_code is None or _within(lists, unit, province_code, day):
-            found[row.sex, max(0, day.year - row.birth_year)] += row.n
+        if province_code is None or _within(known.place(row.commune_code), province_code, day):
+            n = told(row.commune_code, row.sex, row.birth_year, row.n)
+            if n:
+                found[row.sex, max(0, day.year - row.birth_year)] += n
     return found
 
 
