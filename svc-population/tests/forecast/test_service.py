@@ -29,11 +29,13 @@ class TestGetForecast:
         body = reply.json()
         # The base is rounded as all statistics are.
         assert (body["base_total"], len(body["items"])) == (pytest.approx(2000, abs=20), 5)
-        first = body["items"][0]
-        assert first["total"] == pytest.approx(body["base_total"] + first["births"] - first["deaths"], abs=20)
-        assert sum(g["female"] + g["male"] for g in first["pyramid"]) == pytest.approx(
-            first["total"], abs=200
-        )
+        before, base_year = body["base_total"], body["base_year"]
+        years = [body["rest_of_base_year"], *body["items"]]
+        assert [y["year"] for y in years] == list(range(base_year, base_year + 6))
+        for year in years:
+            assert year["total"] == pytest.approx(before + year["births"] - year["deaths"], abs=25)
+            assert sum(g["female"] + g["male"] for g in year["pyramid"]) == year["total"]
+            before = year["total"]
 
     async def test_too_few_people_have_no_forecast(self, client, office):
         reply = await client.get(URL, headers=office)

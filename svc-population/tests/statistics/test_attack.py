@@ -25,6 +25,8 @@ CELL = st.tuples(
 NUMBERS = st.lists(st.integers(0, 8), min_size=len(DAYS), max_size=len(DAYS))
 WORLD = st.dictionaries(CELL, NUMBERS, min_size=1, max_size=6)
 ROUNDING = Rounding(b"a secret for this test", base=LEAST)
+NOBODY: Any = None
+"""Session and runtime, which the stand-ins below do not use."""
 World = dict[tuple[str, str, int], list[int]]
 
 
@@ -56,12 +58,12 @@ async def everything() -> list[str]:
     tables = [
         (
             await service.population_counts(
-                None,
-                None,
+                NOBODY,
+                NOBODY,
                 level=level,
                 province_code=province,
                 on=day,
-                units_on=units,  # type: ignore[arg-type]  # never used
+                units_on=units,
             )
         ).model_dump_json()
         for level in get_args(Level)
@@ -70,8 +72,7 @@ async def everything() -> list[str]:
         for units in (today(), date(2025, 6, 30))
     ]
     bases = [
-        await service.by_sex_and_age(None, None, province_code=province)  # type: ignore[arg-type]  # the same
-        for province in (None, "79")
+        await service.by_sex_and_age(NOBODY, NOBODY, province_code=province) for province in (None, "79")
     ]
     return [*tables, *(str(sorted(base.items())) for base in bases)]
 
@@ -110,12 +111,12 @@ class TestAttacker:
 
         async def totals(level: Level, units: date) -> int:
             found = await service.population_counts(
-                None,
-                None,
+                NOBODY,
+                NOBODY,
                 level=level,
                 province_code=None,
                 on=today(),
-                units_on=units,  # type: ignore[arg-type]  # never used
+                units_on=units,
             )
             assert all(u.total == sum(c.count for c in u.cells) for u in found.items)
             assert all(c.count % LEAST == 0 and c.count > 0 for u in found.items for c in u.cells)

@@ -2,6 +2,7 @@
 
 import random
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -101,7 +102,7 @@ class TestCounts:
             for more in ({}, {"province_code": "79"}, {"units_on": "2025-06-30"})
         ]
 
-        async def tables() -> list[object]:
+        async def tables() -> list[dict[str, Any]]:
             return [(await client.get(URL, params=a, headers=office)).json() for a in asked]
 
         before = await tables()
