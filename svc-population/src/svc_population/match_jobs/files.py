@@ -57,8 +57,13 @@ class JobFiles:
                 while block := file.read(_BLOCK):
                     yield block
 
+    @property
+    def holds_upload(self) -> bool:
+        return self.part(1).exists()
+
     def erase_upload(self) -> None:
-        for file in self.folder.glob("part-*"):
+        # The first part goes last: as long as it is there, others may be.
+        for file in sorted(self.folder.glob("part-*"), reverse=True):
             file.unlink(missing_ok=True)
 
     def erase(self) -> None:

@@ -133,6 +133,12 @@ async def expired(session: AsyncSession) -> list[UUID]:
     return list(await session.scalars(select(MatchJob.id).where(due)))
 
 
+async def ended(session: AsyncSession) -> list[UUID]:
+    """Return jobs that have ended and whose result is still kept."""
+    found = select(MatchJob.id).where(MatchJob.erased_at.is_(None), MatchJob.ended_at.is_not(None))
+    return list(await session.scalars(found))
+
+
 async def parts(session: AsyncSession, job_id: UUID) -> Sequence[Row[Any]]:
     found = select(match_job_parts).where(match_job_parts.c.job_id == job_id)
     return (await session.execute(found.order_by(match_job_parts.c.number))).all()
