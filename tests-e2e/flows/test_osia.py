@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from ndx_client.citizen import citizen_http, log_in
+from ndx_demo.enrolment import agree
 from svc_population.osia.offer import offer
 
 PERSONS = "/population/osia/dataaccess/v1/persons"
@@ -95,3 +96,76 @@ class TestNotification:
             assert bank.request("DELETE", f"{base}/subscriptions/{uuid}").status_code == 204
             topics = bank.post(f"{base}/topics?name=mine", None)
             assert (topics.status_code, topics.json()["code"]) == (400, 1020)
+
+
+class TestPartialUpdateIdentity:
+    def test_a_source_mends_a_name_on_the_version_it_saw_and_the_gateway_keeps_the_conditions(
+        self, system
+    ) -> None:
+        terms: dict[str, Any] = {
+            "consumer_agency": "G02",
+            "consumer_systems": ["civil-registry"],
+            "provider_agency": "G01",
+            "approver": "G01-chi",
+            "operations": [
+                {"operation": f"population.osia_{name}", "field_groups": ["birth_name", "ethnicity"]}
+                for name in ("read_reference", "partial_update_identity")
+            ],
+            "purposes": ["CIVIL_REGISTRATION"],
+            "conditions": {"case_required": True, "officer_required": True},
+            "legal_basis": {"text": "The civil registry's software speaks OSIA", "reference": "TEST"},
+        }
+        with system.door("NDX-an") as operator, system.door("G01-chi") as approver:
+            known = operator.get("/v1/agreements?consumer=G02&limit=100").json()["items"]
+            agree({"NDX-an": operator, "G01-chi": approver}, terms, known)
+        why = {"NDX-Purpose": "CIVIL_REGISTRATION", "NDX-Officer": "HT-1", "NDX-Case-Id": "HS-2026-1"}
+        extract = {
+            "kind": "CORRECTION",
+            "documentType": "extract",
+            "documentNumber": "12/TLKH",
+            "documentIssuer": "UBND Phường Sài Gòn",
+            "documentDate": "2026-11-02",
+        }
+        with (
+            system.door("X26740/one-stop") as commune,
+            system.door("G02/civil-registry") as registry,
+            system.door("H79.001/his") as stranger,
+        ):
+            number = system.declare(commune, system.declaration()).json()["personal_id"]
+            person = f"/population/osia/pr/v1/persons/{number}"
+
+            def seen() -> Any:
+                reply = registry.request("GET", f"{person}/reference?transactionId=T-1", headers=why)
+                return reply.json() if reply.status_code == 200 else None
+
+            def patch(who: Any, version: str, name: str, **headers: str) -> tuple[int, Any]:
+                url = f"{person}/identities/{version}?transactionId=T-2"
+                body = {"biographicData": {"firstName": name}, "contextualData": extract}
+                reply = who.request("PATCH", url, json=body, headers=headers)
+                return reply.status_code, reply.json()["code"] if reply.content else None
+
+            version = system.wait_for(seen)["identityId"]
+            without_case = {n: v for n, v in why.items() if n != "NDX-Case-Id"}
+            assert patch(stranger, version, "Thị Sửa", **why) == (403, "no-agreement")
+            assert patch(registry, version, "Thị Sửa", **without_case) == (400, "case-missing")
+            assert patch(registry, version, "Thị Sửa", **why) == (204, None)
+            # What is so already is no second change, and another one needs the version that there is now.
+            assert patch(registry, version, "Thị Sửa", **why) == (204, None)
+            assert patch(registry, version, "Thị Khác", **why) == (400, 1008)
+            after = seen()
+        assert int(after["identityId"]) == int(version) + 1
+        assert after["biographicData"]["firstName"] == "Thị Sửa"
+        assert after["contextualData"]["sourceAgency"] == "G02"
+        changed = system.rows(
+            "population",
+            "SELECT agency, purpose, case_id, officer, outcome FROM disclosures"
+            " WHERE operation = 'population.osia_partial_update_identity' AND $1 = ANY (subjects)"
+            " ORDER BY occurred_at",
+            number,
+        )
+        assert [one.pop("outcome") for one in changed] == ["NOT_MATCHED", "MATCHED", "NOT_MATCHED"]
+        assert (
+            changed
+            == [{"agency": "G02", "purpose": "CIVIL_REGISTRATION", "case_id": "HS-2026-1", "officer": "HT-1"}]
+            * 3
+        )

@@ -181,3 +181,52 @@ class TestListCalls:
         assert await mine("G04") == []
         assert await mine("G03", "PROVIDER") == ["r-0"]
         assert await mine("H79.001", "PROVIDER") == []
+
+
+class TestHealth:
+    async def test_each_operation_with_x_roads_health_figures_of_the_last_ten_minutes(
+        self, write: Do, runtime: Runtime, read: Do
+    ) -> None:
+        write(duration_ms=10, bytes_in=100, bytes_out=1_000)
+        write(duration_ms=30, bytes_in=300, bytes_out=3_000)
+        write(status=503, reason="no_healthy_upstream", duration_ms=20, bytes_in=200, bytes_out=2_000)
+        write(status=422, duration_ms=20, bytes_in=200, bytes_out=2_000)
+        write(operation="population.check")
+        write(time=(NOW - timedelta(minutes=30)).isoformat(), status=500, duration_ms=9_000)
+        await jobs.follow(runtime)
+        answer = await read("NDX:an", "/v1/calls/health")
+        assert answer["period_seconds"] == 600
+        health, other = answer["items"]
+        assert (health["provider_agency"], health["service"]) == ("G03", "insurance")
+        assert (health["operation"], other["operation"]) == ("insurance.check", "population.check")
+        assert (health["successful_requests"], health["unsuccessful_requests"]) == (2, 2)
+        # That a caller is told of its own mistake is no failure of the provider's.
+        assert health["provider_failures"] == 1
+        at = [datetime.fromisoformat(health[f"last_{how}successful_at"]) for how in ("", "un")]
+        assert at == [NOW - timedelta(minutes=5) + timedelta(seconds=n) for n in (1, 3)]
+        for of, unit in (("duration_ms", 1), ("request_size", 10), ("response_size", 100)):
+            found = health[of]
+            assert (found["least"], found["mean"], found["most"]) == (10 * unit, 20 * unit, 30 * unit), of
+            assert found["deviation"] == pytest.approx(50**0.5 * unit), of
+        assert (other["successful_requests"], other["last_unsuccessful_at"]) == (1, None)
+        longer = await read("NDX:an", "/v1/calls/health?period_seconds=3600&service=insurance")
+        assert [one["provider_failures"] for one in longer["items"]] == [2]
+
+    async def test_each_side_sees_its_own_only(
+        self, write: Do, runtime: Runtime, client: httpx.AsyncClient, as_agency: Do
+    ) -> None:
+        write()
+        write(caller="urn:ndx:agency:B01:core")
+        await jobs.follow(runtime)
+
+        async def mine(agency: str, side: str) -> list[int]:
+            answer = await client.get(f"/v1/calls/mine/health?side={side}", headers=as_agency(agency))
+            return [item["successful_requests"] for item in answer.json()["items"]]
+
+        assert await mine("B01", "CONSUMER") == [1]
+        assert await mine("G03", "PROVIDER") == [2]
+        assert await mine("G01", "PROVIDER") == []
+
+    async def test_a_period_without_end_is_refused(self, bus: FastAPI, read: Do) -> None:
+        answer = await read("NDX:an", "/v1/calls/health?period_seconds=86400", status=422)
+        assert answer["code"] == "invalid-input"

@@ -43,6 +43,7 @@ app.command("operations", rich_help_panel="Agencies")(agency_commands.operations
 app.command("explain", rich_help_panel="Agencies")(agency_commands.explain)
 app.command("usage", rich_help_panel="Agencies")(usage_commands.usage)
 app.command("calls", rich_help_panel="Agencies")(usage_commands.calls)
+app.command("health", rich_help_panel="Agencies")(usage_commands.health)
 app.command("call", rich_help_panel="Agencies")(agency_commands.call)
 app.add_typer(signing_commands.signing_keys, name="signing-key", rich_help_panel="Agencies")
 app.command("verify-message", rich_help_panel="Agencies")(signing_commands.verify_message)

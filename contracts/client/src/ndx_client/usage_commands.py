@@ -92,3 +92,49 @@ def calls(  # noqa: PLR0917 - each parameter is an option of the command
         params |= {"side": "PROVIDER"} if as_provider else {}
         reply = session.client().call("GET /v1/calls/mine", params=params)
     show_rows(session, reply.json()["items"], _CALLS)
+
+
+_HEALTH = (
+    "provider_agency",
+    "operation",
+    "successful",
+    "unsuccessful",
+    "provider_failures",
+    "mean_ms",
+    "longest_ms",
+    "last_unsuccessful_at",
+)
+
+
+def _did(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "provider_agency": item["provider_agency"],
+        "operation": item["operation"],
+        "successful": item["successful_requests"],
+        "unsuccessful": item["unsuccessful_requests"],
+        "provider_failures": item["provider_failures"],
+        "mean_ms": round(item["duration_ms"]["mean"]),
+        "longest_ms": round(item["duration_ms"]["most"]),
+        "last_unsuccessful_at": item["last_unsuccessful_at"],
+    }
+
+
+def health(  # noqa: PLR0917 - each parameter is an option of the command
+    context: typer.Context,
+    everybody: Annotated[bool, typer.Option("--all", help="Of all services (operators).")] = False,
+    as_provider: Annotated[bool, typer.Option("--as-provider", help="Of your own services.")] = False,
+    agency: Annotated[str | None, typer.Option(help="As one agency has it (operators).")] = None,
+    service: Annotated[str | None, typer.Option(help="Of one service: population.")] = None,
+    minutes: Annotated[int, typer.Option(help="How far back, until now.", min=1, max=60)] = 10,
+) -> None:
+    """Show how operations did in the last minutes: calls, failures, how long they took."""
+    session = session_of(context)
+    asked = {"agency": agency, "service": service, "period_seconds": str(minutes * 60)}
+    params = {name: value for name, value in asked.items() if value is not None}
+    if everybody or agency is not None:
+        reply = session.client().call("GET /v1/calls/health", params=params)
+    else:
+        params |= {"side": "PROVIDER"} if as_provider else {}
+        reply = session.client().call("GET /v1/calls/mine/health", params=params)
+    items = reply.json()["items"]
+    show_rows(session, items if session.as_json else map(_did, items), _HEALTH)

@@ -277,6 +277,13 @@ class TestCalls:
         assert bus[0].url.query == b"status=4xx&limit=50&side=PROVIDER"
         assert bus[1].url.query == b"limit=50&agency=H79.001"
 
+    def test_how_operations_did_is_asked_for_the_same_two_ways(self, bus: list[httpx.Request]):
+        assert run("health", "--as-provider", "--minutes", "5").exit_code == 0
+        assert run("health", "--all", "--service", "population").exit_code == 0
+        assert [r.url.path for r in bus] == ["/v1/calls/mine/health", "/v1/calls/health"]
+        assert bus[0].url.query == b"period_seconds=300&side=PROVIDER"
+        assert bus[1].url.query == b"service=population&period_seconds=600"
+
 
 @pytest.mark.parametrize(
     ("typed", "offered"), [("ndx signing-key re", "revoke"), ("ndx call", "calls"), ("ndx usa", "usage")]

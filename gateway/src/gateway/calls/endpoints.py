@@ -10,8 +10,8 @@ from ndx_chassis.caller import CallerDep
 from ndx_chassis.db import SessionDep
 from pydantic import AwareDatetime
 
-from gateway.calls import service
-from gateway.calls.schemas import CallPage
+from gateway.calls import service as calls
+from gateway.calls.schemas import CallPage, HealthOut
 from gateway.calls.service import Wanted
 from gateway.doors import OperatorDep
 
@@ -19,6 +19,7 @@ router = APIRouter(prefix="/v1/calls", tags=["calls"])
 Word = Annotated[str | None, Query(max_length=80)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Cursor = Annotated[str, Query(max_length=80)]
+Seconds = Annotated[int, Query(ge=60, le=3600, description="How far back, until now.")]
 
 
 class Side(StrEnum):
@@ -68,7 +69,7 @@ async def list_my_calls(
     limit: Limit = 100,
 ) -> CallPage:
     mine = {"agency": caller.agency} if side is Side.CONSUMER else {"provider": caller.agency}
-    return await service.page_of_calls(
+    return await calls.page_of_calls(
         session, runtime, wanted.of(**mine), cursor=cursor, limit=limit, now=datetime.now(UTC)
     )
 
@@ -87,6 +88,39 @@ async def list_calls(
 ) -> CallPage:
     del operator  # any operator may look
     wanted = wanted.of(agency=agency, provider=provider)
-    return await service.page_of_calls(
+    return await calls.page_of_calls(
         session, runtime, wanted, cursor=cursor, limit=limit, now=datetime.now(UTC)
     )
+
+
+@router.get("/mine/health", openapi_extra=operation(door="agency_metadata"))
+async def get_my_health(
+    *,
+    session: SessionDep,
+    caller: CallerDep,
+    runtime: RuntimeDep,
+    service: Word = None,
+    side: Side = Side.CONSUMER,
+    period_seconds: Seconds = 600,
+) -> HealthOut:
+    """How the operations that the agency called, or those of its services, did of late."""
+    mine = {"agency": caller.agency} if side is Side.CONSUMER else {"provider": caller.agency}
+    wanted = Wanted(service=service).of(**mine)
+    return await calls.health(session, runtime, wanted, seconds=period_seconds, now=datetime.now(UTC))
+
+
+@router.get("/health", openapi_extra=operation(door="operator"))
+async def get_health(
+    *,
+    session: SessionDep,
+    operator: OperatorDep,
+    runtime: RuntimeDep,
+    agency: Word = None,
+    provider: Word = None,
+    service: Word = None,
+    period_seconds: Seconds = 600,
+) -> HealthOut:
+    """How every operation that was called did of late."""
+    del operator  # any operator may look
+    wanted = Wanted(service=service).of(agency=agency, provider=provider)
+    return await calls.health(session, runtime, wanted, seconds=period_seconds, now=datetime.now(UTC))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, select, text, tuple_
+from sqlalchemy import Row, and_, delete, func, insert, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -93,6 +93,34 @@ async def page(
         where.append(tuple_(CallRow.at, CallRow.id) < after)
     statement = select(CallRow).where(and_(*where)).order_by(CallRow.at.desc(), CallRow.id.desc())
     return (await session.scalars(statement.limit(limit))).all()
+
+
+_HEALTH = text("""
+    SELECT service, operation,
+           count(*) FILTER (WHERE status BETWEEN 1 AND 399) AS good,
+           count(*) FILTER (WHERE status NOT BETWEEN 1 AND 399) AS bad,
+           count(*) FILTER (WHERE status >= 500) AS failures,
+           max(at) FILTER (WHERE status BETWEEN 1 AND 399) AS last_good,
+           max(at) FILTER (WHERE status NOT BETWEEN 1 AND 399) AS last_bad,
+           ARRAY[min(duration_ms), avg(duration_ms), max(duration_ms), stddev_pop(duration_ms)]::float8[]
+             AS durations,
+           ARRAY[min(bytes_in), avg(bytes_in), max(bytes_in), stddev_pop(bytes_in)]::float8[] AS requests,
+           ARRAY[min(bytes_out), avg(bytes_out), max(bytes_out), stddev_pop(bytes_out)]::float8[] AS responses
+    FROM calls
+    WHERE at >= :since AND operation IS NOT NULL
+      AND (CAST(:agency AS text) IS NULL OR agency = :agency)
+      AND (CAST(:services AS text[]) IS NULL OR service = ANY(CAST(:services AS text[])))
+    GROUP BY service, operation
+    ORDER BY service, operation
+""")
+
+
+async def health(
+    session: AsyncSession, *, since: datetime, agency: str | None, services: Sequence[str] | None
+) -> Sequence[Row[Any]]:
+    """Return counts, last times and spreads (least, mean, most, deviation) of calls by operation."""
+    given = {"since": since, "agency": agency, "services": services}
+    return (await session.execute(_HEALTH, given)).all()
 
 
 _UNITS = text("""

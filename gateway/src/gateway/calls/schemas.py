@@ -45,3 +45,39 @@ class CallOut(Output):
 class CallPage(Output):
     items: list[CallOut]
     next_cursor: str | None
+
+
+class Spread(Output):
+    """Of what was measured: the least, the mean, the most and the standard deviation."""
+
+    least: float
+    mean: float
+    most: float
+    deviation: float
+
+
+class OperationHealth(Output):
+    """How an operation did of late: X-Road's health figures of a service."""
+
+    provider_agency: str | None
+    service: str
+    operation: str
+    successful_requests: int
+    """X-Road's successfulRequestCount."""
+    unsuccessful_requests: int
+    """X-Road's unsuccessfulRequestCount: callers' mistakes and refusals as well."""
+    provider_failures: int
+    """Of the unsuccessful ones those that the provider is the cause of: away, too slow, or broken (5xx)."""
+    last_successful_at: datetime | None
+    last_unsuccessful_at: datetime | None
+    """When such a call came in; null: none in the period."""
+    duration_ms: Spread
+    request_size: Spread
+    response_size: Spread
+
+
+class HealthOut(Output):
+    """Health of the operations that were called in a period that ends now."""
+
+    period_seconds: int
+    items: list[OperationHealth]

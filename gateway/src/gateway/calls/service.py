@@ -17,7 +17,7 @@ from gateway.calls.errors import CallCursorInvalid
 from gateway.calls.lines import Call, call_of
 from gateway.calls.log_file import Piece, Place
 from gateway.calls.models import CallRow, partition_of
-from gateway.calls.schemas import CallOut, CallPage
+from gateway.calls.schemas import CallOut, CallPage, HealthOut, OperationHealth, Spread
 from gateway.catalogue import service as catalogue
 from gateway.settings import Settings
 
@@ -183,6 +183,44 @@ async def page_of_calls(
         items=[_shown(row, owners, templates) for row in rows[:limit]],
         next_cursor=None if last is None else f"{last.at.isoformat()}|{last.id}",
     )
+
+
+async def health(
+    session: AsyncSession, runtime: Runtime, wanted: Wanted, *, seconds: int, now: datetime
+) -> HealthOut:
+    """Return how each operation that was called of late did: what X-Road tells of a service."""
+    owners = _settings(runtime).service_owners
+    services = _equal(wanted, owners).get("service")
+    rows = await repository.health(
+        session,
+        since=now - timedelta(seconds=seconds),
+        agency=wanted.agency,
+        services=[services] if isinstance(services, str) else services,
+    )
+    return HealthOut(
+        period_seconds=seconds,
+        items=[
+            OperationHealth(
+                provider_agency=owners.get(row.service),
+                service=row.service,
+                operation=row.operation,
+                successful_requests=row.good,
+                unsuccessful_requests=row.bad,
+                provider_failures=row.failures,
+                last_successful_at=row.last_good,
+                last_unsuccessful_at=row.last_bad,
+                duration_ms=_spread(row.durations),
+                request_size=_spread(row.requests),
+                response_size=_spread(row.responses),
+            )
+            for row in rows
+        ],
+    )
+
+
+def _spread(values: Sequence[float]) -> Spread:
+    least, mean, most, deviation = values
+    return Spread(least=least, mean=mean, most=most, deviation=deviation)
 
 
 def _after(cursor: str) -> repository.Cursor | None:
