@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 from aiohttp import web
 from gateway.authorities import files
-from gateway.feeds import pushing, workers
+from gateway.feeds import leases, pushing, workers
 from gateway.feeds.addresses import networks
 from gateway.feeds.calling import TAG, Answer, Line
 from gateway.feeds.desk import desk_of
@@ -372,6 +372,31 @@ class TestInnerAddresses:
             ).error == "address-refused"
 
 
+@contextlib.asynccontextmanager
+async def hanging(
+    receiver: Receiver, runtime: Runtime, asked: list[web.Request] | None = None
+) -> AsyncIterator[asyncio.Event]:
+    """Let a worker call a webhook that does not answer before the block ends; the event says that it did."""
+    called, released = asyncio.Event(), asyncio.Event()
+
+    async def hang(request: web.Request) -> web.Response:
+        if asked is not None:
+            asked.append(request)
+        called.set()
+        await released.wait()
+        return web.Response()
+
+    receiver.behave = hang
+    working = asyncio.create_task(workers.push_for_ever(runtime))
+    try:
+        async with asyncio.timeout(30):
+            yield called
+    finally:
+        released.set()
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+
 class TestFairness:
     async def test_one_that_hangs_does_not_delay_one_that_works(
         self, tmp_path: Path, state_dir: Path, receiver: Receiver, hook: Do, deliver: Do, runtime: Runtime
@@ -440,6 +465,68 @@ class TestWorkers:
         assert other.parcel.events != again.parcel.events
         assert await states(ask, made) == [("DONE", 0), ("PENDING", 0)]
         assert len((await ask("GET", f"/subscriptions/{made}/attempts"))["items"]) == 2
+
+    async def test_after_a_crash_another_process_may_send_within_seconds(
+        self, receiver: Receiver, hook: Do, deliver: Do, runtime: Runtime, session: Any
+    ):
+        made = await hook(receiver.url)
+        await deliver(death())
+        crashed = await pushing.exchange(runtime, new_id(), (), [UUID(made)])
+        assert len(crashed.errands) == 1
+        left = await session.scalar(text("SELECT leased_until - now() FROM feed_subscriptions"))
+        assert left <= timedelta(seconds=leases.LEASE_SECONDS) <= timedelta(seconds=6)
+
+    @pytest.mark.parametrize("failed_before", [False, True], ids=["at once", "after a look"])
+    async def test_a_call_that_lasts_keeps_its_webhook(
+        self,
+        receiver: Receiver,
+        hook: Do,
+        deliver: Do,
+        runtime: Runtime,
+        session: Any,
+        monkeypatch: pytest.MonkeyPatch,
+        failed_before: bool,
+    ):
+        monkeypatch.setattr(leases, "BEAT_SECONDS", 0.1)
+        made = await hook(receiver.url)
+        if failed_before:
+            await session.execute(text("UPDATE feed_subscriptions SET failures = 1"))
+            await session.commit()
+        await deliver(death())
+        async with hanging(receiver, runtime) as called:
+            await called.wait()
+            first = await self.leased_until(session)
+            while await self.leased_until(session) == first:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+            assert (await pushing.exchange(runtime, new_id(), (), [UUID(made)])).errands == []
+        assert len(receiver.got) == 1
+
+    async def test_a_call_whose_lease_cannot_be_kept_ends_before_others_may_begin(
+        self, receiver: Receiver, hook: Do, deliver: Do, runtime: Runtime, ask: Do, monkeypatch: Any
+    ):
+        monkeypatch.setattr(leases, "BEAT_SECONDS", 0.1)
+        monkeypatch.setattr(leases, "LEASE_SECONDS", 4.0)
+        monkeypatch.setattr(leases, "MARGIN_SECONDS", 3.0)
+
+        async def database_is_away(*_: Any) -> None:
+            raise OSError
+
+        monkeypatch.setattr(pushing, "keep_leases", database_is_away)
+        made = await hook(receiver.url)
+        await deliver(death())
+        asked: list[web.Request] = []
+        async with hanging(receiver, runtime, asked) as called:
+            await called.wait()
+            while (line := asked[0].transport) is not None and not line.is_closing():  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        await push(runtime, made)
+        assert await states(ask, made) == [("DONE", 0)]
+
+    @staticmethod
+    async def leased_until(session: Any) -> datetime:
+        await session.commit()
+        found: datetime = await session.scalar(text("SELECT leased_until FROM feed_subscriptions"))
+        return found
 
     async def test_a_suspension_while_a_call_is_under_way_stops_the_next_one(
         self, receiver: Receiver, hook: Do, deliver: Do, runtime: Runtime, post: Do, agreement: str, ask: Do

@@ -2,7 +2,8 @@
 
 Many webhooks share a transaction: what came of the calls that have ended is kept, and the next events are
 taken in hand with their disclosure records, before a byte of them is sent. A subscription that a worker has
-taken is leased to it: nobody else sends there until it has said what came of it, or the lease has ended.
+taken is leased to it: nobody else sends there until it has said what came of it, or the lease has ended. It
+is short, and kept for as long as the call goes on.
 
 Who takes several events at once gets what waits, in order, in one signed request. When such a request is
 refused nobody knows which of its events was meant: each then goes alone, with all its attempts before it.
@@ -23,9 +24,9 @@ from ndx_chassis.telemetry import log
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.feeds import repository
+from gateway.feeds import leases, repository
 from gateway.feeds.calling import Answer, Line
-from gateway.feeds.desk import desk_of, settings_of
+from gateway.feeds.desk import desk_of
 from gateway.feeds.handing_over import hand_over
 from gateway.feeds.messages import Letter, batch, letter
 from gateway.feeds.models import EventState, FeedEvent, FeedSubscription, SubscriptionState
@@ -35,8 +36,7 @@ from gateway.feeds.vocabulary import Form
 _LONGEST = 3600.0
 _HELD_SECONDS = 2.0
 """How soon a webhook is looked at again whose agreement or agency holds it back now."""
-_LEASE_SECONDS = 30.0
-"""Of a lease, beside the calls that it is for: after a crash the webhook's events wait so long."""
+_UNREADABLE_SECONDS = 30.0
 
 
 REFUSED_TOGETHER = "batch-"
@@ -97,6 +97,12 @@ async def exchange(
     return found
 
 
+async def keep_leases(runtime: Runtime, worker: UUID, held: Collection[UUID]) -> Collection[UUID]:
+    """Renew leases of calls that go on, and return whose."""
+    async with runtime.sessions() as session, session.begin():
+        return await repository.keep_leases(session, held, worker, leases.LEASE_SECONDS)
+
+
 async def run(runtime: Runtime, worker: UUID, errand: Errand, line: Line) -> Outcome:
     """Make a call; where nobody answered lately nothing is handed over before somebody does."""
     parcel = errand.parcel
@@ -118,18 +124,18 @@ async def run(runtime: Runtime, worker: UUID, errand: Errand, line: Line) -> Out
 
 async def _take(session: AsyncSession, runtime: Runtime, worker: UUID, wanted: Collection[UUID]) -> Round:
     """Lease what is free and has something to send, and take it in hand."""
-    now, settings = datetime.now(UTC), settings_of(runtime)
-    free = await repository.take_free(session, wanted, now)
-    until = now + timedelta(seconds=_LEASE_SECONDS + 2 * settings.webhook_seconds)
-    for subscription in free:
-        subscription.leased_by, subscription.leased_until = worker, until
+    found = await repository.take_free(session, wanted, datetime.now(UTC))
+    free = [subscription for subscription, _ in found]
+    for subscription, there in found:
+        subscription.leased_by = worker
+        subscription.leased_until = there + timedelta(seconds=leases.LEASE_SECONDS)
     looks = [_errand(subscription, None) for subscription in free if subscription.failures]
-    found = await _pack(session, runtime, [one for one in free if not one.failures])
-    sent = {errand.subscription for errand in found.errands}
+    packed = await _pack(session, runtime, [one for one in free if not one.failures])
+    sent = {errand.subscription for errand in packed.errands}
     for subscription in free:
         if not subscription.failures and subscription.id not in sent:
             subscription.leased_by = None
-    return Round([*looks, *found.errands], found.again)
+    return Round([*looks, *packed.errands], packed.again)
 
 
 async def _pack(
@@ -156,7 +162,7 @@ async def _pack(
                 raise
             # What lies there is this webhook's trouble and nobody else's.
             log.error("feed_event_unreadable", subscription=str(identifier), error=type(error).__name__)
-            subscription.next_attempt_at = now + timedelta(seconds=_LEASE_SECONDS)
+            subscription.next_attempt_at = now + timedelta(seconds=_UNREADABLE_SECONDS)
             continue
         given = [(row, event) for row, event in events if event is not None]
         if not given:

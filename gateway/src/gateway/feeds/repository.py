@@ -53,7 +53,7 @@ def _due_subscriptions() -> Select[UUID, int]:
     due = FeedEvent.next_attempt_at.is_(None) | (FeedEvent.next_attempt_at <= _NOW)
     some = exists().where((FeedEvent.subscription_id == FeedSubscription.id) & _PENDING & due)
     ready = FeedSubscription.next_attempt_at.is_(None) | (FeedSubscription.next_attempt_at <= _NOW)
-    free = FeedSubscription.leased_by.is_(None) | (FeedSubscription.leased_until <= _NOW)
+    free = FeedSubscription.leased_by.is_(None) | (FeedSubscription.leased_until <= func.now())
     active = FeedSubscription.state == SubscriptionState.ACTIVE.value
     push = FeedSubscription.delivery == Delivery.PUSH.value
     found = select(FeedSubscription.id, FeedSubscription.failures)
@@ -65,7 +65,7 @@ _DUE_SUBSCRIPTIONS = _due_subscriptions().order_by(FeedSubscription.next_attempt
 _WANTED = FeedSubscription.id == func.any(bindparam("wanted", type_=ARRAY(Uuid)))
 _TAKE_FREE = (
     _due_subscriptions()
-    .with_only_columns(FeedSubscription)
+    .with_only_columns(FeedSubscription, func.now())
     .where(_WANTED)
     .order_by(FeedSubscription.id)
     # One that somebody else holds is not waited for: it comes at the next look.
@@ -77,6 +77,12 @@ _TAKE_LEASED = (
     .order_by(FeedSubscription.id)
     .with_for_update()
 )
+_KEEP_LEASES = text("""
+    UPDATE feed_subscriptions SET leased_until = now() + make_interval(secs => :seconds) WHERE id IN (
+        SELECT id FROM feed_subscriptions WHERE id = ANY(CAST(:held AS uuid[])) AND leased_by = :worker
+        FOR UPDATE SKIP LOCKED
+    ) RETURNING id
+""")
 _NEXT_DUE = select(FeedEvent).from_statement(
     text("""
     SELECT e.* FROM unnest(CAST(:of AS uuid[]), CAST(:most AS integer[])) AS asked (id, most),
@@ -242,10 +248,18 @@ async def next_due(
 
 async def take_free(
     session: AsyncSession, wanted: Collection[UUID], now: datetime
-) -> Sequence[FeedSubscription]:
-    """Hold those of the webhooks that have something to send and are free."""
+) -> Sequence[Row[FeedSubscription, datetime]]:
+    """Hold those of the webhooks that have something to send and are free; each with the database's time."""
     given = {"wanted": list(wanted), "now": now}
-    return (await session.scalars(_TAKE_FREE, given)).all()
+    return (await session.execute(_TAKE_FREE, given)).all()
+
+
+async def keep_leases(
+    session: AsyncSession, held: Collection[UUID], worker: UUID, seconds: float
+) -> Sequence[UUID]:
+    """Renew a worker's leases and return whose; one that is locked now is not waited for."""
+    given = {"held": list(held), "worker": worker, "seconds": seconds}
+    return (await session.scalars(_KEEP_LEASES, given)).all()
 
 
 async def take_leased(

@@ -17,7 +17,7 @@ from ndx_chassis.ids import new_id
 from ndx_chassis.problems import is_connection_trouble, where
 from ndx_chassis.telemetry import log
 
-from gateway.feeds import pushing, repository
+from gateway.feeds import leases, pushing, repository
 from gateway.feeds.calling import Identity, Lines
 from gateway.feeds.desk import Desk, desk_of
 from gateway.feeds.pushing import Errand, Outcome
@@ -30,23 +30,28 @@ _LAST_SECONDS = 5.0
 async def push_for_ever(runtime: Runtime) -> None:
     """Send what is due until cancelled."""
     worker = Worker(runtime)
+    beating = asyncio.create_task(worker.keep_leases())
     try:
         while True:
             worker.desk.pushed.clear()
             try:
                 await worker.go_on()
             except Exception as error:  # noqa: BLE001 - what was not kept is kept next time
-                kind = type(error).__name__
-                if is_connection_trouble(error):
-                    log.warning("webhook_worker_interrupted", error=kind)
-                else:
-                    log.error("webhook_worker_crashed", error=kind, where=where(error))
+                _log_trouble(error)
                 await asyncio.sleep(_LOOK_SECONDS)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_SECONDS):
                     await worker.desk.pushed.wait()
     finally:
+        beating.cancel()
         await worker.end()
+
+
+def _log_trouble(error: Exception) -> None:
+    if is_connection_trouble(error):
+        log.warning("webhook_worker_interrupted", error=type(error).__name__)
+    else:
+        log.error("webhook_worker_crashed", error=type(error).__name__, where=where(error))
 
 
 class Worker:
@@ -57,6 +62,7 @@ class Worker:
         self._runtime = runtime
         self._name = new_id()
         self._lines = Lines()
+        self._leases = leases.Leases()
         self._running: dict[UUID, tuple[asyncio.Task[None], bool]] = {}
         self._ended: list[Outcome] = []
         self._next: dict[bool, deque[UUID]] = {False: deque(), True: deque()}
@@ -73,13 +79,14 @@ class Worker:
         ended, wanted = list(self._ended), dict(self._wanted())
         if not ended and not wanted:
             return
+        asked_at = time.monotonic()
         found = await pushing.exchange(self._runtime, self._name, ended, wanted)
         del self._ended[: len(ended)]
         # Whoever has answered may have more, after the others.
         answered = [one.subscription for one in ended if one.answer is not None and one.answer.status]
         self._next[False].extend([*answered, *found.again])
         for errand in found.errands:
-            task = asyncio.create_task(self._call(errand, identity))
+            task = asyncio.create_task(self._call(errand, identity, asked_at))
             self._running[errand.subscription] = (task, wanted[errand.subscription])
         if self._next[False] or self._ended:
             self.desk.pushed.set()
@@ -103,14 +110,31 @@ class Worker:
                     places -= 1
                     yield identifier, lane
 
-    async def _call(self, errand: Errand, identity: Identity) -> None:
+    async def keep_leases(self) -> None:
+        """Renew the leases of calls that go on, until cancelled."""
+        while True:
+            await asyncio.sleep(leases.BEAT_SECONDS)
+            if not (held := self._leases.held):
+                continue
+            asked_at = time.monotonic()
+            try:
+                kept = await pushing.keep_leases(self._runtime, self._name, held)
+            except Exception as error:  # noqa: BLE001 - calls are broken off when it goes on like this
+                _log_trouble(error)
+            else:
+                self._leases.kept(kept, asked_at)
+
+    async def _call(self, errand: Errand, identity: Identity, asked_at: float) -> None:
         outcome = Outcome(errand.subscription, None, None)
         try:
             line = await self._lines.take(errand.subscription, errand.endpoint, errand.endpoint_ca, identity)
             try:
-                outcome = await pushing.run(self._runtime, self._name, errand, line)
+                async with self._leases.during(errand.subscription, asked_at):
+                    outcome = await pushing.run(self._runtime, self._name, errand, line)
             finally:
                 await self._lines.give_back(errand.subscription, line)
+        except leases.LeaseLost:
+            log.warning("webhook_call_broken_off", subscription=str(errand.subscription))
         except Exception as error:  # noqa: BLE001 - one webhook's trouble is nobody else's
             log.error("webhook_call_crashed", error=type(error).__name__, where=where(error))
             await asyncio.sleep(_LOOK_SECONDS)
