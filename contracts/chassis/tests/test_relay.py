@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import asyncpg
 import pytest
-from aiokafka.errors import MessageSizeTooLargeError
+from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
@@ -17,6 +17,8 @@ from ndx_chassis.app import Runtime
 from ndx_chassis.consumer import Event, Subscription, handle
 from ndx_chassis.errors import Kind
 from ndx_chassis.inbox import parcel_of, replay
+from ndx_chassis.jobs import lead
+from ndx_chassis.metrics import Metrics
 from ndx_contracts.disclosure import DisclosureRecord
 from ndx_contracts.events import EventData
 from sqlalchemy import text
@@ -44,6 +46,7 @@ class Producer:
     used: asyncio.Event = field(default_factory=asyncio.Event)
     batch_size: int = 16_384
     most_bytes: int = 1_048_588
+    hangs_up_at: int = 1_000_000_000
 
     async def start(self) -> None:
         pass
@@ -60,6 +63,9 @@ class Producer:
     async def send_batch(self, batch: BatchBuilder, topic: str, *, partition: int) -> "asyncio.Future[None]":
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         found = bytes(batch._build())
+        if len(found) > self.hangs_up_at:
+            done.set_exception(KafkaConnectionError())
+            return done
         if len(found) > self.most_bytes:
             done.set_exception(MessageSizeTooLargeError())
             return done
@@ -183,11 +189,15 @@ class TestTooLarge:
     ) -> Callable[..., Any]:
         """Carry what waits until these have gone and so many are dead; the names of all that went."""
 
-        async def carry(*awaited: str, dead: int = 0, most_bytes: int) -> set[str]:
+        async def carry(
+            *awaited: str, dead: int = 0, most_bytes: int, hangs_up_at: int = 1_000_000_000
+        ) -> set[str]:
             sent: list[Record] = []
 
             def make(*, max_batch_size: int, **_: Any) -> Producer:
-                return Producer(sent, batch_size=max_batch_size, most_bytes=most_bytes)
+                return Producer(
+                    sent, batch_size=max_batch_size, most_bytes=most_bytes, hangs_up_at=hangs_up_at
+                )
 
             monkeypatch.setattr(relay, "AIOKafkaProducer", make)
             running = asyncio.create_task(relay.Relay("test", database_url, "nowhere").run())
@@ -246,3 +256,89 @@ class TestTooLarge:
         await written(("f", 1))
         # The brokers take it now.
         assert await carried("b", "f", most_bytes=3_000_000) == {"b", "f"}
+
+    async def test_one_for_which_a_broker_hangs_up_keeps_no_later_one_waiting(
+        self,
+        carried: Callable[..., Any],
+        written: Callable[..., Any],
+        runtime: Runtime,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """A request of 100 MB gets no answer at all; tried with a Kafka of our own, here with less."""
+        monkeypatch.setattr(relay, "MOST_SENT_BYTES", 2_000_000)
+        await written(("a", 1_000), ("b", 2_500_000), ("c", 1))
+        assert await carried("a", "c", dead=1, most_bytes=2_300_000, hangs_up_at=2_300_000) == {"a", "c"}
+        assert await dead_ones(runtime) == [("relay", "too-large", "test.long.v1")]
+
+    async def test_large_ones_do_not_go_together(self) -> None:
+        """Each has its answer before the next is given to the client, which would send both at once."""
+        waiting: list[asyncio.Future[None]] = []
+
+        class Slow(Producer):
+            async def send_batch(self, *_: Any, **__: Any) -> "asyncio.Future[None]":
+                waiting.append(asyncio.get_running_loop().create_future())
+                return waiting[-1]
+
+        large = b"x" * (kafka.LARGE_BYTES + 1)
+        messages = [kafka.Message("t", str(n).encode(), large, []) for n in range(3)]
+        publishing = asyncio.create_task(kafka.publish(Slow(), messages))
+        for number in range(1, 4):
+            while len(waiting) < number:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert len(waiting) == number
+            waiting[-1].set_result(None)
+        await publishing
+
+
+class TestWhatItCounts:
+    async def test_trouble_and_what_was_set_aside_are_on_the_page(
+        self, runtime: Runtime, database_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Kafka is away once, then something is wrong in the code, then an event is too large."""
+        failures: list[Exception] = [KafkaConnectionError(), ValueError()]
+
+        class Failing(Producer):
+            async def start(self) -> None:
+                if failures:
+                    raise failures.pop(0)
+
+        def make(*, max_batch_size: int, **_: Any) -> Producer:
+            return Failing(batch_size=max_batch_size)
+
+        monkeypatch.setattr(outbox, "MOST_BYTES", 10_000_000)
+        monkeypatch.setattr(relay, "AIOKafkaProducer", make)
+        async with runtime.sessions() as session, session.begin():
+            await outbox.publish(session, Long(name="b", words="x" * 2_000_000))
+        running = asyncio.create_task(relay.Relay("test", database_url, "nowhere", runtime.metrics).run())
+        try:
+            async with asyncio.timeout(30):
+                while not await dead_ones(runtime):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        page = (await runtime.metrics.page(runtime)).decode()
+        assert 'ndx_relay_failures_total{ndx_relay_failure="crashed"} 1.0' in page
+        # Away once, and once more to look again without the event.
+        assert 'ndx_relay_failures_total{ndx_relay_failure="interrupted"} ' in page
+        assert "ndx_relay_set_aside_total 1.0" in page
+
+    async def test_who_leads_says_so(self, database_url: str) -> None:
+        first, second, leads, ended = Metrics(), Metrics(), asyncio.Event(), asyncio.Event()
+
+        async def work() -> None:
+            leads.set()
+            await ended.wait()
+
+        tasks = [asyncio.create_task(lead("test", database_url, [work], m)) for m in (first, second)]
+        try:
+            async with asyncio.timeout(30):
+                await leads.wait()
+                assert {first.leads, second.leads} == {True, False}
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        assert {first.leads, second.leads} == {False}

@@ -109,6 +109,8 @@ class TestMetrics:
                     "ndx.configuration.",
                     "ndx.personal_ids.",
                     "ndx.revocation_list.",
+                    "ndx.quota.",
+                    "ndx.certificate.",
                 )
             )
         }

@@ -34,6 +34,7 @@ from gateway.notifications.endpoints import router as notifications
 from gateway.quotas import jobs as quota_jobs
 from gateway.quotas.endpoints import router as quotas
 from gateway.rotation import jobs as rotation_jobs
+from gateway.rotation import service as rotation_service
 from gateway.rotation.endpoints import router as rotation
 from gateway.settings import Settings
 from gateway.signing_keys.endpoints import router as signing_keys
@@ -50,7 +51,7 @@ async def _count_feeds(runtime: Runtime) -> None:
 
 
 async def _watch_lists(runtime: Runtime) -> None:
-    runtime.metrics.sources.append(authorities_service.lists_end_in)
+    runtime.metrics.sources.extend([authorities_service.lists_end_in, rotation_service.certificates_end_in])
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

@@ -14,6 +14,7 @@ from ndx_chassis.ids import new_id
 from ndx_contracts.disclosure import DisclosureRecord, Outcome
 from ndx_contracts.field_groups import FieldGroup
 from ndx_contracts.topics import DISCLOSING_SERVICES
+from sqlalchemy import text
 
 ROOT = Path(__file__).resolve().parents[3]
 RULES = ROOT / "deploy" / "alerts" / "ledger.yaml"
@@ -95,6 +96,23 @@ class TestHoursHeld:
         hour = hour_label(hours[-1])
         assert f'ndx_ledger_records{{ndx_hour="{hour}",ndx_service="tax"}} 0.0' in page
         assert "ndx_metrics_complete 1.0" in page
+
+
+class TestWaiting:
+    async def test_the_page_shows_for_how_long_a_record_has_waited_for_its_checkpoint(
+        self, bus: Any, client: Any, runtime: Runtime
+    ) -> None:
+        async def waiting() -> float:
+            page = (await client.get("/metrics")).text
+            return float(re.findall(r"^ndx_ledger_waiting_seconds (\S+)$", page, re.MULTILINE)[0])
+
+        assert await waiting() == 0
+        async with runtime.sessions() as session, session.begin():
+            await service.take_in(session, [disclosure("tax", datetime.now(UTC))])
+            await session.execute(text("UPDATE ledger_arrivals SET received_at = now() - interval '1 hour'"))
+        assert await waiting() >= 3600
+        await service.make_checkpoint(runtime)
+        assert await waiting() == 0
 
 
 class TestAlerts:

@@ -1,6 +1,7 @@
 """Rotating the CA, outside authorities and revocation lists, on a real PostgreSQL."""
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -173,6 +174,22 @@ class TestRotation:
         assert isinstance(runtime.settings, Settings)
         await bootstrap.make_rows(runtime.settings)
         assert len(await trusted(runtime)) == 2
+
+
+class TestWhatEnds:
+    async def test_the_page_shows_how_long_each_certificate_of_the_platform_is_good_for(
+        self, bus: Any, client: httpx.AsyncClient, state_dir: Path
+    ):
+        found = re.findall(
+            r'^ndx_certificate_left_seconds\{ndx_certificate_file="(.+)"\} (\S+)$',
+            (await client.get("/metrics")).text,
+            re.MULTILINE,
+        )
+        left = {name: float(seconds) for name, seconds in found}
+        assert left.keys() >= {"agency-ca", "internal-ca", "gateway-public", "gateway-client", "population"}
+        shown = x509.load_pem_x509_certificate((state_dir / "gateway-public.crt").read_bytes())
+        whole = (shown.not_valid_after_utc - shown.not_valid_before_utc).total_seconds()
+        assert 0 < left["gateway-public"] < whole < left["agency-ca"]
 
 
 class TestAnEndBetweenFolderAndTables:

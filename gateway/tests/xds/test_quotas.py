@@ -11,15 +11,17 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from gateway.quotas import repository
-from gateway.quotas.desk import Desk
+from gateway.quotas.desk import Batch, Desk, Outcome
 from gateway.quotas.periods import Calendar, Period
 from gateway.quotas.spent import WHOLE_AGENCY, AgencyQuota, Limits, Spent
+from gateway.xds import protos
 from gateway.xds.bootstrap import bootstrap
-from gateway.xds.quota_server import EvenPace, QuotaServer
+from gateway.xds.quota_server import EvenPace, QuotaAlarms, QuotaServer
 from ndx_chassis.app import Runtime
 from ndx_contracts.agreements import AgencyClass, Agreement, Quotas
 from ndx_testing.bus import AGREEMENTS, Bus, agreement
 from ndx_testing.envoy import EnvoyProcess, free_ports, running_envoy, until
+from prometheus_client import CollectorRegistry
 
 pytestmark = pytest.mark.integration
 INTERVAL = 5.0
@@ -134,6 +136,43 @@ class TestDailyQuota:
                 await until(reported, seconds=15, what="a report after the restart")
                 assert (await tally(runtime))[0] == 10
                 assert (await clinic.get(UNITS)).status_code == 429
+
+    async def test_for_how_long_reported_use_was_not_counted_is_on_the_page(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The store is away; then it comes back."""
+
+        class Away:
+            def sessions(self) -> None:
+                raise OSError
+
+        runtime: Any = Away()
+        server, registry, counted = QuotaServer(runtime, Desk(NOON)), CollectorRegistry(), asyncio.Event()
+        registry.register(QuotaAlarms(server))
+
+        def behind() -> float:
+            return registry.get_sample_value("ndx_quota_tally_behind_seconds") or 0.0
+
+        async def count(_batch: Batch) -> Outcome:
+            counted.set()
+            return Outcome({}, [])
+
+        usage = protos.rlqs_pb2.RateLimitQuotaUsageReports.BucketQuotaUsage(num_requests_allowed=1)
+        usage.bucket_id.bucket.update({"agency": "H79.001", "agreement": NUMBER, "cost": "1"})
+        assert behind() == 0
+        task = asyncio.create_task(server.run())
+        try:
+            server._note(1, [usage])
+            await asyncio.sleep(0.1)
+            assert behind() > 0
+            monkeypatch.setattr(server, "_count", count)
+            async with asyncio.timeout(30):
+                await counted.wait()
+                while behind() > 0:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def test_without_its_store_the_gate_is_neither_open_nor_closed(self, live: Bus) -> None:
         class Away:

@@ -232,7 +232,7 @@ async def _start(spec: ServiceSpec, runtime: Runtime) -> list[asyncio.Task[None]
     if "jobs" in settings.roles:
         leading.extend(_job_task(runtime, job) for job in jobs)
     if leading:
-        tasks.append(asyncio.create_task(lead(spec.name, settings.asyncpg_dsn, leading)))
+        tasks.append(asyncio.create_task(lead(spec.name, settings.asyncpg_dsn, leading, runtime.metrics)))
     return tasks
 
 

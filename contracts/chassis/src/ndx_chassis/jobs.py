@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from ndx_chassis.errors import DomainError
+from ndx_chassis.metrics import Metrics
 from ndx_chassis.problems import is_connection_trouble, where
 from ndx_chassis.telemetry import log
 
@@ -43,7 +44,9 @@ async def run_job(runtime: "Runtime", job: Job) -> None:
         await asyncio.sleep(job.every)
 
 
-async def lead(service: str, dsn: str, tasks: Sequence[Callable[[], Awaitable[None]]]) -> None:
+async def lead(
+    service: str, dsn: str, tasks: Sequence[Callable[[], Awaitable[None]]], metrics: Metrics
+) -> None:
     """Run the tasks while this process holds the service's advisory lock; try for ever to hold it."""
     key = zlib.crc32(f"ndx-leader:{service}".encode())
     while True:
@@ -54,12 +57,14 @@ async def lead(service: str, dsn: str, tasks: Sequence[Callable[[], Awaitable[No
             continue
         try:
             if await connection.fetchval("SELECT pg_try_advisory_lock($1)", key):
+                metrics.leads = True
                 await _run_while_connected(connection, tasks)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             log.warning("leadership_lost", error=type(error).__name__)
         except Exception as error:  # noqa: BLE001 - relay and jobs must begin again, whatever ended one
             log.error("leading_task_crashed", error=type(error).__name__, where=where(error))
         finally:
+            metrics.leads = False
             with contextlib.suppress(Exception):
                 await connection.close(timeout=1)
         await asyncio.sleep(1.0)

@@ -25,6 +25,9 @@ CLIENT_SECONDS = 15.0
 that it still can: its tasks may wait for each other for ever."""
 STOP_SECONDS = 5.0
 
+LARGE_BYTES = 1_000_000
+"""A message beyond it has its answer before the next is sent: a request of 100 MB makes a broker hang up."""
+
 _AnswerT = TypeVar("_AnswerT")
 
 
@@ -201,7 +204,10 @@ async def publish(producer: AIOKafkaProducer, messages: Iterable[Message]) -> No
     async def send(topic: str, partition: int) -> None:
         batch, members = filling.pop((topic, partition))
         batch.close()
-        sent.append((await producer.send_batch(batch, topic, partition=partition), members))
+        future = await producer.send_batch(batch, topic, partition=partition)
+        sent.append((future, members))
+        if batch.size() > LARGE_BYTES:
+            await asyncio.wait([future])
 
     for message in messages:
         if message.topic not in numbers:
@@ -216,6 +222,10 @@ async def publish(producer: AIOKafkaProducer, messages: Iterable[Message]) -> No
     for place in list(filling):
         await send(*place)
     answers = await asyncio.gather(*(future for future, _ in sent), return_exceptions=True)
+    _look_at(sent, answers)
+
+
+def _look_at(sent: Sequence[tuple[object, list[Message]]], answers: Sequence[object]) -> None:
     too_large = [isinstance(answer, MessageSizeTooLargeError) for answer in answers]
     if any(too_large):
         raise MessagesRefused(batch for (_, batch), refused in zip(sent, too_large, strict=True) if refused)

@@ -84,6 +84,22 @@ class Metrics:
             ("ndx_operation", "ndx_outcome"),
             registry=self.registry,
         )
+        self._relay_failures = Counter(
+            "ndx_relay_failures",
+            "Sessions of the relay that ended early: Kafka or the database was away, or it crashed.",
+            ("ndx_relay_failure",),
+            registry=self.registry,
+        )
+        self.set_aside = Counter(
+            "ndx_relay_set_aside",
+            "Events that Kafka does not take for their size, put with the dead letters.",
+            registry=self.registry,
+        )
+        for kind in ("interrupted", "crashed"):
+            # A line that is not there before it counts for the first time shows no increase.
+            self._relay_failures.labels(kind)
+        self.leads = False
+        """Whether relay and jobs run in this process."""
         # Looking a labelled child up costs more than counting in it.
         self._by_route: dict[tuple[str, str, int], Histogram] = {}
         self._lags: dict[str, Mapping[tuple[str, int], int]] = {}
@@ -106,13 +122,18 @@ class Metrics:
         for (operation, outcome), number in Tally(records).items():
             self._disclosures.labels(operation, outcome).inc(number)
 
+    def relay_failed(self, kind: str) -> None:
+        """Count a session of the relay that was `interrupted` or `crashed`."""
+        self._relay_failures.labels(kind).inc()
+
     def lags(self, group: str, behind: Mapping[tuple[str, int], int]) -> None:
         """Say how many messages each partition that a group reads here is behind."""
         self._lags[group] = behind
 
     async def page(self, runtime: "Runtime") -> bytes:
         """Return the whole page; what the database cannot be asked now is left out, and that is shown."""
-        asked: list[Metric] = [self._lag_family()]
+        leads = gauge("ndx_leading", "1 in the process that runs relay and jobs.", {(): int(self.leads)})
+        asked: list[Metric] = [self._lag_family(), leads]
         complete = 1
         try:
             async with asyncio.timeout(SECONDS), runtime.sessions() as session:

@@ -31,6 +31,8 @@ DISCLOSURES_SECONDS = 0.4
 the citizen's list, pay for each batch, not for each record."""
 PUBLISH_SECONDS = 30.0
 """A batch that Kafka has not taken by then goes again with a new client."""
+MOST_SENT_BYTES = 64_000_000
+"""What is larger is not even sent: from 100 MB on a broker does not refuse it but hangs up, each time."""
 _Position = tuple[int, UUID]
 GOOD_SECONDS = 30.0
 _ZERO = UUID(int=0)
@@ -124,8 +126,10 @@ class Relay:
                     raise
                 expected = isinstance(error, (KafkaError, asyncio.CancelledError))
                 if expected or is_connection_trouble(error):
+                    self._metrics.relay_failed("interrupted")
                     log.warning("relay_interrupted", error=type(error).__name__)
                 else:
+                    self._metrics.relay_failed("crashed")
                     log.error("relay_crashed", error=type(error).__name__, where=where(error))
                 # After a good run, this interruption is a new story.
                 delay = 0.2 if time.monotonic() - started > GOOD_SECONDS else min(delay * 2, 5.0)
@@ -219,11 +223,12 @@ class Relay:
         """Leave out what the brokers refused, and put it where dead letters are listed and replayed."""
         kept = []
         for row, message in zip(rows, messages, strict=True):
-            if message.id not in self._refused:
+            if message.id not in self._refused and len(message.value) <= MOST_SENT_BYTES:
                 kept.append(message)
                 continue
             self._refused.discard(message.id)
             await connection.execute(SET_ASIDE, row["id"], row["topic"], row["xid"])
+            self._metrics.set_aside.inc()
             log.error(
                 "event_set_aside", event_id=str(row["id"]), event_type=row["type"], bytes=len(message.value)
             )

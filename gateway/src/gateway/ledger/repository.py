@@ -164,3 +164,9 @@ async def counts(session: AsyncSession) -> dict[str, tuple[int, int, int]]:
         service: (placed.get(service, 0), held.get(service, 0), back.get(service, 0))
         for service in sorted({*placed, *held, *back})
     }
+
+
+async def oldest_arrival_seconds(session: AsyncSession) -> float:
+    """Return for how long the oldest record has waited for its position, 0 when none does."""
+    age = func.extract("epoch", func.clock_timestamp() - func.min(LedgerArrival.received_at))
+    return float(await session.scalar(select(func.greatest(func.coalesce(age, 0), 0))) or 0)

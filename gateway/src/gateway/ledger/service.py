@@ -38,7 +38,7 @@ COUNTED_A_PAGE = 200_000
 
 async def open_keys(runtime: Runtime) -> None:
     """Read the pseudonym and signing keys; without them the ledger takes records in but signs nothing."""
-    runtime.metrics.sources.append(HoursHeld())
+    runtime.metrics.sources.extend([HoursHeld(), _waiting])
     settings = runtime.settings
     if not isinstance(settings, Settings):
         raise TypeError("the ledger needs the gateway's settings")
@@ -85,6 +85,13 @@ class HoursHeld:
         }
         words = "Disclosures of a service's hour that the ledger holds."
         return [gauge("ndx_ledger_records", words, values, ("ndx_service", "ndx_hour"))]
+
+
+async def _waiting(_: Runtime, session: AsyncSession) -> Iterable[Metric]:
+    words = "Age of the oldest disclosure record that no checkpoint covers yet."
+    return [
+        gauge("ndx_ledger_waiting_seconds", words, {(): await repository.oldest_arrival_seconds(session)})
+    ]
 
 
 async def take_in(session: AsyncSession, records: Sequence[DisclosureRecord]) -> None:

@@ -1,13 +1,18 @@
 """Use cases: a new authority beside the old, who still depends on the old, and its end."""
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+from cryptography import x509
 from ndx_chassis.app import Runtime
 from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Operator
+from ndx_chassis.metrics import gauge
 from ndx_chassis.telemetry import log
+from prometheus_client.core import Metric
 from sqlalchemy import event, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -127,6 +132,22 @@ async def retire(
 
         _once_committed(session, follow)
     return await overview(session)
+
+
+def _certificates_left(folder: Path) -> dict[tuple[str, ...], float]:
+    now, found = datetime.now(UTC), {}
+    for file in (*folder.glob("*.crt"), *(folder / "services").glob("*.crt")):
+        with contextlib.suppress(OSError, ValueError):
+            ends = (c.not_valid_after_utc for c in x509.load_pem_x509_certificates(file.read_bytes()))
+            found[file.stem,] = (min(ends) - now).total_seconds()
+    return found
+
+
+async def certificates_end_in(runtime: Runtime, _: AsyncSession) -> Iterable[Metric]:
+    """Return for the page of metrics how long the platform's own certificates are good for."""
+    left = await asyncio.to_thread(_certificates_left, settings_of(runtime).state_dir)
+    words = "How long a certificate of the platform's own, or of an authority of its own, is good for."
+    return [gauge("ndx_certificate_left_seconds", words, left, ("ndx_certificate_file",))]
 
 
 def _internal(settings: Settings) -> InternalAuthorityOut:

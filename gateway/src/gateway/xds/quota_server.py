@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
@@ -9,8 +10,11 @@ from typing import Any
 
 import grpc
 from ndx_chassis.app import Runtime
+from ndx_chassis.metrics import gauge
 from ndx_chassis.problems import is_connection_trouble, where
 from ndx_chassis.telemetry import log
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 
 from gateway.quotas import service
 from gateway.quotas.desk import Batch, Desk, Order, Outcome, Place
@@ -86,6 +90,7 @@ class QuotaServer(protos.rlqs_pb2_grpc.RateLimitQuotaServiceServicer):  # type: 
         self._batches: deque[Batch] = deque()
         self._numbers, self._batch_numbers = itertools.count(1), itertools.count(1)
         self._wake = asyncio.Event()
+        self._waiting_since: float | None = None
         self._helped: set[Place] = set()
         """Buckets that got the fallback because nothing could be counted."""
 
@@ -93,6 +98,11 @@ class QuotaServer(protos.rlqs_pb2_grpc.RateLimitQuotaServiceServicer):  # type: 
     def envoys(self) -> int:
         """How many Envoys are connected and have such calls."""
         return len(self._streams)
+
+    @property
+    def behind_seconds(self) -> float:
+        """For how long some reported use has waited to be counted."""
+        return 0.0 if self._waiting_since is None else time.monotonic() - self._waiting_since
 
     async def StreamRateLimitQuotas(  # noqa: N802 - the protocol's name
         self, requests: AsyncIterator[Any], context: grpc.aio.ServicerContext[Any, Any]
@@ -125,6 +135,8 @@ class QuotaServer(protos.rlqs_pb2_grpc.RateLimitQuotaServiceServicer):  # type: 
 
     def _note(self, stream: int, usages: Iterable[Any]) -> None:
         """Put reports with those that wait to be counted."""
+        if self._waiting_since is None:
+            self._waiting_since = time.monotonic()
         for usage in usages:
             bucket = bucket_of(usage)
             if bucket is None:
@@ -184,6 +196,8 @@ class QuotaServer(protos.rlqs_pb2_grpc.RateLimitQuotaServiceServicer):  # type: 
             for stream in {place[0] for place in outcome.holders} - self._streams.keys():
                 self._desk.leave(stream)
             self._helped.clear()
+        # What came meanwhile has waited for less than this took.
+        self._waiting_since = time.monotonic() if self._pending else None
 
     async def _count(self, batch: Batch) -> Outcome:
         async with self._runtime.sessions() as session, session.begin():
@@ -220,6 +234,18 @@ class QuotaServer(protos.rlqs_pb2_grpc.RateLimitQuotaServiceServicer):  # type: 
                 await self._count_all()
         except TimeoutError:
             log.error("quota_use_lost", batches=len(self._batches))
+
+
+class QuotaAlarms(Collector):
+    """Shows on the page of metrics how far the tally is behind; asks no database."""
+
+    def __init__(self, server: QuotaServer) -> None:
+        self._server = server
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the one gauge."""
+        words = "For how long use that an Envoy reported has waited to be counted."
+        yield gauge("ndx_quota_tally_behind_seconds", words, {(): self._server.behind_seconds})
 
 
 class EvenPace(protos.rlqs_pb2_grpc.RateLimitQuotaServiceServicer):  # type: ignore[misc]  # untyped stubs

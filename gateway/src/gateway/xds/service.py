@@ -22,7 +22,7 @@ from gateway.quotas.desk import Desk
 from gateway.quotas.periods import Calendar, Period
 from gateway.xds.compile import Compiler
 from gateway.xds.log_server import LogServer
-from gateway.xds.quota_server import QuotaServer
+from gateway.xds.quota_server import QuotaAlarms, QuotaServer
 from gateway.xds.schemas import ConfigurationOut, EnvoyOut, RefusalOut
 from gateway.xds.server import ConfigServer, serve
 from gateway.xds.snapshot import Snapshot
@@ -262,6 +262,7 @@ async def start(runtime: Runtime) -> None:
     )
     runtime.extras["xds_server"] = server
     runtime.metrics.registry.register(EnvoyAlarms(server))
+    runtime.metrics.registry.register(QuotaAlarms(quotas))
     runtime.extras["xds_task"] = asyncio.create_task(Follower(runtime, server).run())
 
 
