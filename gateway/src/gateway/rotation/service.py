@@ -135,7 +135,8 @@ async def retire(
 
 
 def _certificates_left(folder: Path) -> dict[tuple[str, ...], float]:
-    now, found = datetime.now(UTC), {}
+    now = datetime.now(UTC)
+    found: dict[tuple[str, ...], float] = {}
     for file in (*folder.glob("*.crt"), *(folder / "services").glob("*.crt")):
         with contextlib.suppress(OSError, ValueError):
             ends = (c.not_valid_after_utc for c in x509.load_pem_x509_certificates(file.read_bytes()))
