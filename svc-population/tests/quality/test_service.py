@@ -475,3 +475,72 @@ class TestRecount:
         assert live is not None
         kept = await repository.kept(session, live.id)
         assert sum(kept[key] for key in kept) > 20
+
+    async def test_a_count_that_is_stopped_goes_on_and_the_former_one_is_exact_until_then(
+        self, client, office, runtime, session, monkeypatch
+    ):
+        monkeypatch.setattr(recounting, "SLICE", 4)
+        chance = random.Random(11)
+        # Numbers of several slices; one slice alone has more records than a transaction takes.
+        prefixes = ("001090", "001191", "079090", "079090", "079090", "096205")
+        numbers = [f"{prefixes[n % 6]}{n:06}" for n in range(40)]
+        insert = (
+            "INSERT INTO persons (personal_id, given_name, birth_date, sex, source)"
+            " SELECT n, 'An', '1990-01-01', 'MALE', 'test' FROM unnest(CAST(:numbers AS text[])) n"
+        )
+        await run(runtime, insert, numbers=numbers[:30])
+        await recounting.bring_up_to_date(runtime.sessions)
+
+        async def change() -> None:
+            number = chance.choice(numbers)
+            other = f"{chance.choice(prefixes)}{chance.randrange(100, 999):06}"
+            statement, values = chance.choice(
+                [
+                    ("UPDATE persons SET phone = '0912345678' WHERE personal_id >= :n", {"n": number}),
+                    ("UPDATE persons SET ethnicity_code = '01' WHERE personal_id = :n", {"n": number}),
+                    ("UPDATE persons SET given_name = 'A1' WHERE personal_id < :n", {"n": number}),
+                    ("DELETE FROM persons WHERE personal_id = :n", {"n": number}),
+                    # Into another slice, counted already or not.
+                    ("UPDATE persons SET personal_id = :o WHERE personal_id = :n", {"n": number, "o": other}),
+                    (insert, {"numbers": [other[:6] + f"9{chance.randrange(10**5):05}"]}),
+                ]
+            )
+            await run(runtime, statement, **values)
+
+        generation = await recounting.begin(runtime.sessions, anew=True)
+        slices = 0
+        while True:
+            await change()
+            async with runtime.sessions() as late:
+                # It begins before the slice's snapshot and ends behind it.
+                await late.execute(
+                    text("UPDATE persons SET phone = NULL WHERE personal_id >= :n"),
+                    {"n": chance.choice(numbers)},
+                )
+                if slices == 3:
+                    # As another process would, that was told to count anew.
+                    assert await recounting.begin(runtime.sessions, anew=True) is None
+                progress = await recounting.advance(runtime.sessions)
+                await late.commit()
+            assert progress is not None
+            assert progress.generation == generation
+            slices += 1
+            async with runtime.sessions() as fresh:
+                assert await recounting.differences(fresh) == []
+            if progress.done:
+                break
+            assert (await client.get(f"{BASE}/indicators", headers=office)).json()["recounting"]
+        assert slices >= 4
+        live, under_way = await repository.live(session)
+        assert live is not None
+        assert (live.id, under_way) == (generation, False)
+        await change()
+        await fold(runtime)
+        assert await recounting.differences(session) == []
+
+    async def test_a_generation_of_the_former_code_is_counted_anew(self, runtime, session, add_person):
+        await add_person(GOOD, **FULL)
+        begun = await recounting.begin(runtime.sessions)
+        await run(runtime, "UPDATE quality_generations SET counted_until = NULL")
+        assert await recounting.bring_up_to_date(runtime.sessions) == (begun or 0) + 1
+        assert await recounting.differences(session) == []

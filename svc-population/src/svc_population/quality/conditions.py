@@ -26,6 +26,8 @@ _DATES = frozenset(
     }
 )
 _LIVING = "(p.life_status IN ('ALIVE', 'MISSING'))"
+_SLICE = "substr(p.personal_id, 1, 6)"
+"""Place, sex and year of the number: the slices in which everybody is counted are ranges of these."""
 _RECORDED_ON = "(p.recorded_at AT TIME ZONE INTERVAL '7 hours')::date"
 PROVINCE_OF_ROW, COMMUNE_OF_ROW = PROVINCE, COMMUNE
 _PLACE = f"coalesce({PROVINCE}, '') AS province, coalesce({COMMUNE}, '') AS commune"
@@ -39,6 +41,8 @@ class Generation:
     number: int
     rules: tuple[Rule, ...]
     horizon: date
+    sliced: bool = False
+    """Triggers note the slice of each record: it is being counted slice by slice."""
 
 
 def _text(value: str) -> str:
@@ -140,19 +144,35 @@ def units(generation: int, rules: Sequence[Rule]) -> str:
     )
 
 
-def measured(generation: Generation, rows: str) -> str:
-    """Return a query of (province, commune, living, bits, days, number) over rows that have a `sign`."""
+def measured(generation: Generation, rows: str, *, by_slice: bool = False) -> str:
+    """Return a query of (province, commune, living, bits, days, number) over rows that have a `sign`.
+
+    `by_slice`: the slice comes first.
+    """
+    first = f"{_SLICE} AS slice, " if by_slice else ""
+    keys = ", ".join(map(str, range(1, 7 if by_slice else 6)))
     return (
-        f"SELECT p.province AS province_code, p.commune AS commune_code, {_LIVING} AS living,"  # noqa: S608 - texts are quoted above
+        f"SELECT {first}p.province AS province_code, p.commune AS commune_code, {_LIVING} AS living,"  # noqa: S608 - texts are quoted above
         f" {bits(generation)} AS broken, {dues(generation)} AS dues, sum(p.sign) AS n"
         f" FROM ({rows}) p{units(generation.number, generation.rules)}"
-        " GROUP BY 1, 2, 3, 4, 5 HAVING sum(p.sign) <> 0"
+        f" GROUP BY {keys} HAVING sum(p.sign) <> 0"
     )
 
 
-def rows_of(relation: str, sign: int) -> str:
+def rows_of(relation: str, sign: int, *, within: str = "") -> str:
     """Return the rows of persons, or of a transition table, as `measured` wants them."""
-    return f"SELECT *, {_PLACE}, {sign} AS sign FROM {relation}"  # noqa: S608 - names of this file
+    return f"SELECT *, {_PLACE}, {sign} AS sign FROM {relation}{within}"  # noqa: S608 - names of this file
+
+
+def next_slice(slice_: str) -> str:
+    """Return what lies behind all numbers of a slice: a colon follows the digits."""
+    return f"{slice_}:"
+
+
+def between(column: str, begin: str, end: str | None) -> str:
+    """Return the condition that a number, or a slice, is not before `begin` and is before `end`."""
+    upper = "" if end is None else f" AND {column} < {_text(end)}"
+    return f"{column} >= {_text(begin)}{upper}"
 
 
 def trigger_functions(generations: Sequence[Generation]) -> tuple[str, ...]:
@@ -162,12 +182,13 @@ def trigger_functions(generations: Sequence[Generation]) -> tuple[str, ...]:
         "gone": rows_of("gone", -1),
         "changed": f"{rows_of('added', 1)} UNION ALL {rows_of('gone', -1)}",
     }
-    into = "quality_deltas (generation, province_code, commune_code, living, broken, dues, n)"
+    columns = "province_code, commune_code, living, broken, dues, n"
     return tuple(
         f"CREATE OR REPLACE FUNCTION measure_{kind}_persons() RETURNS trigger LANGUAGE plpgsql"  # noqa: S608 - the same
         " AS $body$ BEGIN "
         + "".join(
-            f"INSERT INTO {into} SELECT {g.number}, m.* FROM ({measured(g, rows)}) m; "  # noqa: S608 - the same
+            f"INSERT INTO quality_deltas (generation, {'slice, ' if g.sliced else ''}{columns})"  # noqa: S608 - the same
+            f" SELECT {g.number}, m.* FROM ({measured(g, rows, by_slice=g.sliced)}) m; "
             for g in generations
         )
         + "RETURN NULL; END $body$"

@@ -1,9 +1,11 @@
 """Counts of people by commune and by the rules that their records break, kept as the rows change.
 
 A generation is a set of rules compiled to SQL, with the list of communes of a day: COUNTING → LIVE, and gone
-when the next one is live. While one is COUNTING, triggers on `persons` measure for it and for the live one;
-its own count of everybody takes back what the triggers had noted before that count's snapshot. So a
-generation's counts are exact from the moment it is LIVE, and the former one answers exactly until then.
+when the next one is live. While one is COUNTING, triggers on `persons` measure for it and for the live one,
+and note with each change the slice (first six digits of the number) of the record. Slices are counted one
+after the other, each in a transaction: its count takes back what the triggers had noted of that slice before
+its snapshot. So a generation's counts are exact from the moment it is LIVE, the former one answers exactly
+until then, and a count that is stopped goes on behind its last slice.
 
 `broken` has a bit for each rule of the generation, from the first. Rules that come true by the passing of
 time alone (an age, the end of a period) have no bit set; `dues` holds the day from which each of them is
@@ -36,6 +38,8 @@ class QualityGeneration(Base):
     begun_at: Mapped[datetime] = mapped_column(
         TIMESTAMP(timezone=True), server_default=text("clock_timestamp()")
     )
+    counted_until: Mapped[str | None] = mapped_column(Text(collation="C"))
+    """Records before this slice are counted; null: LIVE, or begun by code that knew no slices."""
     counted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
@@ -67,6 +71,8 @@ class QualityDelta(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     generation: Mapped[int]
+    slice: Mapped[str] = mapped_column(Text(collation="C"), server_default=text("''"))
+    """Of the record that changed, while its generation is COUNTING."""
     province_code: Mapped[str] = mapped_column(Text(collation="C"))
     commune_code: Mapped[str] = mapped_column(Text(collation="C"))
     living: Mapped[bool]

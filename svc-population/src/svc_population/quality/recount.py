@@ -1,4 +1,7 @@
-"""Command `python -m svc_population.quality.recount`: count everybody anew, or `--verify` what is counted."""
+"""Command `python -m svc_population.quality.recount`: count everybody anew, or `--verify` what is counted.
+
+It can be stopped at any moment: run again, it goes on behind the last slice.
+"""
 
 import argparse
 import asyncio
@@ -12,13 +15,16 @@ from svc_population.quality import recounting
 from svc_population.settings import Settings
 
 
-async def _run(*, verify: bool) -> int:
+async def _run(*, verify: bool, slices: int | None) -> int:
     engine = make_engine(Settings())
     try:
         sessions = make_sessions(engine)
         if not verify:
-            number = await recounting.bring_up_to_date(sessions, anew=True)
-            sys.stdout.write(f"population: generation {number} is counted and in force\n")
+            number = await recounting.bring_up_to_date(sessions, anew=True, slices=slices)
+            if number is None:
+                sys.stdout.write("population: slices are left; run it again to go on\n")
+            else:
+                sys.stdout.write(f"population: generation {number} is counted and in force\n")
             return 0
         async with sessions() as session, session.begin():
             await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
@@ -37,11 +43,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--verify", action="store_true", help="change nothing; compare counts with the persons' rows"
     )
+    parser.add_argument("--slices", type=int, help="stop after so many slices of 200,000 records")
     asked = parser.parse_args(arguments)
     try:
-        return asyncio.run(_run(verify=asked.verify))
+        return asyncio.run(_run(verify=asked.verify, slices=asked.slices))
     except (OSError, DBAPIError) as error:
-        sys.stderr.write(f"population: {type(error).__name__}: nothing was changed; run it again\n")
+        sys.stderr.write(
+            f"population: {type(error).__name__}: what was counted before is kept; run it again\n"
+        )
         return 1
 
 

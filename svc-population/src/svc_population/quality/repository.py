@@ -29,6 +29,10 @@ _KEEP_UNITS = text(
     f" SELECT :generation, code, current, province_code FROM ({_UNITS}) AS n"
 )
 _TABLES = ("quality_counts", "quality_deltas", "quality_units")
+_END_OF_SLICE = text(
+    "SELECT substr(personal_id, 1, 6) FROM persons WHERE personal_id >= :begin"
+    " ORDER BY personal_id OFFSET :records LIMIT 1"
+)
 _FOLD = text(
     "WITH gone AS (DELETE FROM quality_deltas WHERE id IN ("
     " SELECT d.id FROM quality_deltas d JOIN quality_generations g ON g.id = d.generation"
@@ -102,17 +106,29 @@ async def sweep(session: AsyncSession) -> None:
     )
 
 
-async def count_all(session: AsyncSession, generation: Generation) -> None:
-    """Count everybody for a generation: its counts are right from here on, with what triggers note."""
-    rows = conditions.measured(generation, conditions.rows_of("persons", 1))
+async def end_of_slice(session: AsyncSession, begin: str, *, records: int) -> str | None:
+    """Return where a slice of about so many records ends; none when it is the last one."""
+    found: str | None = await session.scalar(_END_OF_SLICE, {"begin": begin, "records": records})
+    if found is None:
+        return None
+    return found if found > begin else conditions.next_slice(found)
+
+
+async def count_slice(session: AsyncSession, generation: Generation, begin: str, end: str | None) -> None:
+    """Count the records of a slice: they are counted right from here on, with what triggers note of them."""
+    within = f" WHERE {conditions.between('personal_id', begin, end)}"
+    rows = conditions.measured(generation, conditions.rows_of("persons", 1, within=within))
     number = generation.number
     await session.execute(text("SET LOCAL statement_timeout = 0"))
     connection = await session.connection()
     # One statement has one snapshot: the notes it takes away are those of rows that it counts itself.
     await connection.exec_driver_sql(
-        f"WITH gone AS (DELETE FROM quality_deltas WHERE generation = {number})"  # noqa: S608 - built of constants
-        " INSERT INTO quality_counts (generation, province_code, commune_code, living, broken, dues, n)"
+        f"WITH gone AS (DELETE FROM quality_deltas WHERE generation = {number}"  # noqa: S608 - built of constants
+        f" AND {conditions.between('slice', begin, end)})"
+        " INSERT INTO quality_counts AS c (generation, province_code, commune_code, living, broken, dues, n)"
         f" SELECT {number}, m.* FROM ({rows}) m"
+        " ON CONFLICT (generation, province_code, commune_code, living, broken, dues)"
+        " DO UPDATE SET n = c.n + excluded.n"
     )
 
 
