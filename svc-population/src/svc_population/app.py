@@ -40,6 +40,8 @@ from svc_population.persons.sealing import Keyring
 from svc_population.persons.service import KEYRING
 from svc_population.quality import endpoints as quality_endpoints
 from svc_population.quality import jobs as quality_jobs
+from svc_population.quality_days import endpoints as quality_day_endpoints
+from svc_population.quality_days import jobs as quality_day_jobs
 from svc_population.reconciliation import endpoints as reconciliation_endpoints
 from svc_population.residences import consumers as residence_consumers
 from svc_population.residences import endpoints as residence_endpoints
@@ -116,6 +118,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 dedupe_endpoints.router,
                 statistics_endpoints.router,
                 quality_endpoints.router,
+                quality_day_endpoints.router,
                 forecast_endpoints.router,
                 personal_id_endpoints.router,
                 admin_unit_endpoints.router,
@@ -138,6 +141,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 statistics_jobs.FOLD,
                 quality_jobs.RULES,
                 quality_jobs.FOLD,
+                quality_day_jobs.KEEP,
                 match_job_jobs.WORK,
                 match_job_jobs.ERASE,
             ],

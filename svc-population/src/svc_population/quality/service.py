@@ -149,6 +149,33 @@ async def indicators(
     )
 
 
+async def everywhere(session: AsyncSession, *, level: Level) -> tuple[int, tuple[UnitIndicatorsOut, ...]]:
+    """Return the generation and the exact indicators of all units of a level, for what is kept of them.
+
+    Raises:
+        QualityNotCounted: nobody was counted yet.
+    """
+
+    async def read(generation: Generation) -> Sequence[Row[Any]]:
+        return await repository.indicators(
+            session, generation, level=level, day=today(), provinces=None, communes=None
+        )
+
+    (_, generation, _), rows = await _of_one_generation(session, read)
+    units: dict[str, list[Any]] = {}
+    for row in rows:
+        units.setdefault(row.unit, []).append(row)
+    shown = list(enumerate(generation.rules))
+    return generation.number, tuple(
+        _unit(level, code, found, shown, list(Dimension)) for code, found in units.items()
+    )
+
+
+def name_of(level: Level, code: str) -> str | None:
+    """Return a unit's name, of a former list if today's has it not."""
+    return _named(level, code)[0]
+
+
 def _asked(
     grant: Grant, province_code: str | None, commune_code: str | None
 ) -> tuple[list[str] | None, list[str] | None]:
@@ -193,7 +220,7 @@ def _unit(
         living=living,
         dimensions=tuple(
             DimensionIndicatorOut(
-                dimension=d, checked=living, faultless=faultless[d], percent=_percent(faultless[d], living)
+                dimension=d, checked=living, faultless=faultless[d], percent=percent(faultless[d], living)
             )
             for d in wanted
         ),
@@ -210,11 +237,11 @@ def _indicator(place: int, rule: Rule, rows: Sequence[Any]) -> RuleIndicatorOut:
         field_group=rule.named_group,
         checked=checked,
         broken=broken,
-        percent=_percent(checked - broken, checked),
+        percent=percent(checked - broken, checked),
     )
 
 
-def _percent(part: int, whole: int) -> float | None:
+def percent(part: int, whole: int) -> float | None:
     """Return a share with two decimals, cut and not rounded: 100 means that nobody is left."""
     return None if whole == 0 else part * 10_000 // whole / 100
 
