@@ -494,17 +494,16 @@ class TestRecount:
         async def change() -> None:
             number = chance.choice(numbers)
             other = f"{chance.choice(prefixes)}{chance.randrange(100, 999):06}"
-            statement, values = chance.choice(
-                [
-                    ("UPDATE persons SET phone = '0912345678' WHERE personal_id >= :n", {"n": number}),
-                    ("UPDATE persons SET ethnicity_code = '01' WHERE personal_id = :n", {"n": number}),
-                    ("UPDATE persons SET given_name = 'A1' WHERE personal_id < :n", {"n": number}),
-                    ("DELETE FROM persons WHERE personal_id = :n", {"n": number}),
-                    # Into another slice, counted already or not.
-                    ("UPDATE persons SET personal_id = :o WHERE personal_id = :n", {"n": number, "o": other}),
-                    (insert, {"numbers": [other[:6] + f"9{chance.randrange(10**5):05}"]}),
-                ]
-            )
+            changes: list[tuple[str, dict[str, object]]] = [
+                ("UPDATE persons SET phone = '0912345678' WHERE personal_id >= :n", {"n": number}),
+                ("UPDATE persons SET ethnicity_code = '01' WHERE personal_id = :n", {"n": number}),
+                ("UPDATE persons SET given_name = 'A1' WHERE personal_id < :n", {"n": number}),
+                ("DELETE FROM persons WHERE personal_id = :n", {"n": number}),
+                # Into another slice, counted already or not.
+                ("UPDATE persons SET personal_id = :o WHERE personal_id = :n", {"n": number, "o": other}),
+                (insert, {"numbers": [other[:6] + f"9{chance.randrange(10**5):05}"]}),
+            ]
+            statement, values = chance.choice(changes)
             await run(runtime, statement, **values)
 
         generation = await recounting.begin(runtime.sessions, anew=True)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from ndx_contracts.agreements import AdminScope
+from ndx_contracts.field_groups import FieldGroup
 from sqlalchemy import text
 from svc_population.admin_units.service import today
 from svc_population.quality import recounting
@@ -11,7 +12,7 @@ from svc_population.quality_days import service
 from svc_population.quality_days.service import keep_today
 
 URL = "/population/v1/quality/series"
-OPERATIONS = {"population.get_quality_series": []}
+OPERATIONS: dict[str, list[FieldGroup]] = {"population.get_quality_series": []}
 
 
 @pytest.fixture
