@@ -37,6 +37,9 @@ class Settings(ServiceSettings):
     """By which operators tell the Envoys of one control plane apart."""
     door_ports: tuple[int, int] | None = None
     """For an Envoy's bootstrap: its two doors' ports where they are others than the control plane names."""
+    envoys: str = ""
+    """`host:port` of every Envoy, parted by commas, or a name that leads to all: each lets in its share of
+    the rates per second. Empty: each lets in the whole rate."""
     health_port: int | None = None
     """Where this Envoy tells load balancers whether to send calls here (`GET /ready`); none without it."""
     health_address: str = "127.0.0.1"

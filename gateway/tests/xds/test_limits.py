@@ -1,12 +1,19 @@
 """Bursts, body size, time and load: what the door keeps from the providers."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
-from ndx_testing.bus import PERSON, Bus
-from ndx_testing.envoy import until
+from gateway.xds.bootstrap import bootstrap
+from gateway.xds.compile import compile_resources
+from gateway.xds.server import ConfigServer, serve
+from gateway.xds.source import doors_of
+from ndx_contracts.agreements import Quotas
+from ndx_testing.bus import PERSON, Bus, agreement
+from ndx_testing.envoy import free_ports, running_envoy, until
 
 PURPOSE = {"NDX-Purpose": "SOCIAL_INSURANCE"}
 G03 = "G03:insurance-link"
@@ -98,3 +105,47 @@ class TestProvider:
         finally:
             del live.provider.answers[UNITS]
         assert (answer.status_code, answer.json()["code"]) == (status, "the-providers-own")
+
+
+class TestTwoEnvoys:
+    async def test_together_they_let_in_what_the_agreement_gives_and_each_its_share(
+        self, live: Bus, tmp_path: Path
+    ) -> None:
+        ports = free_ports(7)
+        settings = live.settings.model_copy(
+            update={
+                "xds_port": ports[0],
+                "envoys": ",".join(f"127.0.0.1:{port}" for port in (ports[1], ports[4])),
+            }
+        )
+        burst = 200
+        terms = agreement(
+            "DSA-H79.001-1", ["population.list_admin_units"], quotas=Quotas(per_second=1, burst=burst)
+        )
+        doors = replace(
+            live.snapshot.doors, shared_rates=doors_of(settings).shared_rates, provider_requests=1000
+        )
+        server = ConfigServer()
+        server.publish(compile_resources(replace(live.snapshot, doors=doors, agreements=[terms])))
+        grpc = await serve(server, address=f"127.0.0.1:{ports[0]}", folder=live.pki.folder)
+        allowed = []
+        try:
+            async with AsyncExitStack() as open_now:
+                callers = []
+                for number, (door, citizen, admin) in enumerate((ports[1:4], ports[4:7])):
+                    own = {"node": f"envoy-{number}", "admin_port": admin, "door_ports": (door, citizen)}
+                    (folder := tmp_path / f"{number}").mkdir()
+                    starts = running_envoy(bootstrap(settings.model_copy(update=own)), folder)
+                    envoy = await open_now.enter_async_context(starts)
+                    await until(envoy.ready, what="an Envoy's first configuration")
+                    callers.append(await open_now.enter_async_context(live.caller("H79.001:his", port=door)))
+                await server.wait_settled()
+                assert server.refused == {}
+                for caller in callers:
+                    answers = await asyncio.gather(*(caller.get(UNITS) for _ in range(burst)))
+                    assert {a.status_code for a in answers} == {200, 429}
+                    allowed.append(sum(a.status_code == 200 for a in answers))
+        finally:
+            await grpc.stop(grace=None)
+        # A machine that stands still gives each half a call more a second.
+        assert all(burst / 2 <= one < burst * 3 / 4 for one in allowed), allowed

@@ -135,10 +135,12 @@ def from_metadata(key: str, source: str, namespace: str, path: str) -> dict[str,
     }
 
 
-def rate_limit(descriptors: list[dict[str, Any]], actions: list[list[dict[str, Any]]]) -> dict[str, Any]:
+def rate_limit(
+    descriptors: list[dict[str, Any]], actions: list[list[dict[str, Any]]], *, shared: bool
+) -> dict[str, Any]:
     """Return a local rate limit whose default bucket never runs dry, so that only descriptors count."""
     everybody = {"default_value": {"numerator": 100}}
-    return {
+    limit: dict[str, Any] = {
         "stat_prefix": "burst",
         "token_bucket": {"max_tokens": 1_000_000, "tokens_per_fill": 1_000_000, "fill_interval": "1s"},
         "filter_enabled": everybody,
@@ -148,14 +150,18 @@ def rate_limit(descriptors: list[dict[str, Any]], actions: list[list[dict[str, A
         "always_consume_default_token_bucket": False,
         "rate_limits": [{"actions": a} for a in actions],
     }
+    if shared:
+        # Of each bucket an Envoy gives out what falls to one of so many.
+        limit["local_cluster_rate_limit"] = {}
+    return limit
 
 
-def burst_filter(buckets: Wire) -> Wire:
+def burst_filter(buckets: Wire, *, shared: bool) -> Wire:
     """Return the filter with one token bucket per agreement, and one per agency for the control plane."""
     agreement = from_metadata("agreement", "DYNAMIC", names.POLICIES, names.AGREEMENT_KEY)
     agency = from_metadata("agency", "DYNAMIC", names.POLICIES, names.AGENCY_KEY)
     door = from_metadata("door", "ROUTE_ENTRY", names.ROUTE_METADATA, "door")
     template = from_metadata("template", "ROUTE_ENTRY", names.ROUTE_METADATA, "template")
-    limit = rate_limit([], [[agreement], [door, agency], [template, agreement, agency]])
+    limit = rate_limit([], [[agreement], [door, agency], [template, agreement, agency]], shared=shared)
     limit["max_dynamic_descriptors"] = MOST_MEMBERS
     return wire.join([wire.encode(LocalRateLimit, limit), buckets, RETRY_AFTER_ON])

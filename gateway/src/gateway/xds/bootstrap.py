@@ -8,8 +8,10 @@ from typing import Any
 
 from gateway.authorities.files import ENVOY_ANCHOR, ENVOY_IDENTITY
 from gateway.settings import Settings
+from gateway.xds.clusters import endpoints
 from gateway.xds.stream import DOOR_PORTS
 
+ENVOYS = "envoys"
 _RUNTIME = {
     # Spans reach the trace backend within a second, not five.
     "tracing": {"zipkin": {"flush_interval_ms": 1000}, "opentelemetry": {"flush_interval_ms": 1000}},
@@ -67,6 +69,19 @@ def _health(settings: Settings) -> dict[str, Any]:
         "address": {"socket_address": place},
         "filter_chains": [{"filters": [network]}],
         "enable_reuse_port": False,
+    }
+
+
+def _all_envoys(settings: Settings) -> dict[str, Any]:
+    """Return the cluster that tells an Envoy how many there are, itself included; it calls nobody there."""
+    return {
+        "name": ENVOYS,
+        "type": "STRICT_DNS",
+        "dns_lookup_family": "V4_PREFERRED",
+        "dns_refresh_rate": "1s",
+        "respect_dns_ttl": False,
+        "connect_timeout": "1s",
+        "load_assignment": endpoints(ENVOYS, settings.envoys),
     }
 
 
@@ -153,16 +168,18 @@ def bootstrap(settings: Settings) -> dict[str, Any]:
     node: dict[str, Any] = {"id": settings.node, "cluster": "ndx-gateway"}
     if settings.door_ports is not None:
         node["metadata"] = {DOOR_PORTS: settings.door_ports}
+    shared = {"cluster_manager": {"local_cluster_name": ENVOYS}} if settings.envoys else {}
     return {
         "node": node,
         "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": settings.admin_port}}},
         "dynamic_resources": {"ads_config": ads, "lds_config": source, "cds_config": source},
         "static_resources": {
-            "clusters": [cluster],
+            "clusters": [cluster, _all_envoys(settings)] if settings.envoys else [cluster],
             "listeners": [] if settings.health_port is None else [_health(settings)],
         },
         "layered_runtime": {"layers": [{"name": "static", "static_layer": _RUNTIME}]},
         "overload_manager": {"resource_monitors": [connections]},
+        **shared,
     }
 
 

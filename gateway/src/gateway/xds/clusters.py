@@ -21,7 +21,7 @@ _READINESS = {
 }
 
 
-def _endpoints(name: str, addresses: str) -> dict[str, Any]:
+def endpoints(name: str, addresses: str) -> dict[str, Any]:
     """Return where the copies of a service are: `host:port` of each, parted by commas."""
     copies = []
     for address in addresses.split(","):
@@ -37,7 +37,7 @@ def _cluster(name: str, addresses: str, options: dict[str, Any]) -> dict[str, An
         "type": "STRICT_DNS",
         "dns_lookup_family": "V4_PREFERRED",
         "connect_timeout": "2s",
-        "load_assignment": _endpoints(name, addresses),
+        "load_assignment": endpoints(name, addresses),
         "typed_extension_protocol_options": {
             _HTTP_OPTIONS: {"@type": names.TYPE + _HTTP_OPTIONS, **options},
         },

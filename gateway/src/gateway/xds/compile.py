@@ -256,7 +256,9 @@ class Compiler:
 
         def burst() -> Resource:
             buckets = wire.join([agencies_bucket(doors.metadata_per_second), self._buckets.joined()])
-            return from_filter(names.BURST_FILTER, protos.LocalRateLimit, burst_filter(buckets))
+            return from_filter(
+                names.BURST_FILTER, protos.LocalRateLimit, burst_filter(buckets, shared=doors.shared_rates)
+            )
 
         def quotas() -> Resource:
             known = quota_filter.quota_filter(self._meters.joined())

@@ -288,6 +288,7 @@ def _citizen_burst(doors: Doors) -> dict[str, Any]:
             },
         ],
         [[account], nobody],
+        shared=doors.shared_rates,
     )
     limit["max_dynamic_descriptors"] = 50_000
     return {"name": names.BURST_FILTER, "typed_config": {"@type": names.LOCAL_RATE_LIMIT, **limit}}

@@ -55,6 +55,8 @@ class Doors:
     citizen_per_second: int = 20
     source_per_second: int = 100
     """Enrolments and other calls without a name to the control plane, from one address."""
+    shared_rates: bool = False
+    """Whether each Envoy lets in its share of a rate per second; all of them know then of the others."""
 
 
 @dataclass(frozen=True, slots=True)

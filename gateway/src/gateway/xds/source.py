@@ -76,6 +76,7 @@ def doors_of(settings: Settings) -> Doors:
         zipkin=settings.zipkin_address,
         otlp=settings.otlp_address,
         sampling=settings.trace_sampling,
+        shared_rates=bool(settings.envoys),
         day_offset_seconds=int(settings.quota_calendar.offset.total_seconds()),
     )
 
