@@ -9,13 +9,14 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from gateway.calls import jobs, repository
+from gateway.calls import jobs, log_file, repository, service
 from gateway.quotas import jobs as quota_jobs
 from gateway.quotas import repository as quotas
 from gateway.quotas.periods import Calendar, Period
 from gateway.quotas.repository import Use
 from gateway.settings import Settings
 from ndx_chassis.app import Runtime
+from sqlalchemy import text
 
 pytestmark = pytest.mark.integration
 Do = Callable[..., Any]
@@ -74,6 +75,36 @@ class TestFollow:
         write()
         await jobs.follow(runtime)
         assert await found(read) == ["r-2", "r-1", "r-0"]
+
+    @pytest.mark.parametrize("sent_first", [False, True])
+    async def test_a_log_that_is_read_here_and_sent_as_well_is_kept_and_counted_once(
+        self, write: Do, runtime: Runtime, read: Do, sent_first: bool
+    ) -> None:
+        assert isinstance(runtime.settings, Settings)
+        log = runtime.settings.access_log
+
+        async def sent() -> list[str]:
+            """Take in what the standby beside an Envoy sends of the same log, which has its own place."""
+            piece = log_file.read(log, None)
+            assert piece is not None
+            async with runtime.sessions() as session, session.begin():
+                kept = await service.take_in(
+                    session, "envoy:envoy-1", piece, oldest=NOW.date() - timedelta(days=9), now=NOW
+                )
+            return [call.request_id for call in kept]
+
+        write()
+        write()
+        if not sent_first:
+            await jobs.follow(runtime)
+        assert await sent() == (["r-0", "r-1"] if sent_first else [])
+        write()
+        await jobs.follow(runtime)
+        assert await found(read) == ["r-2", "r-1", "r-0"]
+        async with runtime.sessions() as session:
+            assert await session.scalar(text("SELECT sum(calls) FROM call_hours")) == len(
+                ["r-0", "r-1", "r-2"]
+            )
 
     async def test_a_call_of_last_month_is_not_kept_and_old_days_are_dropped(
         self, write: Do, runtime: Runtime, read: Do

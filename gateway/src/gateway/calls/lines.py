@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
 from typing import Any
 
 _DENIED = re.compile(r"rbac_access_denied_matched_policy\[([a-z-]+)\]")
@@ -52,6 +53,8 @@ class Call:
     bytes_in: int
     bytes_out: int
     trace_id: str | None
+    line_digest: int
+    """By which the line is known again, whoever brings it. Two calls have not the same times and ids."""
 
 
 def refusal_of(status: int, reason: str) -> str | None:
@@ -109,6 +112,7 @@ def call_of(line: bytes) -> Call | None:
         bytes_in=_whole(said.get("bytes_in")) or 0,
         bytes_out=_whole(said.get("bytes_out")) or 0,
         trace_id=_text(said.get("trace_id")),
+        line_digest=int.from_bytes(blake2b(line.strip(), digest_size=8).digest(), signed=True),
     )
 
 

@@ -2,7 +2,8 @@
 
 `calls` has a partition for each day, which is dropped when its time is over. `call_hours` sums them up by the
 hour, and stays longer. `call_sources` says how far each log has been read, in the transaction that keeps what
-was read: no line is lost, and none is kept twice.
+was read: no line is lost, and none is kept twice. One that comes by two ways, as a log does that
+is read here and sent as well, is known by its digest.
 """
 
 from datetime import date, datetime
@@ -41,6 +42,8 @@ class CallRow(Base):
     bytes_in: Mapped[int] = mapped_column(BigInteger)
     bytes_out: Mapped[int] = mapped_column(BigInteger)
     trace_id: Mapped[str | None] = mapped_column(Text)
+    line_digest: Mapped[int | None] = mapped_column(BigInteger)
+    """Unique with `at` in each partition."""
 
 
 class CallHour(Base):

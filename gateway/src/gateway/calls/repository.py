@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, func, insert, select, text, tuple_
+from sqlalchemy import Row, and_, delete, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,6 +21,9 @@ _ADD = _KEPT.on_conflict_do_update(
     }
     | {"longest_ms": text("greatest(call_hours.longest_ms, excluded.longest_ms)")},
 )
+_CALLS = CallRow.metadata.tables[CallRow.__tablename__]
+# Without a target: the index is each partition's own.
+_KEEP = upsert(_CALLS).on_conflict_do_nothing().returning(_CALLS.c.line_digest)
 _COLUMNS = tuple(Call.__dataclass_fields__)
 _PARTITIONS = text(
     "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid "
@@ -55,16 +58,24 @@ async def add_partition(session: AsyncSession, day: date) -> None:
     bounds = f"FROM ('{first.isoformat()}') TO ('{(first + timedelta(days=1)).isoformat()}')"
     made = f"CREATE TABLE IF NOT EXISTS {partition_of(day)} PARTITION OF calls FOR VALUES {bounds}"
     await session.execute(text(made))
+    once = f"CREATE UNIQUE INDEX IF NOT EXISTS {partition_of(day)}_line ON {partition_of(day)}"
+    await session.execute(text(f"{once} (at, line_digest)"))
 
 
 async def drop_partition(session: AsyncSession, name: str) -> None:
     await session.execute(text(f"DROP TABLE {name}"))
 
 
-async def keep(session: AsyncSession, calls: Sequence[Call]) -> None:
-    """Keep calls, each as a row."""
+async def keep(session: AsyncSession, calls: Sequence[Call]) -> list[Call]:
+    """Keep calls, each as a row, and return those that were not kept before."""
     rows = [{name: getattr(call, name) for name in _COLUMNS} for call in calls]
-    await session.execute(insert(CallRow), rows)
+    fresh = set((await session.scalars(_KEEP, rows)).all())
+    kept = []
+    for call in calls:
+        if call.line_digest in fresh:
+            fresh.discard(call.line_digest)
+            kept.append(call)
+    return kept
 
 
 async def add_hours(session: AsyncSession, hours: Sequence[Mapping[str, Any]]) -> None:

@@ -71,7 +71,7 @@ async def place(session: AsyncSession, name: str) -> Place | None:
 async def take_in(
     session: AsyncSession, name: str, piece: Piece, *, oldest: date, now: datetime
 ) -> list[Call]:
-    """Keep the calls of a piece of a log, with the place after it, and return them."""
+    """Keep the calls of a piece of a log, with the place after it; return those that were not known."""
     if piece.lost:
         log.error("calls_lost", source=name)
     calls = [call for call in map(call_of, piece.lines) if call is not None and call.at.date() >= oldest]
@@ -79,11 +79,13 @@ async def take_in(
     for day in sorted({call.at.astimezone(UTC).date() for call in calls}):
         if partition_of(day) not in known:
             await repository.add_partition(session, day)
-    if calls:
-        await repository.keep(session, calls)
-        await repository.add_hours(session, _hours(calls))
+    kept = await repository.keep(session, calls) if calls else []
+    if kept:
+        await repository.add_hours(session, _hours(kept))
+    if len(kept) < len(calls):
+        log.warning("calls_known", source=name, calls=len(calls) - len(kept))
     await repository.move(session, name, file_id=piece.place.file_id, position=piece.place.position, now=now)
-    return calls
+    return kept
 
 
 def _outcome(call: Call) -> str:
