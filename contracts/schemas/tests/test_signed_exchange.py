@@ -32,7 +32,9 @@ def signed(key: Ed25519PrivateKey = AGENCY, body: bytes = b"") -> Request:
     return made
 
 
-def reply_to(asked: Request, *, key: Ed25519PrivateKey = PROVIDER, status: int = 200) -> Reply:
+def reply_to(
+    asked: Request, *, key: Ed25519PrivateKey = PROVIDER, status: int = 200, ahead: int = 0
+) -> Reply:
     added = ReplySigner(key).sign(
         status=status,
         body=BODY,
@@ -41,7 +43,7 @@ def reply_to(asked: Request, *, key: Ed25519PrivateKey = PROVIDER, status: int =
         query="fields=name",
         request_id="0193",
         request_signature=signature_of(asked.headers.get("signature")),
-        now=int(time()),
+        now=int(time()) + ahead,
     )
     return Reply(status, {"ndx-request-id": "0193", **dict(added)}, asked)
 
@@ -104,3 +106,13 @@ def test_a_changed_reply_is_found() -> None:
 def test_a_reply_that_leaves_out_the_requests_signature_proves_nothing() -> None:
     with pytest.raises(SignatureInvalid):
         verify_reply(replace(reply_to(request()), request=signed()), BODY, KEYS)
+
+
+@pytest.mark.parametrize(("ahead", "holds"), [(20, True), (-20, True), (90, False), (-900, False)])
+def test_clocks_may_differ_by_half_a_minute(ahead: int, *, holds: bool) -> None:
+    made = reply_to(request(), ahead=ahead)
+    if holds:
+        assert verify_reply(made, BODY, KEYS, max_age=timedelta(minutes=5))
+    else:
+        with pytest.raises(SignatureInvalid, match="future" if ahead > 0 else "age"):
+            verify_reply(made, BODY, KEYS, max_age=timedelta(minutes=5))

@@ -25,6 +25,8 @@ LABEL = "ndx"
 COVERED = ("@method", "@target-uri", "content-type")
 """What a request's signature covers, beside the digest of its body."""
 MAX_AGE = timedelta(minutes=5)
+CLOCK_SKEW = timedelta(seconds=30)
+"""By which the clocks of two sides may differ, as for the tokens of citizens."""
 
 
 class SignatureInvalid(Exception):
@@ -83,9 +85,13 @@ class _Keys(HTTPSignatureKeyResolver):
         return self.private
 
 
-def key_resolver(keys: Mapping[str, Ed25519PublicKey]) -> HTTPSignatureKeyResolver:
-    """Return what the library asks for the keys that are trusted."""
-    return _Keys(public=keys)
+class _Verifier(HTTPMessageVerifier):
+    max_clock_skew = CLOCK_SKEW
+
+
+def verifier(keys: Mapping[str, Ed25519PublicKey]) -> HTTPMessageVerifier:
+    """Return what checks signatures of the keys that are trusted."""
+    return _Verifier(signature_algorithm=algorithms.ED25519, key_resolver=_Keys(public=keys))
 
 
 class Signer:
@@ -122,9 +128,8 @@ def verify(
     Raises:
         SignatureInvalid: missing, of another key, for another purpose, too old, or something was changed.
     """
-    verifier = HTTPMessageVerifier(signature_algorithm=algorithms.ED25519, key_resolver=_Keys(public=keys))
     try:
-        found = verifier.verify(
+        found = verifier(keys).verify(
             request, max_age=max_age, expect_tag=tag, require_components=covered, body=request.body
         )
     except HTTPMessageSignaturesException as error:

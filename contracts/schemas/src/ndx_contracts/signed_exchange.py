@@ -14,11 +14,11 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from http_message_signatures import HTTPMessageVerifier, VerifyResult, algorithms
+from http_message_signatures import VerifyResult
 from http_message_signatures.exceptions import HTTPMessageSignaturesException
 
 from ndx_contracts import headers as names
-from ndx_contracts.signatures import LABEL, MAX_AGE, Request, SignatureInvalid, Signer, jwk, key_resolver
+from ndx_contracts.signatures import LABEL, MAX_AGE, Request, SignatureInvalid, Signer, jwk, verifier
 
 REQUEST_TAG = "ndx-request"
 REPLY_TAG = "ndx-reply"
@@ -189,9 +189,8 @@ def _verified(  # noqa: PLR0917 - each is a part of what is checked
     covered: tuple[str, ...],
     max_age: timedelta | None,
 ) -> Proof:
-    verifier = HTTPMessageVerifier(signature_algorithm=algorithms.ED25519, key_resolver=key_resolver(keys))
     try:
-        found: list[VerifyResult] = verifier.verify(
+        found: list[VerifyResult] = verifier(keys).verify(
             message,
             max_age=max_age,
             expect_tag=tag,
