@@ -26,6 +26,7 @@ from svc_population.match_jobs.service import ENTITY, OPERATION, announce_end, o
 from svc_population.match_jobs.turns import Settling
 from svc_population.match_jobs.vocabulary import JobState, LineOutcome
 from svc_population.matching import records
+from svc_population.matching.grading import Claimed
 from svc_population.matching.service import scope_of
 from svc_population.reconciliation.schemas import MOST_CASES, CasesIn
 from svc_population.reconciliation.service import open_cases
@@ -182,11 +183,7 @@ class Slice:
                 **columns,
             },
         )
-        judged = {}
-        for place in self.batch.odd:
-            claimed = self.batch.record(place).claimed
-            if claimed is not None and claimed.personal_id is None:
-                judged[place] = await records.judged(self.session, claimed, scope)
+        judged = await records.judged_together(self.session, self._without_number(), scope)
         found = {v.about[0] for v in judged.values() if v.about}
         self._before = await repository.guesses(self.session, self.caller.agency, list(found))
         self._before |= {row.personal_id: row.wrong for row in rows if row.personal_id is not None}
@@ -203,6 +200,10 @@ class Slice:
 
         self._decide = decide
         await decide(self._before)
+
+    def _without_number(self) -> dict[int, Claimed]:
+        claimed = ((place, self.batch.record(place).claimed) for place in self.batch.odd)
+        return {place: one for place, one in claimed if one is not None and one.personal_id is None}
 
     async def _count_guesses(self) -> None:
         agency, added, before = self.caller.agency, +self.added, self._before

@@ -1,5 +1,7 @@
 """Use case: match one record of an agency: at most one person, or the reasons why nobody can say."""
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ndx_chassis.agreements import Grant
@@ -11,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from svc_population.matching import repository
 from svc_population.matching.birth_dates import PartialDate
 from svc_population.matching.grading import Claimed, MatchZone, Verdict, judge, weigh
-from svc_population.matching.repository import Names, PersonRow, Scope
+from svc_population.matching.repository import Names, PersonRow, Scope, Spans
 from svc_population.matching.schemas import MatchIn, MatchOut
 from svc_population.matching.service import covered, same_names, scope_of
 from svc_population.persons import service as persons
@@ -83,6 +85,55 @@ async def judged(session: AsyncSession, claimed: Claimed, scope: Scope) -> Verdi
     rows, too_many = await _namesakes(session, claimed, scope)
     found |= {row["personal_id"]: row for row in rows}
     return _judged(claimed, [r for r in found.values() if covered(scope, r)], too_many=too_many)
+
+
+async def judged_together(
+    session: AsyncSession, claimed: Mapping[int, Claimed], scope: Scope
+) -> dict[int, Verdict]:
+    """Return what `judged` says of several records without a number of today, by their places.
+
+    A search each costs a journey to the database and a plan: here all of them share a few. Who has more
+    namesakes than can be looked at is rare, and searched alone.
+    """
+    verdicts: dict[int, Verdict] = {}
+    legacy = {c.legacy_id_number for c in claimed.values() if c.legacy_id_number is not None}
+    holders = await repository.by_legacy_numbers(session, sorted(legacy), most=MOST_WEIGHED)
+    for whole, mine in _alike(claimed).items():
+        found = await repository.people_together(
+            session, mine, whole=whole, scope=scope, most=MOST_WEIGHED + 1
+        )
+        crowded = {place for place, namesakes in found.items() if len(namesakes) > MOST_WEIGHED}
+        for place in crowded:
+            verdicts[place] = await judged(session, claimed[place], scope)
+            del found[place]
+        # In a thread: calls that wait for an answer are not held up by thousands of candidates.
+        verdicts |= await asyncio.to_thread(_weigh_all, claimed, holders, found, scope)
+    return verdicts
+
+
+def _weigh_all(
+    claimed: Mapping[int, Claimed],
+    holders: Mapping[str, list[PersonRow]],
+    namesakes: Mapping[int, list[PersonRow]],
+    scope: Scope,
+) -> dict[int, Verdict]:
+    """Return the verdicts on whoever has a stated old number and on all namesakes, by place."""
+    verdicts = {}
+    for place, alike in namesakes.items():
+        one = claimed[place]
+        rows = {row["personal_id"]: row for row in holders.get(one.legacy_id_number or "", ())}
+        rows |= {row["personal_id"]: row for row in alike}
+        verdicts[place] = _judged(one, [row for row in rows.values() if covered(scope, row)])
+    return verdicts
+
+
+def _alike(claimed: Mapping[int, Claimed]) -> dict[bool, dict[int, tuple[Names, Spans]]]:
+    """Return how to look for namesakes, by whether the whole name narrows as it does for one record."""
+    found: dict[bool, dict[int, tuple[Names, Spans]]] = {False: {}, True: {}}
+    for place, one in claimed.items():
+        names, spans = same_names(one.name), one.birth_date.match_spans()
+        found[one.birth_date.day is None and bool(names.whole)][place] = (names, spans)
+    return found
 
 
 def _judged(claimed: Claimed, rows: list[PersonRow], *, too_many: bool = False) -> Verdict:

@@ -1,6 +1,6 @@
 """All SQL of matching: people by the keys of their names, with birth dates or a commune."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.persons.search_keys import COMMUNE, GIVEN_NAME_KEY, NAME_KEY, PROVINCE
 
+Spans = Sequence[tuple[date, date]]
 PersonRow = dict[str, Any]
 """A whole row of `persons` by column."""
 MOST_READ = 300
@@ -102,8 +103,83 @@ async def people(
     return list({row["personal_id"]: dict(row) for row in found.mappings()}.values())
 
 
+_PLACES = ("permanent", "temporary", "current", "birth_registration")
+_WEIGHED = ", ".join(
+    (
+        *("personal_id", "surname", "middle_name", "given_name", "birth_date", "sex", "legacy_id_number"),
+        "home_town_province_code",
+        *(f"{kind}_{level}_code" for kind in _PLACES for level in ("province", "commune")),
+    )
+)
+"""What grading and the scope look at."""
+_CUT = "string_to_array({}, '|')"
+
+
+@cache
+def _together(given: frozenset[str]) -> TextClause:
+    """Return the query for many records at once.
+
+    Days are looked up together: each of sixteen partitions costs a look, and a record has up to five days.
+    """
+    conditions = [
+        f"{GIVEN_NAME_KEY} = ANY ({_CUT.format('q.given')})",
+        f"birth_date = ANY (CAST({_CUT.format('q.days')} AS date[]))"
+        if "days" in given
+        else "birth_date BETWEEN q.first AND q.last",
+        *([f"{NAME_KEY} = ANY ({_CUT.format('q.whole')})"] if "whole" in given else []),
+        *([_CONDITIONS["provinces"]] if "provinces" in given else []),
+    ]
+    return text(
+        "SELECT q.place, p.* FROM unnest(CAST(:places AS int[]), CAST(:given AS text[]),"  # noqa: S608 - constants
+        " CAST(:wholes AS text[]), CAST(:days AS text[]), CAST(:firsts AS date[]), CAST(:lasts AS date[]))"
+        " AS q(place, given, whole, days, first, last) CROSS JOIN LATERAL"
+        f" (SELECT {_WEIGHED} FROM persons WHERE {' AND '.join(conditions)} LIMIT :most) p"
+    )
+
+
+async def people_together(
+    session: AsyncSession,
+    asked: Mapping[int, tuple[Names, Spans]],
+    *,
+    whole: bool,
+    scope: Scope,
+    most: int,
+) -> dict[int, list[PersonRow]]:
+    """Return by place whom `people` finds for several records, with the columns that are weighed.
+
+    `whole`: by the whole name, too. Of a record's days, and of each longer span, at most `most` are read:
+    where a place has as many in all, there may be more.
+    """
+    rows: dict[bool, list[tuple[int, str, str, str, date, date]]] = {True: [], False: []}
+    for place, (names, spans) in asked.items():
+        keys = place, "|".join(names.given), "|".join(names.whole)
+        days = {first for first, last in spans if first == last}
+        if days:
+            rows[True].append((*keys, "|".join(map(str, sorted(days))), min(days), max(days)))
+        rows[False] += [(*keys, "", first, last) for first, last in spans if first < last]
+    found: dict[int, dict[str, PersonRow]] = {place: {} for place in asked}
+    bounds: dict[str, Any] = {"provinces": list(scope.provinces), "communes": list(scope.communes)}
+    given = {*(["whole"] if whole else []), *(["provinces"] if scope.bounded else [])}
+    for by_day, some in rows.items():
+        if not some:
+            continue
+        columns = [list(column) for column in zip(*some, strict=True)]
+        values: dict[str, Any] = dict(
+            zip(("places", "given", "wholes", "days", "firsts", "lasts"), columns, strict=True)
+        )
+        statement = _together(frozenset({*given, *(["days"] if by_day else [])}))
+        values |= {"most": most, **(bounds if scope.bounded else {})}
+        for row in (await session.execute(statement, values)).mappings():
+            found[row["place"]][row["personal_id"]] = dict(row)
+    return {place: list(people.values()) for place, people in found.items()}
+
+
 _BY_NUMBER = text("SELECT * FROM persons WHERE personal_id = :number")
 _BY_LEGACY_NUMBER = text("SELECT * FROM persons WHERE legacy_id_number = :number LIMIT :most")
+_BY_LEGACY_NUMBERS = text(
+    f"SELECT p.* FROM unnest(CAST(:numbers AS text[])) q(number) CROSS JOIN LATERAL ("  # noqa: S608 - constants
+    f"SELECT {_WEIGHED} FROM persons WHERE legacy_id_number = q.number LIMIT :most) p"
+)
 
 
 async def by_number(session: AsyncSession, personal_id: str) -> list[PersonRow]:
@@ -116,3 +192,15 @@ async def by_legacy_number(session: AsyncSession, number: str, *, most: int) -> 
     """Return whoever had this number of nine digits; it was given twice at times."""
     found = await session.execute(_BY_LEGACY_NUMBER, {"number": number, "most": most})
     return [dict(row) for row in found.mappings()]
+
+
+async def by_legacy_numbers(
+    session: AsyncSession, numbers: Sequence[str], *, most: int
+) -> dict[str, list[PersonRow]]:
+    """Return by number what `by_legacy_number` finds for each, with the columns that are weighed."""
+    found: dict[str, list[PersonRow]] = {number: [] for number in numbers}
+    if found:
+        read = await session.execute(_BY_LEGACY_NUMBERS, {"numbers": list(found), "most": most})
+        for row in read.mappings():
+            found[row["legacy_id_number"]].append(dict(row))
+    return found
