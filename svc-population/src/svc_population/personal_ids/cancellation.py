@@ -31,6 +31,11 @@ from svc_population.persons.models import Person
 from svc_population.persons.service import Change
 
 _TAKEN_IN_A_ROW = 100
+_ABOUT = {
+    CancellationCause.SEX_REDETERMINED: {"sex"},
+    CancellationCause.BIRTH_YEAR_CORRECTED: {"birth_date"},
+}
+"""What a decision on a cause changes; a wrong entry may be in any of it."""
 
 
 class _Request(Input):
@@ -136,13 +141,27 @@ def _corrections(body: CancellationIn) -> dict[str, Any]:
     return {k: v.value if isinstance(v, Sex) else v for k, v in stated.items()}
 
 
+def _beside(person: Person, body: CancellationIn) -> list[tuple[str, str]]:
+    """Return what the body would change beside that which a decision on its cause is about."""
+    stated: dict[str, bool] = {
+        "sex": body.sex not in {None, Sex(person.sex)},
+        "birth_date": body.birth_date not in {None, person.birth_date},
+        "birth_registration_province_code": body.birth_registration_province_code is not None,
+        "birth_registration_commune_code": body.birth_registration_commune_code is not None,
+    }
+    about = _ABOUT.get(body.cause, stated.keys())
+    return [
+        (n, "this cause does not change it") for n, changed in stated.items() if changed and n not in about
+    ]
+
+
 def new_prefix(person: Person, body: CancellationIn) -> str:
     """Return the first digits of the new number.
 
     Raises:
         CancellationNotLawful: the cause and the corrected facts do not fit, or nothing in the number changes.
     """
-    faults: list[tuple[str, str]] = []
+    faults = _beside(person, body)
     present = parse(person.personal_id)
     year = (body.birth_date or person.birth_date).year
     sex = body.sex or Sex(person.sex)
@@ -152,8 +171,6 @@ def new_prefix(person: Person, body: CancellationIn) -> str:
         faults.append(("birth_date", "the corrected year differs from the one in the number"))
     place = present.place_code
     if body.birth_registration_province_code is not None:
-        if body.cause is not CancellationCause.WRONG_ENTRY:
-            faults.append(("birth_registration_province_code", "only a wrong entry changes the place"))
         day = datetime.now(UTC).astimezone(VIETNAM).date()
         place = place_code_of(body.birth_registration_province_code, day) or ""
         if not place:
