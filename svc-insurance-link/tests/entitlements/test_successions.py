@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -20,9 +21,9 @@ RECORD = new_id()
 Make = Callable[..., Any]
 
 
-def merged(survivor: str = OTHER, duplicate: str = CHILD) -> PersonsMerged:
+def merged(survivor: str = OTHER, duplicate: str = CHILD, *, record: UUID = RECORD) -> PersonsMerged:
     return PersonsMerged(
-        person_id=RECORD,
+        person_id=record,
         personal_id=survivor,
         version=2,
         merged_person_id=new_id(),
@@ -30,9 +31,9 @@ def merged(survivor: str = OTHER, duplicate: str = CHILD) -> PersonsMerged:
     )
 
 
-def separated(remaining: str = OTHER, number: str = CHILD) -> PersonsSeparated:
+def separated(remaining: str = OTHER, number: str = CHILD, *, record: UUID = RECORD) -> PersonsSeparated:
     return PersonsSeparated(
-        person_id=RECORD,
+        person_id=record,
         personal_id=remaining,
         version=3,
         separated_person_id=new_id(),
@@ -183,6 +184,27 @@ class TestMergedRecords:
         await deliver(merged())
         assert (await held(CHILD), await held(OTHER)) == before
         assert [e["type"].split(".")[1] for e in await emitted()] == ["entitlement-opened"] * 2
+
+    async def test_a_merger_told_after_the_next_one_comes_back_to_the_number_between(
+        self, two: None, people: Any, birth: Make, deliver: Make, held: Make
+    ) -> None:
+        between, record = "079226000033", new_id()
+        people[between] = {"name": ("Nguyễn", "Minh", "Hoà"), "birth_date": "2026-11-20", "sex": "FEMALE"}
+        await deliver(birth())
+        await deliver(birth(OTHER))
+        mine, theirs = await held(CHILD), await held(OTHER)
+        assert mine
+        assert theirs
+        await deliver(merged(OTHER, between))
+        await deliver(merged(between, CHILD, record=record))
+        assert await held(CHILD) == await held(between) == await held(OTHER)
+        assert set(await held(OTHER)) >= set(theirs)
+        await deliver(separated(OTHER, between))
+        assert await held(OTHER) == theirs
+        assert await held(between) == await held(CHILD) == mine
+        await deliver(separated(between, CHILD, record=record))
+        assert await held(CHILD) == mine
+        assert await held(between) is None
 
     async def test_a_birth_told_after_the_merger_is_that_of_the_number_that_stands(
         self, two: None, people: Any, birth: Make, deliver: Make, held: Make

@@ -12,6 +12,7 @@ from svc_population.admin_units import endpoints as admin_unit_endpoints
 from svc_population.changes import endpoints as change_endpoints
 from svc_population.citizen_accounts import consumers as account_consumers
 from svc_population.dedupe import endpoints as dedupe_endpoints
+from svc_population.dedupe import service as dedupe
 from svc_population.disclosures import consumers as disclosure_consumers
 from svc_population.disclosures import endpoints as disclosure_endpoints
 from svc_population.disclosures import jobs as disclosure_jobs
@@ -65,7 +66,7 @@ async def _open(runtime: Runtime) -> None:
     runtime.extras[ALLOCATOR] = Allocator(
         settings.asyncpg_dsn, key_file=settings.personal_id_key_file, lease=settings.personal_id_lease
     )
-    runtime.metrics.sources.append(watching.prefix_use)
+    runtime.metrics.sources += [watching.prefix_use, dedupe.files_left]
     for name, gathered in _DESKS.items():
         desk = Desk(
             settings.asyncpg_dsn,

@@ -1,5 +1,7 @@
 """The pairs that the model finds in a country whose duplicates, twins and namesakes are known."""
 
+import os
+import stat
 from collections import Counter
 from pathlib import Path
 from uuid import UUID
@@ -28,6 +30,28 @@ async def found(database_url: str, folder: Path) -> list[Pair]:
     finally:
         engine.close()
     return [p for p in pairs_of(MODEL, workspace.rows(1)) if p is not None]
+
+
+class TestWorkFiles:
+    async def test_only_the_process_own_user_may_read_them_while_they_are_there(
+        self, database_url: str, few: list[Truth], tmp_path: Path
+    ):
+        """DuckDB does not encrypt them, so their modes and their disk have to do."""
+        before = os.umask(0o022)
+        try:
+            workspace = Workspace(tmp_path / "work")
+            workspace.begin(UUID(int=1))
+            persons = await stream(database_url, workspace.take)
+            engine = DuckDb(workspace, memory="1GB", threads=1)
+            engine.compare(MODEL, 1, persons)
+            files = [p for p in workspace.folder.rglob("*") if p.is_file()]
+            engine.close()
+        finally:
+            os.umask(before)
+        assert {"work.duckdb", "people.parquet", "pairs-1.parquet"} <= {p.name for p in files}
+        folders = [p for p in workspace.folder.rglob("*") if p.is_dir()]
+        assert {stat.S_IMODE(p.stat().st_mode) for p in files if p.exists()} == {0o600}
+        assert {stat.S_IMODE(p.stat().st_mode) for p in (workspace.folder, *folders)} == {0o700}
 
 
 class TestPairs:

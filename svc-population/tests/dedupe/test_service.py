@@ -180,9 +180,15 @@ class TestCancel:
 @pytest.mark.usefixtures("three_records_of_one")
 class TestErase:
     async def test_files_that_stay_are_told_and_the_next_look_erases_them(
-        self, desk, place, folder, monkeypatch, capsys
+        self, desk, place, folder, monkeypatch, capsys, client
     ):
+        async def left() -> float:
+            page = (await client.get("/metrics")).text.splitlines()
+            (line,) = [line for line in page if line.startswith("ndx_dedupe_files_left_seconds ")]
+            return float(line.split()[1])
+
         run_id = await desk.approved()
+        assert await left() == 0
         whole = Path.unlink
 
         def busy(path: Path, *, missing_ok: bool = False) -> None:
@@ -197,6 +203,8 @@ class TestErase:
         assert "dedupe_files_not_erased" in capsys.readouterr().out
         shown = (await desk.get(f"/{run_id}")).json()
         assert (shown["state"], shown["opened"], shown["erased_at"]) == ("FINISHED", 3, None)
+        assert await left() > 0
         assert await worked(place) is None
+        assert await left() == 0
         assert (await desk.get(f"/{run_id}")).json()["erased_at"] is not None
         assert not folder.exists()

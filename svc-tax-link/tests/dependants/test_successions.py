@@ -269,6 +269,45 @@ class TestNumbersThatLeadOn:
         await separate(TWIN, CHILD)
         assert (await dependants(MOTHER), await dependants(FATHER)) == ([CHILD], [TWIN])
 
+    @pytest.mark.parametrize("late", [True, False])
+    async def test_what_was_settled_within_two_records_outlives_the_end_of_a_merger_with_a_third(
+        self,
+        late: bool,
+        more_people: None,
+        people: dict[str, dict[str, Any]],
+        register: Make,
+        birth: Make,
+        deliver: Make,
+        dependants: Make,
+        merge: Make,
+        separate: Make,
+        client: httpx.AsyncClient,
+        office: dict[str, str],
+    ) -> None:
+        third, aunt = "079226000033", "079193000045"
+        people[third] = {"name": ("Nguyễn", "Minh", "Hoà"), "birth_date": "2026-11-20"}
+        people[aunt] = {"name": ("Lê", "Thị", "Mai"), "birth_date": "1993-01-02"}
+        await register(MOTHER)
+        await register(FATHER)
+        await register(aunt)
+        await deliver(birth(CHILD, father=None))
+        await deliver(birth(TWIN, mother=None))
+        await deliver(birth(third, mother=aunt, father=None))
+        mergers = [(TWIN, CHILD), (third, TWIN)]
+        for survivor, duplicate in reversed(mergers) if late else mergers:
+            await merge(survivor, duplicate)
+        body = {"payer_personal_id": MOTHER, "document": "QĐ-1"}
+        reply = await client.post(f"/tax/v1/dependants/{CHILD}/settlements", json=body, headers=office)
+        assert reply.status_code == 200, reply.text
+        assert [await dependants(payer) for payer in (MOTHER, FATHER, aunt)] == [[CHILD], [], []]
+        # The third is somebody else: the aunt has her months back, and the father still has none.
+        await separate(third, TWIN)
+        # Told late, her claim follows once more: by then nobody else counts its months.
+        hers = [TWIN] if late else [CHILD]
+        assert [await dependants(payer) for payer in (MOTHER, FATHER, aunt)] == [hers, [], [third]]
+        await separate(TWIN, CHILD)
+        assert [await dependants(payer) for payer in (MOTHER, FATHER, aunt)] == [[CHILD], [TWIN], [third]]
+
     async def test_a_child_follows_and_comes_back(
         self,
         more_people: None,

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -71,6 +72,14 @@ async def latest(session: AsyncSession, *, before: UUID | None, limit: int) -> S
     if before is not None:
         statement = statement.where(DedupeRun.id < before)
     return (await session.scalars(statement.order_by(DedupeRun.id.desc()).limit(limit))).all()
+
+
+async def oldest_left(session: AsyncSession) -> datetime | None:
+    """Return when the first run ended whose work files may still be on the disk; None when none are."""
+    ended = DedupeRun.state.not_in(OPEN_STATES) & DedupeRun.started_at.is_not(None)
+    return await session.scalar(
+        select(func.min(DedupeRun.finished_at)).where(ended, DedupeRun.erased_at.is_(None))
+    )
 
 
 async def erased(session: AsyncSession) -> None:

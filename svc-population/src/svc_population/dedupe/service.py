@@ -3,11 +3,16 @@
 The search itself is done by a process of its own (`working`), which the service never imports.
 """
 
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from uuid import UUID
 
+from ndx_chassis.app import Runtime
 from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Operator
 from ndx_chassis.ids import new_id
+from ndx_chassis.metrics import gauge
+from prometheus_client.core import Metric
 from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -166,3 +171,13 @@ def _out(run: DedupeRun) -> DedupeRunOut:
         finished_at=run.finished_at,
         erased_at=run.erased_at,
     )
+
+
+async def files_left(_runtime: Runtime, session: AsyncSession) -> Iterable[Metric]:
+    """Return for how long work files of a search that has ended may be left, as a source of metrics."""
+    since = await repository.oldest_left(session)
+    age = 0.0 if since is None else max(0.0, (datetime.now(UTC) - since).total_seconds())
+    words = (
+        "For how long work files of an ended search for duplicates have been on the disk; 0 when none are."
+    )
+    return [gauge("ndx_dedupe_files_left_seconds", words, {(): age})]

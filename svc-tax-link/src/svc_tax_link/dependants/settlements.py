@@ -1,6 +1,7 @@
 """Use case: an office decides whose months they are that claims for merged records count twice."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -61,8 +62,8 @@ async def settle_dependant(
             common = common_months(claim.months, other.months)
             if other.dependant_number != claim.dependant_number and common is not None:
                 # What is noted with a former number is given back when its merger is undone.
-                noted_with = number if number != child else holder
-                await _cut(session, claim, other.months, noted_with=noted_with)
+                noted_with, beside = (number, holder) if number != child else (holder, number)
+                await _cut(session, claim, other.months, noted_with=noted_with, beside=beside)
                 freed.append(common)
                 break
         else:
@@ -74,7 +75,7 @@ async def settle_dependant(
     )
 
 
-async def _cut(session: AsyncSession, claim: Claim, months: Months, *, noted_with: str) -> None:
+async def _cut(session: AsyncSession, claim: Claim, months: Months, *, noted_with: str, beside: str) -> None:
     """Take months from a claim: it keeps its first rest, another rest is a claim of its own."""
     before = _noted(claim.months)
     rests = without(claim.months, months)
@@ -95,6 +96,7 @@ async def _cut(session: AsyncSession, claim: Claim, months: Months, *, noted_wit
     for rest in more:
         await repository.add_claim(session, rest)
     note = {
+        "beside": beside,
         "claim": str(claim.id),
         "before": before,
         "after": [state.value, *_noted(first)],
@@ -104,25 +106,67 @@ async def _cut(session: AsyncSession, claim: Claim, months: Months, *, noted_wit
     await former_numbers.keep(session, noted_with, {"settled": [*settled, note]})
 
 
-async def give_back(session: AsyncSession, kept: Mapping[str, Any]) -> None:
-    """Give claims the months back that a settlement took, the last one first.
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What one settlement took from a claim, and the two numbers that had to be one person for it."""
 
-    A claim that was changed since, as by the payer's death, stays as it is.
+    numbers: tuple[str, str]
+    note: Mapping[str, Any]
+
+
+async def settled_among(session: AsyncSession, numbers: Iterable[str]) -> list[Settled]:
+    """Return what was settled between records of these numbers."""
+    found = []
+    for number in sorted(numbers):
+        for note in (await former_numbers.kept_of(session, number)).get("settled", []):
+            beside = note.get("beside") or (await taxpayers.today(session, [number]))[number]
+            found.append(Settled((number, beside), note))
+    return found
+
+
+async def review(session: AsyncSession, settled: Sequence[Settled]) -> None:
+    """Give claims the months back where the two numbers are two people again; the rest stays settled.
+
+    What stays is noted anew with a number that leads to another one: parting a number forgets its notes.
     """
-    for note in reversed(kept.get("settled", [])):
-        claim = await repository.claim(session, UUID(note["claim"]))
-        if claim is None:
+    numbers = sorted({number for each in settled for number in each.numbers})
+    now = await taxpayers.today(session, numbers)
+    stays: dict[str, list[Mapping[str, Any]]] = {number: [] for number in numbers if now[number] != number}
+    apart = []
+    for each in settled:
+        one, other = each.numbers
+        if now[one] != now[other]:
+            apart.append(each.note)
             continue
-        await session.refresh(claim)
-        if [claim.state, *_noted(claim.months)] != note["after"]:
-            continue
-        for each in note["more"]:
-            rest = await repository.claim(session, UUID(each))
-            if rest is not None:
-                await repository.write_months(session, rest.id, state=ClaimState.VOID, months=rest.months)
-        first, last = note["before"]
-        months = (date.fromisoformat(first), None if last is None else date.fromisoformat(last))
-        await repository.write_months(session, claim.id, state=ClaimState.ACTIVE, months=months)
+        noted_with, beside = (one, other) if one in stays else (other, one)
+        if noted_with in stays:
+            stays[noted_with].append({**each.note, "beside": beside})
+    for number, notes in stays.items():
+        await former_numbers.keep(session, number, {"settled": notes})
+    # Of several cuts of one claim the last one fits first.
+    while given := [note for note in apart if await _give_back(session, note)]:
+        apart = [note for note in apart if note not in given]
+
+
+async def _give_back(session: AsyncSession, note: Mapping[str, Any]) -> bool:
+    """Give a claim the months back that a settlement took; False when it was changed since.
+
+    So a claim that was closed meanwhile, as by the payer's death, stays as it is.
+    """
+    claim = await repository.claim(session, UUID(note["claim"]))
+    if claim is None:
+        return False
+    await session.refresh(claim)
+    if [claim.state, *_noted(claim.months)] != note["after"]:
+        return False
+    for each in note["more"]:
+        rest = await repository.claim(session, UUID(each))
+        if rest is not None:
+            await repository.write_months(session, rest.id, state=ClaimState.VOID, months=rest.months)
+    first, last = note["before"]
+    months = (date.fromisoformat(first), None if last is None else date.fromisoformat(last))
+    await repository.write_months(session, claim.id, state=ClaimState.ACTIVE, months=months)
+    return True
 
 
 async def _tell(

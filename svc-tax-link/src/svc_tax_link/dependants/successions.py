@@ -89,15 +89,20 @@ async def part_numbers(
     A death that was told of the number itself closes what came back.
     """
     await taxpayers.hold(session, remaining, separated)
+    one = (await taxpayers.today(session, [separated]))[separated]
+    settled = await settlements.settled_among(session, await taxpayers.leading_to(session, [one]))
     late = await former_numbers.told_late(session, number=separated, merger=merger)
     for each in reversed(late):
         await _part(session, actor, number=each.number, merger=None)
-    if await _part(session, actor, number=separated, merger=merger):
-        died_on = (await taxpayers.deaths_of(session, [separated])).get(separated)
-        if died_on is not None:
-            await close_for_death(session, actor, personal_id=separated, died_on=died_on)
+    parted = await _part(session, actor, number=separated, merger=merger)
     for each in late:
         await follow_number(session, actor, old=each.number, new=each.into, merger=each.merger)
+    if not parted:
+        return
+    await settlements.review(session, settled)
+    died_on = (await taxpayers.deaths_of(session, [separated])).get(separated)
+    if died_on is not None:
+        await close_for_death(session, actor, personal_id=separated, died_on=died_on)
 
 
 async def _part(session: AsyncSession, actor: Actor, *, number: str, merger: Merger | None) -> bool:
@@ -105,7 +110,6 @@ async def _part(session: AsyncSession, actor: Actor, *, number: str, merger: Mer
     if led is None:
         return False
     kept = led.kept
-    await settlements.give_back(session, kept)
     for column in _PARENTS:
         only = _ids(kept.get(column, ()))
         await repository.rename_parents(session, column, led.new, number, only=only)
