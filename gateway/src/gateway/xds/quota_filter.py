@@ -85,7 +85,8 @@ def _behaviour(tokens: int, spent: tuple[str, int] | None) -> Wire:
                 names.header_to_add(names.QUOTA_OF_HEADER, of),
             ],
         },
-        # The first call of a bucket does not wait: it is counted, and the assignment comes at once.
+        # The first call of a bucket does not wait: it is counted, and the assignment comes at once. A
+        # token bucket here would end Envoy 1.40 with the first call (decision 33).
         "no_assignment_behavior": {
             "fallback_rate_limit": {"blanket_rule": "DENY_ALL" if spent else "ALLOW_ALL"}
         },
