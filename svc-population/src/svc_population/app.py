@@ -41,6 +41,8 @@ from svc_population.persons.sealing import Keyring
 from svc_population.persons.service import KEYRING
 from svc_population.quality import endpoints as quality_endpoints
 from svc_population.quality import jobs as quality_jobs
+from svc_population.quality_cases import endpoints as quality_case_endpoints
+from svc_population.quality_cases import jobs as quality_case_jobs
 from svc_population.quality_days import endpoints as quality_day_endpoints
 from svc_population.quality_days import jobs as quality_day_jobs
 from svc_population.reconciliation import endpoints as reconciliation_endpoints
@@ -120,6 +122,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 statistics_endpoints.router,
                 quality_endpoints.router,
                 quality_day_endpoints.router,
+                quality_case_endpoints.router,
                 forecast_endpoints.router,
                 personal_id_endpoints.router,
                 admin_unit_endpoints.router,
@@ -143,6 +146,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 quality_jobs.RULES,
                 quality_jobs.FOLD,
                 quality_day_jobs.KEEP,
+                quality_case_jobs.WORK,
                 match_job_jobs.WORK,
                 match_job_jobs.ERASE,
             ],

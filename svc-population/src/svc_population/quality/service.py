@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import date
 from typing import Any, Literal, TypeVar
+from uuid import UUID
 
 from ndx_chassis.agreements import Grant
 from ndx_chassis.app import Runtime
@@ -174,6 +175,86 @@ async def everywhere(session: AsyncSession, *, level: Level) -> tuple[int, tuple
 def name_of(level: Level, code: str) -> str | None:
     """Return a unit's name, of a former list if today's has it not."""
     return _named(level, code)[0]
+
+
+async def counted_rule(session: AsyncSession, rule_code: str) -> Rule:
+    """Return a rule that is counted.
+
+    Raises:
+        QualityNotCounted: nobody was counted yet.
+        QualityRuleUnknown: no such rule is counted.
+    """
+    return _rule(await _live(session), rule_code)
+
+
+def _rule(live: tuple[QualityGeneration, Generation, bool], rule_code: str) -> Rule:
+    rule = next((r for r in live[1].rules if r.code == rule_code), None)
+    if rule is None:
+        raise QualityRuleUnknown
+    return rule
+
+
+async def communes_with_faults(
+    session: AsyncSession, rule_code: str, *, province_code: str | None
+) -> dict[str, int]:
+    """Return how many people break a rule by commune, where any do; '' is nowhere.
+
+    Raises:
+        QualityNotCounted, QualityRuleUnknown: as `counted_rule`.
+    """
+    provinces = None if province_code is None else [province_code]
+
+    async def read(generation: Generation) -> Sequence[Row[Any]]:
+        return await repository.indicators(
+            session,
+            generation,
+            level="COMMUNE",
+            day=today(),
+            provinces=provinces,
+            communes=None if provinces is None else [],
+        )
+
+    live, rows = await _of_one_generation(session, read)
+    place = live[1].rules.index(_rule(live, rule_code))
+    found: dict[str, int] = {}
+    for row in rows:
+        if row.by_rule[place]:
+            found[row.unit] = found.get(row.unit, 0) + row.by_rule[place]
+    return found
+
+
+async def people_with_fault(
+    session: AsyncSession,
+    rule_code: str,
+    *,
+    commune_code: str,
+    province_code: str | None,
+    after: UUID | None,
+    limit: int,
+) -> tuple[Rule, Sequence[RowMapping]]:
+    """Return people of a commune who break a rule with what it looks at, by person, for use inside.
+
+    Raises:
+        QualityNotCounted, QualityRuleUnknown: as `counted_rule`.
+    """
+
+    async def read(generation: Generation) -> tuple[Rule, Sequence[RowMapping]]:
+        rule = next((r for r in generation.rules if r.code == rule_code), None)
+        if rule is None:
+            raise QualityRuleUnknown
+        return rule, await repository.people(
+            session,
+            generation,
+            rule,
+            commune_code=commune_code,
+            provinces=None if province_code is None else [province_code],
+            day=today(),
+            after=after,
+            limit=limit,
+        )
+
+    _, found = await _of_one_generation(session, read)
+    return found
 
 
 def _asked(

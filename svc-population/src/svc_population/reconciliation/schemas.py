@@ -38,6 +38,8 @@ class CaseIn(Input):
         fields = [d.field for d in self.disputed]
         if len(fields) != len(set(fields)):
             raise ValueError("a field stands twice")
+        if self.kind is CaseKind.QUALITY_FAULT:
+            raise ValueError("only this register opens cases of this kind")
         if self.kind.value.endswith("_DIFF") and not fields:
             raise ValueError("state the field that differs")
         return self

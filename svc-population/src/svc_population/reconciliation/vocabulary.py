@@ -19,6 +19,8 @@ class CaseKind(StrEnum):
     DEAD_IN_ONE = "DEAD_IN_ONE"
     """Dead in one of the registers only."""
     STATUS_STALE = "STATUS_STALE"
+    QUALITY_FAULT = "QUALITY_FAULT"
+    """A record of this register breaks a rule of quality; the first step names the rule."""
 
 
 class CaseState(StrEnum):

@@ -1,0 +1,235 @@
+"""Use cases of operators: ask for cases, approve as a second one, cancel, look; and slices of the work."""
+
+from uuid import UUID
+
+from ndx_chassis.app import Runtime
+from ndx_chassis.audit import record_audit
+from ndx_chassis.caller import Caller, Operator
+from ndx_chassis.ids import new_id
+from ndx_chassis.telemetry import log
+from sqlalchemy import func
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from svc_population.dedupe.errors import SecondOperatorNeeded
+from svc_population.dedupe.service import OWNER
+from svc_population.quality import service as quality
+from svc_population.quality.errors import QualityRuleUnknown
+from svc_population.quality_cases import repository
+from svc_population.quality_cases.errors import (
+    QualityCaseRunNotFound,
+    QualityCaseRunUnderWay,
+    QualityCaseStepRefused,
+)
+from svc_population.quality_cases.models import QualityCaseRun
+from svc_population.quality_cases.schemas import QualityCaseRunIn, QualityCaseRunOut, QualityCaseRunsOut
+from svc_population.quality_cases.vocabulary import OPEN_STATES, CaseRunState
+from svc_population.reconciliation.faults import Fault, open_faults
+
+ENTITY = "quality-case-run"
+SLICE = 200
+"""People of one transaction."""
+_SLICES = 50
+"""Transactions of one run of the job, so that other jobs of the leader have their turn."""
+
+
+async def request_run(session: AsyncSession, operator: Operator, body: QualityCaseRunIn) -> QualityCaseRunOut:
+    """Write down that an operator wants cases; a second one must approve it.
+
+    Raises:
+        QualityNotCounted: nobody was counted yet.
+        QualityRuleUnknown: no such rule is counted.
+        QualityCaseRunUnderWay: another run has not ended.
+    """
+    await quality.counted_rule(session, body.rule)
+    run = QualityCaseRun(
+        id=new_id(),
+        state=CaseRunState.REQUESTED.value,
+        rule=body.rule,
+        province_code=body.province_code,
+        case_id=body.case_id,
+        officer=operator.login,
+    )
+    if not await repository.add(session, run):
+        raise QualityCaseRunUnderWay
+    return await _answer(session, operator, run, "quality_case_run_requested")
+
+
+async def approve_run(session: AsyncSession, operator: Operator, run_id: UUID) -> QualityCaseRunOut:
+    """Let the cases be opened.
+
+    Raises:
+        QualityCaseRunNotFound: there is none.
+        SecondOperatorNeeded: the operator asked for it.
+        QualityCaseStepRefused: it was approved or has ended.
+    """
+    run = await _held(session, run_id)
+    if run.officer.casefold() == operator.login.casefold():
+        raise SecondOperatorNeeded
+    if run.state != CaseRunState.REQUESTED:
+        raise QualityCaseStepRefused(f"It is {run.state}.")
+    run.state, run.approved_by = CaseRunState.APPROVED.value, operator.login
+    return await _answer(session, operator, run, "quality_case_run_approved")
+
+
+async def cancel_run(session: AsyncSession, operator: Operator, run_id: UUID) -> QualityCaseRunOut:
+    """Stop a run behind the slice under way; cases that it opened stay.
+
+    Raises:
+        QualityCaseRunNotFound: there is none.
+        QualityCaseStepRefused: it has ended.
+    """
+    run = await _held(session, run_id)
+    if run.state not in OPEN_STATES:
+        raise QualityCaseStepRefused(f"It is {run.state}.")
+    run.state, run.cancelled_by = CaseRunState.CANCELLED.value, operator.login
+    run.finished_at = func.clock_timestamp()
+    return await _answer(session, operator, run, "quality_case_run_cancelled")
+
+
+async def get_run(session: AsyncSession, run_id: UUID) -> QualityCaseRunOut:
+    """Return how far a run is and what came of it.
+
+    Raises:
+        QualityCaseRunNotFound: there is none.
+    """
+    run = await repository.find(session, run_id)
+    if run is None:
+        raise QualityCaseRunNotFound
+    return _out(run)
+
+
+async def list_runs(session: AsyncSession, *, cursor: UUID | None, limit: int) -> QualityCaseRunsOut:
+    """Return runs, the newest first."""
+    rows = await repository.latest(session, before=cursor, limit=limit + 1)
+    shown = rows[:limit]
+    return QualityCaseRunsOut(
+        items=tuple(_out(r) for r in shown), next_cursor=shown[-1].id if len(rows) > limit else None
+    )
+
+
+async def work(runtime: Runtime) -> int:
+    """Open the cases of the next slices of the approved run; return how many slices."""
+    for done in range(_SLICES):
+        async with runtime.sessions() as session, session.begin():
+            if not await advance(session):
+                return done
+    return _SLICES
+
+
+async def advance(session: AsyncSession) -> bool:
+    """Open the cases of one slice of the approved run; False when there is nothing to do."""
+    run = await repository.approved(session)
+    if run is None:
+        return False
+    try:
+        if run.communes is None:
+            communes = await quality.communes_with_faults(session, run.rule, province_code=run.province_code)
+            run.nowhere = communes.pop("", 0)
+            run.communes = sorted(communes)
+        if run.communes:
+            await _slice(session, run, run.communes[0])
+    except QualityRuleUnknown:
+        await _end(session, run, CaseRunState.FAILED)
+        return True
+    run.progress_at = func.clock_timestamp()
+    if not run.communes:
+        await _end(session, run, CaseRunState.FINISHED)
+    return True
+
+
+async def _slice(session: AsyncSession, run: QualityCaseRun, commune_code: str) -> None:
+    rule, people = await quality.people_with_fault(
+        session,
+        run.rule,
+        commune_code=commune_code,
+        province_code=run.province_code,
+        after=run.after_person,
+        limit=SLICE,
+    )
+    words = (f"rule: {rule.code}", rule.title_vi, f"columns: {', '.join(rule.columns)}")
+    faults = [
+        Fault(p["personal_id"], rule.code, words, "\n".join(str(p[c]) for c in rule.columns)) for p in people
+    ]
+    opened = await open_faults(session, _caller(run), faults)
+    run.looked += len(people)
+    run.opened += opened.new
+    run.known += opened.known
+    run.deferred += opened.deferred
+    if len(people) < SLICE:
+        run.communes, run.after_person = (run.communes or [])[1:], None
+    else:
+        run.after_person = people[-1]["person_id"]
+
+
+async def _end(session: AsyncSession, run: QualityCaseRun, state: CaseRunState) -> None:
+    run.state, run.finished_at = state.value, func.clock_timestamp()
+    counts: dict[str, object] = {
+        name: getattr(run, name) for name in ("looked", "opened", "known", "deferred", "nowhere")
+    }
+    await record_audit(
+        session,
+        _caller(run),
+        action="quality_case_run_ended",
+        entity_type=ENTITY,
+        entity_id=run.id,
+        details={"state": state.value, **counts},
+    )
+    log.info("quality_case_run_ended", run_id=str(run.id), state=state.value, opened=run.opened)
+
+
+def _caller(run: QualityCaseRun) -> Caller:
+    return Caller(
+        agency=OWNER,
+        system="quality",
+        agreement="",
+        purpose="",
+        case_id=run.case_id,
+        officer=run.officer,
+        request_id=str(run.id),
+        operation="population.open_quality_cases",
+    )
+
+
+async def _held(session: AsyncSession, run_id: UUID) -> QualityCaseRun:
+    run = await repository.find(session, run_id, lock=True)
+    if run is None:
+        raise QualityCaseRunNotFound
+    return run
+
+
+async def _answer(
+    session: AsyncSession, operator: Operator, run: QualityCaseRun, action: str
+) -> QualityCaseRunOut:
+    await session.flush()
+    await session.refresh(run)
+    await record_audit(
+        session,
+        operator,
+        action=action,
+        entity_type=ENTITY,
+        entity_id=run.id,
+        details={"state": run.state, "rule": run.rule, "case_id": run.case_id},
+    )
+    return _out(run)
+
+
+def _out(run: QualityCaseRun) -> QualityCaseRunOut:
+    return QualityCaseRunOut(
+        id=run.id,
+        state=CaseRunState(run.state),
+        rule=run.rule,
+        province_code=run.province_code,
+        case_id=run.case_id,
+        requested_by=run.officer,
+        approved_by=run.approved_by,
+        cancelled_by=run.cancelled_by,
+        communes_left=None if run.communes is None else len(run.communes),
+        looked=run.looked,
+        opened=run.opened,
+        known=run.known,
+        deferred=run.deferred,
+        nowhere=run.nowhere,
+        requested_at=run.requested_at,
+        progress_at=run.progress_at,
+        finished_at=run.finished_at,
+    )
