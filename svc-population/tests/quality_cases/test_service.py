@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from svc_population.admin_units.service import today
 from svc_population.quality import recounting
+from svc_population.quality.rules import rules_on
 from svc_population.quality_cases import service
 from svc_population.quality_cases.service import advance, work
 
@@ -154,7 +156,7 @@ class TestRun:
 
     async def test_a_rule_that_is_gone_ends_the_run(self, desk, runtime, monkeypatch):
         run_id = await desk.approved()
-        fewer = tuple(r for r in recounting.rules_on(recounting.today()) if r.code != RULE)
+        fewer = tuple(r for r in rules_on(today()) if r.code != RULE)
         monkeypatch.setattr(recounting, "rules_on", lambda _: fewer)
         await recounting.bring_up_to_date(runtime.sessions)
         await work(runtime)
