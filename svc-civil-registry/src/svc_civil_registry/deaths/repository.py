@@ -1,13 +1,32 @@
 """All SQL on deaths."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Row, Text, bindparam, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_civil_registry.deaths.models import deaths
+
+_HOLD = text(
+    "SELECT pg_advisory_xact_lock(key) FROM"
+    " (SELECT DISTINCT hashtextextended(number, 5) AS key FROM unnest(:numbers) AS number"
+    "  ORDER BY key) AS keys"
+).bindparams(bindparam("numbers", type_=ARRAY(Text)))
+"""Locks are taken in one order, so that nobody waits in a circle."""
+
+
+async def hold(session: AsyncSession, numbers: Sequence[str]) -> None:
+    """Keep others from the deaths of these numbers until the transaction ends, be there any or not."""
+    await session.execute(_HOLD, {"numbers": list(numbers)})
+
+
+async def deaths_of(session: AsyncSession, numbers: Sequence[str]) -> list[UUID]:
+    """Return the records of deaths that name one of these numbers, the oldest first."""
+    found = select(deaths.c.record_id).where(deaths.c.personal_id.in_(numbers))
+    return list(await session.scalars(found.order_by(deaths.c.record_id)))
 
 
 async def insert_death(session: AsyncSession, values: dict[str, Any]) -> bool:

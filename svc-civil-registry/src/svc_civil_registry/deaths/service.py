@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from svc_civil_registry.books import service as books
 from svc_civil_registry.deadlines.service import is_late, today
-from svc_civil_registry.deaths import repository
+from svc_civil_registry.deaths import repository, successions
 from svc_civil_registry.deaths.errors import DeathAlreadyRegistered, DeathNotFound
 from svc_civil_registry.deaths.events import death_registered
 from svc_civil_registry.deaths.schemas import DeathIn, DeathOut, DeathRecordOut
@@ -40,7 +40,8 @@ async def register_death(
     """Declare and register a death in one step.
 
     Raises:
-        DeathAlreadyRegistered: the person's death was registered before.
+        DeathAlreadyRegistered: the person's death was registered before, under this number or another one.
+        PersonIsChanging: at this moment the number begins to lead to another one.
         OfficeUnknown, OfficeNotCovered: the declaration cannot be taken here.
     """
     grant.require_field_groups(GROUPS)
@@ -77,6 +78,9 @@ async def _register(
     *,
     key: str | None,
 ) -> DeathOut:
+    numbers = await successions.hold_person(session, declaration.deceased.personal_id)
+    if await repository.deaths_of(session, sorted(numbers)):
+        raise DeathAlreadyRegistered
     day, death_id = today(), new_id()
     late = is_late("DEATH", occurred_on=declaration.died_on, declared_on=day)
     record = await events.open_record(
