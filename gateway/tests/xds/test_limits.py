@@ -118,7 +118,7 @@ class TestTwoEnvoys:
                 "envoys": ",".join(f"127.0.0.1:{port}" for port in (ports[1], ports[4])),
             }
         )
-        burst = 200
+        burst = 60
         terms = agreement(
             "DSA-H79.001-1", ["population.list_admin_units"], quotas=Quotas(per_second=1, burst=burst)
         )
@@ -142,7 +142,9 @@ class TestTwoEnvoys:
                 await server.wait_settled()
                 assert server.refused == {}
                 for caller in callers:
-                    answers = await asyncio.gather(*(caller.get(UNITS) for _ in range(burst)))
+                    answers = []
+                    for _ in range(0, burst, 4):
+                        answers += await asyncio.gather(*(caller.get(UNITS) for _ in range(4)))
                     assert {a.status_code for a in answers} == {200, 429}
                     allowed.append(sum(a.status_code == 200 for a in answers))
         finally:
