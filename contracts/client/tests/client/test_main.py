@@ -286,7 +286,12 @@ class TestCalls:
 
 
 @pytest.mark.parametrize(
-    ("typed", "offered"), [("ndx signing-key re", "revoke"), ("ndx call", "calls"), ("ndx usa", "usage")]
+    ("typed", "offered"),
+    [
+        ("ndx signing-key re", "revoke"),
+        ("ndx call", "calls"),
+        ("ndx call GET /x --purpose TAX", "TAX_ADMINISTRATION"),
+    ],
 )
 def test_a_shell_completes_commands(typed: str, offered: str) -> None:
     script = Path(sys.executable).with_name("ndx")

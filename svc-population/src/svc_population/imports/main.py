@@ -1,8 +1,9 @@
-"""Command `python -m svc_population.imports.main FILE|-`: load a file of persons into the database."""
+"""Command `python -m svc_population.imports.main FILE|- [REJECTED]`: load a file of persons."""
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 from svc_population.imports.errors import ImportRefused
@@ -13,17 +14,27 @@ from svc_population.settings import Settings
 
 
 def main(arguments: list[str]) -> int:
-    """Load the named file, or standard input for `-`."""
-    if len(arguments) != 1:
-        sys.stderr.write("usage: python -m svc_population.imports.main FILE|-\n")
+    """Load the named file, or standard input for `-`; write down which lines were not loaded, and why."""
+    if len(arguments) not in {1, 2}:
+        sys.stderr.write("usage: python -m svc_population.imports.main FILE|- [REJECTED]\n")
         return 2
     name = arguments[0]
+    rejected = Path(
+        arguments[1] if len(arguments) > 1 else f"{'input' if name == '-' else name}.rejected.csv"
+    )
     try:
-        if name == "-":
-            loaded = _load(iter(sys.stdin), "standard input")
-        else:
-            with Path(name).open(encoding="utf-8", newline="") as file:
-                loaded = _load(iter(file), Path(name).name)
+        with ExitStack() as open_now:
+            told = open_now.enter_context(rejected.open("w", encoding="utf-8"))
+            told.write("line,column\n")
+
+            def reject(line: int, column: str) -> None:
+                told.write(f"{line},{column}\n")
+
+            if name == "-":
+                loaded = _load(iter(sys.stdin), "standard input", reject)
+            else:
+                file = open_now.enter_context(Path(name).open(encoding="utf-8", newline=""))
+                loaded = _load(iter(file), Path(name).name, reject)
     except UnicodeDecodeError as error:
         sys.stderr.write(f"population: the file is not UTF-8, from byte {error.start + 1} of a piece on\n")
         return 1
@@ -31,13 +42,16 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"population: {error}\n")
         return 1
     sys.stdout.write(f"population: {loaded}\n")
+    if loaded.rejected:
+        sys.stdout.write(f"population: {loaded.rejected} lines were not loaded, see {rejected}\n")
     return 0
 
 
-def _load(texts: Iterator[str], source: str) -> Loaded:
+def _load(texts: Iterator[str], source: str, reject: Callable[[int, str], None]) -> Loaded:
     settings = Settings()
     keys = Keyring.of_file(settings.sensitive_key_file)
-    return asyncio.run(load_persons(settings.asyncpg_dsn, texts, source=f"import:{source}", keys=keys))
+    load = load_persons(settings.asyncpg_dsn, texts, source=f"import:{source}", keys=keys, reject=reject)
+    return asyncio.run(load)
 
 
 if __name__ == "__main__":

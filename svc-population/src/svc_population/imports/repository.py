@@ -14,27 +14,47 @@ from svc_population.persons.sealing import NO_KEYS, SENSITIVE, Keyring
 _PERSON = tuple(c.name for c in PERSON_COLUMNS)
 _DATES = frozenset(c.name for c in PERSON_COLUMNS if c.holds.startswith("date"))
 _DEFAULTS = {"nationality": "'VN'", "life_status": "'ALIVE'"}
-_STAGING = ", ".join(
-    f"{c.name} {'date' if c.name in _DATES else 'text'}" for c in (*PERSON_COLUMNS, *RELATION_COLUMNS)
-)
+# Dates too come as text: one that cannot be read costs its own line and not the load.
+_STAGING = ", ".join(f"{c.name} text" for c in (*PERSON_COLUMNS, *RELATION_COLUMNS))
 _PERSON_ID = "person_id uuid DEFAULT uuidv7()"
 _CREATE = f"CREATE TEMPORARY TABLE staged_persons ({_STAGING}, {_PERSON_ID}) ON COMMIT DELETE ROWS"
-_VALID = r"""
-    personal_id ~ '^[0-9]{12}$' AND given_name IS NOT NULL AND birth_date IS NOT NULL
-    AND sex IN ('MALE', 'FEMALE')
-    AND coalesce(life_status, 'ALIVE') IN ('ALIVE', 'MISSING', 'DECLARED_DEAD', 'DECEASED')
-    AND (coalesce(life_status, 'ALIVE') = 'ALIVE') = (death_or_missing_date IS NULL)
-    AND personal_id IS DISTINCT FROM mother_personal_id
-    AND personal_id IS DISTINCT FROM father_personal_id
-    AND personal_id IS DISTINCT FROM spouse_personal_id
-"""
+_FAULTS = {
+    "personal_id": "(personal_id ~ '^[0-9]{12}$') IS NOT TRUE",
+    "given_name": "given_name IS NULL",
+    **{
+        name: f"(coalesce({name}, '') ~ '^([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})?$'"
+        f" AND coalesce(pg_input_is_valid({name}, 'date'), true)) IS NOT TRUE"
+        for name in _DATES
+    },
+    "sex": "(sex IN ('MALE', 'FEMALE')) IS NOT TRUE",
+    "life_status": "coalesce(life_status, 'ALIVE') NOT IN ('ALIVE', 'MISSING', 'DECLARED_DEAD', 'DECEASED')",
+    **{
+        f"{of}_personal_id": f"personal_id IS NOT DISTINCT FROM {of}_personal_id"
+        for of in ("mother", "father", "spouse")
+    },
+}
+_FAULTS["birth_date"] += " OR birth_date IS NULL"
+_FAULTS["death_or_missing_date"] += (
+    " OR (coalesce(life_status, 'ALIVE') = 'ALIVE') <> (death_or_missing_date IS NULL)"
+)
+"""What keeps a line out, by the column that is to be mended."""
+_VALID = " AND ".join(f"NOT ({fault})" for fault in _FAULTS.values())
+_WHICH = " ".join(f"WHEN {fault} THEN '{name}'" for name, fault in _FAULTS.items())
+_REJECTED = f"""
+    SELECT n, field FROM (
+        SELECT row_number() OVER (ORDER BY person_id) AS n, CASE {_WHICH} END AS field FROM staged_persons
+    ) staged WHERE field IS NOT NULL ORDER BY n
+"""  # noqa: S608 - names of columns are constants of the layout
 _WRONG_STRUCTURE = """
     get_byte(personal_id::bytea, 3) - 48
-        IS DISTINCT FROM 2 * (date_part('year', birth_date)::int / 100 - 19) + (sex = 'FEMALE')::int
-    OR substr(personal_id, 5, 2) <> to_char(birth_date, 'YY')
+        IS DISTINCT FROM 2 * (date_part('year', birth_date::date)::int / 100 - 19) + (sex = 'FEMALE')::int
+    OR substr(personal_id, 5, 2) <> to_char(birth_date::date, 'YY')
     OR substr(personal_id, 1, 3) <> ALL ($2)
 """
-_VALUES = ", ".join(f"coalesce({n}, {_DEFAULTS[n]})" if n in _DEFAULTS else n for n in _PERSON)
+_VALUES = ", ".join(
+    f"coalesce({n}, {_DEFAULTS[n]})" if n in _DEFAULTS else f"{n}::date" if n in _DATES else n
+    for n in _PERSON
+)
 _MOVE = f"""
     WITH valid AS MATERIALIZED (SELECT * FROM staged_persons WHERE {_VALID}),
     moved AS (
@@ -110,11 +130,11 @@ async def load_chunk(
     chunk: bytes,
     *,
     keys: Keyring = NO_KEYS,
-) -> None:
-    """Load whole lines in one transaction.
+) -> list[tuple[int, str]]:
+    """Load whole lines in one transaction; return the records that are not loaded: which, and the column.
 
-    Persons are inserted in the order of their numbers: two chunks that both hold some of the same people
-    wait for each other one way only.
+    Records are counted from 1. Persons are inserted in the order of their numbers: two chunks that both hold
+    some of the same people wait for each other one way only.
 
     Raises:
         ImportRefused: a line has another form than its header says.
@@ -134,6 +154,9 @@ async def load_chunk(
             rejected, existing = row["lines"] - row["valid"], row["valid"] - row["inserted"]
             counts = (row["lines"], row["inserted"], existing, rejected, row["wrong_structure"])
             await connection.execute(_COUNT, import_id, *counts)
+            # Their ids were made one after the other, so they tell the order also after sealing.
+            faulty = await connection.fetch(_REJECTED) if rejected else []
+            return [(found["n"], found["field"]) for found in faulty]
     except asyncpg.DataError as error:
         raise ImportRefused(f"{type(error).__name__} in {_place(error)}") from None
 

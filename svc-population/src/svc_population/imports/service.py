@@ -1,7 +1,9 @@
 """Use case: load a file of persons, chunk by chunk, with constant memory; what exists already is skipped."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
@@ -71,8 +73,12 @@ async def load_persons(
     source: str,
     keys: Keyring = NO_KEYS,
     report: Callable[[int], None] = lambda _: None,
+    reject: Callable[[int, str], None] = lambda _line, _column: None,
 ) -> Loaded:
     """Load lines, the header first; each chunk commits by itself, so a failed load is simply repeated.
+
+    `reject` is told of each line that is not loaded and the column that keeps it out, never of a value; the
+    header is line 1, and a record of several lines has the number of its last one.
 
     Raises:
         ImportRefused: the header or a line has another form; chunks that were loaded before stay.
@@ -84,7 +90,7 @@ async def load_persons(
     connection = await asyncpg.connect(database_url)
     try:
         import_id = await repository.open_import(connection, source)
-        load = _Load(database_url, import_id, source, header, keys)
+        load = _Load(database_url, import_id, source, header, keys, reject)
         try:
             await _load_chunks(load, chunks(_with(rest, given)), report)
         except BaseException:
@@ -107,11 +113,12 @@ class _Load:
     source: str
     header: tuple[str, ...]
     keys: Keyring
+    reject: Callable[[int, str], None]
 
 
 async def _load_chunks(load: _Load, texts: Iterator[str], report: Callable[[int], None]) -> None:
     """Load chunks side by side; the first that fails ends the load."""
-    waiting: asyncio.Queue[str | None] = asyncio.Queue(maxsize=1)
+    waiting: asyncio.Queue[tuple[int, str] | None] = asyncio.Queue(maxsize=1)
     done = 0
 
     async def loader() -> None:
@@ -119,18 +126,23 @@ async def _load_chunks(load: _Load, texts: Iterator[str], report: Callable[[int]
         connection = await asyncpg.connect(load.database_url)
         try:
             await repository.prepare_connection(connection)
-            while (chunk := await waiting.get()) is not None:
-                await repository.load_chunk(
+            while (given := await waiting.get()) is not None:
+                before, chunk = given
+                rejected = await repository.load_chunk(
                     connection, load.import_id, load.source, load.header, chunk.encode(), keys=load.keys
                 )
+                for line, column in _lines_of(rejected, chunk):
+                    load.reject(before + line, column)
                 done += chunk.count("\n")
                 report(done)
         finally:
             await connection.close()
 
     async def feeder() -> None:
+        before = 1
         for chunk in texts:
-            await waiting.put(chunk)
+            await waiting.put((before, chunk))
+            before += chunk.count("\n")
         for _ in range(LOADERS):
             await waiting.put(None)
 
@@ -141,6 +153,16 @@ async def _load_chunks(load: _Load, texts: Iterator[str], report: Callable[[int]
             tasks.create_task(feeder())
     except* Exception as group:  # noqa: BLE001 - one reason is told, as if chunks came one by one
         raise group.exceptions[0] from None
+
+
+def _lines_of(rejected: Sequence[tuple[int, str]], chunk: str) -> Iterator[tuple[int, str]]:
+    """Turn numbers of records into numbers of lines: a quoted value may hold line breaks."""
+    columns = dict(rejected)
+    if columns:
+        reader = csv.reader(io.StringIO(chunk, newline=""))
+        for number, _ in enumerate(reader, 1):
+            if number in columns:
+                yield reader.line_num, columns[number]
 
 
 def _with(rest: str, given: Iterator[str]) -> Iterator[str]:
