@@ -184,16 +184,15 @@ class _Work:
             settling=settling,
             opening=terms.opening,
         )
-        # Cases are opened under locks that others wait for: such a job has one slice in work.
-        if terms.opening is None:
-            with suppress(LookAgain):
-                async with self.runtime.sessions() as session:
-                    one = made(session)
-                    await one.prepare()
-                    if not await turn.comes():
-                        return False
-                    async with settling.lock:
-                        return await self._commit(one, lane)
+        # Cases are opened when the turn has come: others wait for their locks, which so are held briefly.
+        with suppress(LookAgain):
+            async with self.runtime.sessions() as session:
+                one = made(session)
+                await one.prepare()
+                if not await turn.comes():
+                    return False
+                async with settling.lock:
+                    return await self._commit(one, lane)
         if not await turn.comes():
             return False
         async with settling.lock:
