@@ -73,6 +73,8 @@ class Generator:
     job: dict[str, Any]
     statuses: Counter[str] = field(default_factory=Counter)
     took: list[float] = field(default_factory=list)
+    late: list[float] = field(default_factory=list)
+    """Of each request sent at a fixed time, how long after that it went out."""
     connections: dict[int, Connection] = field(default_factory=dict)
     broken: int = 0
 
@@ -179,12 +181,17 @@ class Generator:
         total, sent, step = int(seconds * rate), 0, 1 / rate
         idle = deque(self.connections.values())
         count = len(idle)
+        ends = started + seconds if self.job.get("keep") else float("inf")
         while sent < total or len(idle) < count:
+            if now() > ends:
+                # The next turn has its time; what was not sent is seen by its number.
+                total = sent
             due = started + sent * step
             while sent < total and idle and due <= now():
                 if not self.send(idle.popleft(), due):
                     total = sent
                     break
+                self.late.append(now() - due)
                 sent += 1
                 due = started + sent * step
             pause = due - now() if sent < total and idle else _LATE
@@ -212,6 +219,7 @@ class Generator:
         """Run one measured stretch."""
         self.statuses.clear()
         self.took.clear()
+        self.late.clear()
         self.broken = 0
         watched: dict[str, list[int]] = self.job.get("watch", {})
         before = {name: sum(map(cpu_seconds, pids)) for name, pids in watched.items()}
@@ -226,6 +234,7 @@ class Generator:
             "seconds": elapsed,
             "per_second": len(self.took) / elapsed,
             **{f"p{p}_ms": self._percentile(p) for p in (50, 95, 99)},
+            **({"took": list(self.took), "late": sorted(self.late)} if self.job.get("keep") else {}),
             "errors": self.broken + sum(n for s, n in self.statuses.items() if not s.startswith("2")),
             "statuses": dict(self.statuses),
             "broken": self.broken,
@@ -250,7 +259,13 @@ def main() -> int:
     generators = [Generator(job) for job in document["jobs"]]
     for generator in generators:
         generator.connect()
-    print(json.dumps([generators[n].run() for n in document["turns"]]))
+    found = []
+    for turn, number in enumerate(document["turns"]):
+        if "begin" in document:
+            # Several generators keep step by the clock.
+            time.sleep(max(0.0, document["begin"] + turn * document["every"] - time.time()))
+        found.append(generators[number].run())
+    print(json.dumps(found))
     return 0
 
 

@@ -216,12 +216,26 @@ def in_turns(
     return [_round(told) for told in _generate(loads, turns, how)]
 
 
-def _generate(loads: Sequence[Load], turns: Sequence[int], how: dict[str, Any]) -> list[dict[str, Any]]:
+def by_the_clock(
+    loads: Sequence[Load], turns: Sequence[int], *, begin: float, every: float, **how: Any
+) -> list[dict[str, Any]]:
+    """Let servers take turns, each begun at its time, so that generators keep step; return what was told.
+
+    With it come all latencies of a turn (`took`), and how late each request was sent (`late`), in seconds.
+    """
+    how = {"warmup": 0.3, "keep": True, **how}
+    return _generate(loads, turns, how, begin=begin, every=every)
+
+
+def _generate(
+    loads: Sequence[Load], turns: Sequence[int], how: dict[str, Any], **clock: float
+) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         document = {
             "jobs": [load.job(Path(folder), **how) for load in loads],
             "turns": list(turns),
             "cpus": list(loads[0].cpus),
+            **clock,
         }
         file = Path(folder) / "jobs.json"
         file.write_text(json.dumps(document))

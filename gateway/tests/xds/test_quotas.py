@@ -111,7 +111,7 @@ class TestDailyQuota:
         async with counted.caller(CLINIC) as clinic, counted.caller("G03:insurance-link") as other:
             async with quota_service(counted, runtime):
                 await counted.apply(agreements=clinics(NUMBER, per_day=10))
-                lie = {"X-NDX-Quota": "DSA-G03-1 1", "X-NDX-Quota-Agency": "G03"}
+                lie = {"X-NDX-Quota": "DSA-G03-1 1", "X-NDX-Quota-Bucket": "G03 DSA-G03-1 1"}
                 before = assignments(counted)
                 served = await clinic.get(UNITS, headers=lie)
                 await until(lambda: assignments(counted) > before, what="the assignment")

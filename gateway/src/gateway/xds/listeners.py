@@ -36,7 +36,7 @@ _STRIPPED = (
     *(name.lower() for name in headers.SET_BY_GATEWAY),
     names.TRACE_HEADER,
     names.QUOTA_HEADER,
-    names.QUOTA_AGENCY_HEADER,
+    names.QUOTA_BUCKET_HEADER,
     "x-request-id",
     "x-forwarded-for",
     "x-envoy-force-trace",

@@ -20,6 +20,8 @@ from gateway.xds.protos import BucketSettings, QuotaFilter
 from gateway.xds.wire import Wire
 
 DOMAIN = "ndx"
+BUCKET = "bucket"
+"""What Envoy calls a bucket by: agency, agreement and cost, parted by spaces."""
 FALLBACK_FOR = timedelta(days=7)
 """For how long Envoy keeps to the fallback's pace when no assignment comes; then only bursts are limited."""
 _HOUR = 3600
@@ -61,11 +63,11 @@ def _value(name: str, value: str) -> Wire:
 
 
 @lru_cache(maxsize=1)
-def _agency() -> Wire:
+def _callers_own() -> Wire:
     kind = names.TYPE + "envoy.type.matcher.v3.HttpRequestHeaderMatchInput"
-    source = {"@type": kind, "header_name": names.QUOTA_AGENCY_HEADER}
+    source = {"@type": kind, "header_name": names.QUOTA_BUCKET_HEADER}
     value = wire.encode(_Value, {"custom_value": {"name": "h", "typed_config": source}})
-    return wire.put_entry(_Builder, "bucket_id_builder", "agency", value)
+    return wire.put_entry(_Builder, "bucket_id_builder", BUCKET, value)
 
 
 @lru_cache(maxsize=4096)
@@ -103,9 +105,10 @@ def _settings(agreement: Agreement, cost: int, case: Case = _ORDINARY) -> Wire:
     own = Limits(agreement.quotas.per_day, agreement.quotas.per_month)
     limits = [limit for limit in (own, case.whole) if limit is not None and limit.metered]
     tokens = max(1, pace(limits) // cost)
-    # Envoy reads a header's name anew for each call, so it does so only where many agencies share an entry.
-    agency = _value("agency", agreement.consumer_agency) if agreement.consumer_agency else _agency()
-    named = wire.join([agency, _value("agreement", agreement.agreement_id), _value("cost", str(cost))])
+    # Envoy puts the name together, hashes and notes it anew for each call, entry by entry: so there is only
+    # one, and a header is read for it only where many agencies share this entry of the filter.
+    name = f"{agreement.consumer_agency} {key(agreement.agreement_id, cost)}"
+    named = _callers_own() if agreement.consumer_agency is None else _value(BUCKET, name)
     spent = case.spent
     over = None
     if spent is not None:
@@ -124,10 +127,10 @@ def entry(agreement: Agreement, cost: int, cases: Mapping[str, Case]) -> matcher
         case = cases.get(agreement.consumer_agency, _ORDINARY)
         return matchers.entry(named, matchers.outcome(BucketSettings, _settings(agreement, cost, case)))
     over = {
-        agency: matchers.outcome(BucketSettings, _settings(agreement, cost, case))
+        f"{agency} {named}": matchers.outcome(BucketSettings, _settings(agreement, cost, case))
         for agency, case in cases.items()
     }
-    header = names.QUOTA_AGENCY_HEADER
+    header = names.QUOTA_BUCKET_HEADER
     if not agreement.quotas.metered:
         return matchers.entry(
             named, matchers.nested(matchers.by_named_header(header, matchers.entries(over)))
@@ -146,5 +149,5 @@ def quota_filter(entries: Wire) -> Wire:
 
 
 def _nobody() -> Wire:
-    builder = {"bucket_id_builder": {"bucket_id_builder": {"agency": {"string_value": "-"}}}}
+    builder = {"bucket_id_builder": {"bucket_id_builder": {BUCKET: {"string_value": "-"}}}}
     return wire.encode(BucketSettings, {**builder, "reporting_interval": "5s"})

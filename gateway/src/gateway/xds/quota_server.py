@@ -20,7 +20,7 @@ from gateway.quotas import service
 from gateway.quotas.desk import Batch, Desk, Order, Outcome, Place
 from gateway.quotas.holders import TIME_TO_LIVE, Bucket, Report
 from gateway.quotas.periods import Period
-from gateway.xds import protos
+from gateway.xds import protos, quota_filter
 from gateway.xds.server import ENVOY_URI
 
 _PAUSE = 0.5
@@ -34,18 +34,15 @@ _Blanket = protos.RateLimitStrategy.BlanketRule
 
 def bucket_of(usage: Any) -> Bucket | None:
     """Return the bucket that a report is about, or None when it is none of ours."""
-    named = usage.bucket_id.bucket
-    cost = named.get("cost", "")
-    if not cost.isdigit() or not named.get("agency") or not named.get("agreement"):
-        return None
-    return Bucket(named["agency"], named["agreement"], int(cost))
+    agency, _, named = usage.bucket_id.bucket.get(quota_filter.BUCKET, "").partition(" ")
+    agreement, _, cost = named.rpartition(" ")
+    return Bucket(agency, agreement, int(cost)) if agency and agreement and cost.isdigit() else None
 
 
 def _action(answer: Any, bucket: Bucket) -> Any:
     action = answer.bucket_action.add()
-    action.bucket_id.bucket["agency"] = bucket.agency
-    action.bucket_id.bucket["agreement"] = bucket.agreement_id
-    action.bucket_id.bucket["cost"] = str(bucket.cost)
+    name = f"{bucket.agency} {quota_filter.key(bucket.agreement_id, bucket.cost)}"
+    action.bucket_id.bucket[quota_filter.BUCKET] = name
     return action
 
 

@@ -167,9 +167,10 @@ class Meter(StrEnum):
 
 def _metered(operation: Operation, meter: Meter) -> dict[str, Wire]:
     """Return what turns the quota filters on for a route, and names the bucket of the call for them."""
-    bucket = {names.QUOTA_HEADER: f"{names.AGREEMENT_VALUE} {operation.cost}"}
+    own = f"{names.AGREEMENT_VALUE} {operation.cost}"
+    bucket = {names.QUOTA_HEADER: own}
     if meter is Meter.CLASS:
-        bucket[names.QUOTA_AGENCY_HEADER] = names.AGENCY_VALUE
+        bucket[names.QUOTA_BUCKET_HEADER] = f"{names.AGENCY_VALUE} {own}"
     mutations = [{"append": names.header_to_add(key, value)} for key, value in bucket.items()]
     key = wire.encode(MutationPerRoute, {"mutations": {"request_mutations": mutations}})
     return {
@@ -199,7 +200,7 @@ def agency_route(
     }
     if meter is not Meter.NONE:
         filters |= _metered(operation, meter)
-        route["request_headers_to_remove"] = [names.QUOTA_HEADER, names.QUOTA_AGENCY_HEADER]
+        route["request_headers_to_remove"] = [names.QUOTA_HEADER, names.QUOTA_BUCKET_HEADER]
     if template:
         route["request_headers_to_add"].append(names.header_to_add(headers.AGENCY_CLASS, names.CLASS_VALUE))
         route["metadata"] = {"filter_metadata": {names.ROUTE_METADATA: {"template": "yes"}}}
