@@ -76,7 +76,8 @@ def _p99_ms(turns: Sequence[Told]) -> float:
 def _slowest(turns: Sequence[Told]) -> list[tuple[int, list[float]]]:
     """Return of each turn how many calls it had, and the latencies among the slowest tenth of all."""
     least = percentile([took for turn in turns for took in turn["took"]], 0.9)
-    return [(len(turn["took"]), [took for took in turn["took"] if took >= least]) for turn in turns]
+    # No turn is without any, so that whatever is drawn has a slowest one.
+    return [(len(t["took"]), [took for took in t["took"] if took >= least] or [least]) for t in turns]
 
 
 def _ratio(pairs: Pairs) -> Ratio:
@@ -160,7 +161,7 @@ def _words(pairs: Pairs, flooding: Sequence[Told], ratio: Ratio) -> str:
 
 
 def _busiest(turns: Sequence[Told]) -> float:
-    return max(turn["generator_busy"] for turn in turns)
+    return max(float(turn["generator_busy"]) for turn in turns)
 
 
 async def _measure() -> list[Result]:

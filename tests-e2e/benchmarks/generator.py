@@ -183,9 +183,10 @@ class Generator:
         count = len(idle)
         ends = started + seconds if self.job.get("keep") else float("inf")
         while sent < total or len(idle) < count:
-            if now() > ends:
+            if now() > ends and sent < total:
                 # The next turn has its time; what was not sent is seen by its number.
                 total = sent
+                continue
             due = started + sent * step
             while sent < total and idle and due <= now():
                 if not self.send(idle.popleft(), due):
