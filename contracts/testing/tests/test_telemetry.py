@@ -108,6 +108,7 @@ class TestMetrics:
                     "ndx.feed.",
                     "ndx.configuration.",
                     "ndx.personal_ids.",
+                    "ndx.dedupe.",
                     "ndx.revocation_list.",
                     "ndx.quota.",
                     "ndx.certificate.",
