@@ -12,7 +12,7 @@ from gateway.agencies import service as agencies
 from gateway.authorities import files
 from gateway.authorities import service as authorities
 from gateway.authorities.internal import SETTLE
-from gateway.certificates import service
+from gateway.certificates import revoking, service
 from gateway.settings import Settings
 
 PLATFORM = (
@@ -46,7 +46,7 @@ async def make_rows(settings: Settings) -> None:
         async with make_sessions(engine)() as session, session.begin():
             await authorities.adopt_files(session, settings)
             for name in await authorities.embedded_in_force(session):
-                await service.refresh_list(session, settings, name)
+                await revoking.refresh_list(session, settings, name)
             for code, name, name_en, kind in PLATFORM:
                 await agencies.ensure_agency(
                     session, code=code, name=name, name_en=name_en, agency_class=kind

@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from gateway.certificates import jobs, service
+from gateway.certificates import jobs, revoking, service
 from ndx_chassis.app import Runtime
 from ndx_contracts import headers as names
 from sqlalchemy import text
@@ -153,13 +153,13 @@ class TestRenew:
         assert await standing(read) == {issued["serial"]: "GOOD", new["serial"]: "GOOD"}
         await jobs.end_overlaps(runtime)
         async with runtime.sessions() as session:
-            assert await service.revoked_fingerprints(session) == {}
+            assert await revoking.revoked_fingerprints(session) == {}
         await turn_time(runtime, issued["serial"], overlap_until=timedelta(seconds=-1))
         assert (await states(read))[issued["serial"]] == "SUPERSEDED"
         await jobs.end_overlaps(runtime)
         assert await standing(read) == {issued["serial"]: "SUPERSEDED", new["serial"]: "GOOD"}
         async with runtime.sessions() as session:
-            prints = await service.revoked_fingerprints(session)
+            prints = await revoking.revoked_fingerprints(session)
         assert prints == {"urn:ndx:agency:H79.001:his": [issued["fingerprint_sha256"]]}
 
     async def test_the_overlap_never_outlives_the_old_certificate(
@@ -307,8 +307,8 @@ class TestRevoke:
         revoked = await post("NDX:an", f"/v1/certificates/{serial}/revoke", reason)
         assert revoked["state"] == "REVOKED"
         async with runtime.sessions() as session:
-            prints = await service.revoked_fingerprints(session)
-        await service.sign_lists(runtime)
+            prints = await revoking.revoked_fingerprints(session)
+        await revoking.sign_lists(runtime)
         crl = x509.load_der_x509_crl((await client.get("/v1/revocation-lists/agency-ca")).content)
         assert prints == {"urn:ndx:agency:H79.001:his": [issued["fingerprint_sha256"]]}
         assert [format(entry.serial_number, "x") for entry in crl] == [issued["serial"]]

@@ -16,8 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from gateway.authorities import files, internal
 from gateway.authorities import service as authorities
-from gateway.certificates import authority
-from gateway.certificates import service as certificates
+from gateway.certificates import authority, revoking
 from gateway.rotation import jobs, service
 from gateway.settings import Settings
 from ndx_chassis.app import Runtime
@@ -262,7 +261,7 @@ class TestAnEndBetweenFolderAndTables:
         for end in ("crt", "key"):
             (state_dir / f"agency-ca.{end}").unlink()
         await post("NDX:an", f"/v1/certificates/{issued['serial']}/revoke", {"reason": "key lost"})
-        await certificates.sign_lists(runtime)
+        await revoking.sign_lists(runtime)
         assert files.generation_names(state_dir) == []
 
 
@@ -463,7 +462,7 @@ class TestLists:
     ):
         path = f"/v1/certificates/{issued['serial']}/revoke"
         await post("NDX:an", path, {"reason": "key lost", "cause": "KEY_COMPROMISE"})
-        await certificates.sign_lists(runtime)
+        await revoking.sign_lists(runtime)
         reply = await client.get("/v1/revocation-lists/agency-ca")
         assert reply.headers["content-type"] == "application/pkix-crl"
         found = x509.load_der_x509_crl(reply.content)
@@ -483,11 +482,11 @@ class TestLists:
             return int((await client.get("/v1/revocation-lists")).json()["items"][0]["number"])
 
         first = await number()
-        await certificates.sign_lists(runtime)
+        await revoking.sign_lists(runtime)
         assert await number() == first
         await post("NDX:an", f"/v1/certificates/{issued['serial']}/revoke", {"reason": "key lost"})
         for _ in range(2):
-            await certificates.sign_lists(runtime)
+            await revoking.sign_lists(runtime)
         assert await number() == first + 1
 
     async def test_a_list_that_could_not_be_signed_is_signed_later(
@@ -498,8 +497,8 @@ class TestLists:
         done = await post("NDX:an", f"/v1/certificates/{issued['serial']}/revoke", {"reason": "key lost"})
         assert done["state"] == "REVOKED"
         async with runtime.sessions() as session:
-            assert await certificates.revoked_fingerprints(session)
-        await certificates.sign_lists(runtime)
+            assert await revoking.revoked_fingerprints(session)
+        await revoking.sign_lists(runtime)
         (state_dir / "away").rename(key)
         await jobs.refresh_lists(runtime)
         found = x509.load_der_x509_crl((await client.get("/v1/revocation-lists/agency-ca")).content)

@@ -8,7 +8,7 @@ from ndx_chassis.db import SessionDep
 from ndx_chassis.errors import CallerUnknown
 from ndx_contracts import headers
 
-from gateway.certificates import service
+from gateway.certificates import revoking, service
 from gateway.certificates.schemas import (
     CertificateDocument,
     CertificateOut,
@@ -71,7 +71,7 @@ async def list_my_certificates(session: SessionDep, peer: PeerDep) -> Certificat
 
 @router.post("/mine/revoke", openapi_extra=operation(door="agency_metadata"))
 async def revoke_my_certificate(body: OwnRevocationIn, session: SessionDep, peer: PeerDep) -> CertificateOut:
-    return await service.revoke_own(session, peer=peer, serial=body.serial, wanted=body)
+    return await revoking.revoke_own(session, peer=peer, serial=body.serial, wanted=body)
 
 
 @router.get("/{serial}", openapi_extra=operation(door="operator"))
@@ -84,4 +84,4 @@ async def show_certificate(serial: Serial, session: SessionDep, operator: Operat
 async def revoke_certificate(
     serial: Serial, body: RevocationIn, session: SessionDep, operator: OperatorDep
 ) -> CertificateOut:
-    return await service.revoke_certificate(session, operator, serial=serial, wanted=body)
+    return await revoking.revoke_certificate(session, operator, serial=serial, wanted=body)

@@ -1,4 +1,4 @@
-"""Use cases: issue for an enrolment code, renew, revoke, list, and follow certificates to their end."""
+"""Use cases: issue for an enrolment code, renew, list, and follow certificates to their end."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -7,13 +7,11 @@ from datetime import UTC, datetime, timedelta
 from cryptography import x509
 from ndx_chassis.app import Runtime
 from ndx_chassis.audit import record_audit
-from ndx_chassis.caller import Operator
-from ndx_chassis.telemetry import log
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies import service as agencies
 from gateway.agencies.errors import AgencyIsClosed, EnrolmentCodeInvalid
-from gateway.agencies.vocabulary import AgencyState, Role
+from gateway.agencies.vocabulary import AgencyState
 from gateway.authorities import files
 from gateway.authorities import service as authorities
 from gateway.certificates import authority, repository
@@ -21,7 +19,6 @@ from gateway.certificates.errors import (
     CertificateLimitReached,
     CertificateNotFound,
     CertificateNotRenewable,
-    CertificateRevokedAlready,
     CsrRefused,
 )
 from gateway.certificates.models import GOOD, Cause, Certificate, CertificateState
@@ -33,16 +30,12 @@ from gateway.certificates.schemas import (
     CertificateRequestIn,
     IssuedOut,
     RenewalIn,
-    RevocationIn,
 )
 from gateway.certificates.signing_requests import SigningRequest, key_digest, read_request
 from gateway.notices import announce
 from gateway.settings import Settings
 
 RENEW_AHEAD = timedelta(days=30)
-LIST_LIFE = timedelta(days=1)
-LIST_SKEW = timedelta(minutes=5)
-"""Lists begin five minutes before they are signed, for clocks that are behind."""
 MOST_GOOD = 6
 """Good certificates that one system may hold: a few machines, each with its successor."""
 
@@ -200,7 +193,7 @@ async def issue_certificate(
     return await _issued(session, row)
 
 
-async def _in_use(session: AsyncSession, peer: Peer) -> Certificate:
+async def in_use(session: AsyncSession, peer: Peer) -> Certificate:
     """Return, locked, the row of the certificate under which a call came in.
 
     Raises:
@@ -231,7 +224,7 @@ async def renew_certificate(
         CertificateNotRenewable: issued elsewhere, or not good any more.
         CsrRefused: the request is not acceptable; a renewal needs a new key.
     """
-    row = await _in_use(session, peer)
+    row = await in_use(session, peer)
     request = read_request(wanted.csr_pem, uri=row.uri)
     if request.key_sha256 == row.key_sha256:
         raise CsrRefused("A renewal needs a new key.")
@@ -252,63 +245,12 @@ async def renew_certificate(
     return await _issued(session, made)
 
 
-def _plain(serial: str) -> str:
+def stored_serial(serial: str) -> str:
     """Return a serial as it is stored; tools print it in upper case, with colons, with leading zeros."""
     return serial.lower().replace(":", "").lstrip("0")
 
 
-async def _revoke(
-    session: AsyncSession, row: Certificate, actor: Operator | Holder, wanted: RevocationIn
-) -> CertificateOut:
-    """Revoke: whoever follows the notice refuses the fingerprint at once, and then signs the next list."""
-    if row.state == CertificateState.REVOKED.value:
-        raise CertificateRevokedAlready
-    row.state, row.revoked_at = CertificateState.REVOKED.value, datetime.now(UTC)
-    row.reason, row.cause = wanted.reason, wanted.cause.value
-    await session.flush()
-    await record_audit(
-        session,
-        actor,
-        action="certificate_revoked",
-        entity_type="certificate",
-        entity_id=row.serial,
-        details={"reason": wanted.reason, "cause": wanted.cause.value},
-    )
-    await announce(session, "certificate", row.agency)
-    return _out(row, None)
-
-
-async def revoke_certificate(
-    session: AsyncSession, operator: Operator, *, serial: str, wanted: RevocationIn
-) -> CertificateOut:
-    """Revoke at once: new handshakes by the CRL, open connections by the fingerprint."""
-    await agencies.require_role(session, operator, Role.OPERATOR)
-    row = await repository.find(session, _plain(serial), lock=True)
-    if row is None:
-        raise CertificateNotFound
-    return await _revoke(session, row, operator, wanted)
-
-
-async def revoke_own(
-    session: AsyncSession, *, peer: Peer, serial: str, wanted: RevocationIn
-) -> CertificateOut:
-    """Let a system revoke a certificate of its own, such as one whose key was stolen."""
-    mine = await _in_use(session, peer)
-    row = await repository.find(session, _plain(serial), lock=True)
-    if row is None or row.uri != mine.uri:
-        raise CertificateNotFound
-    actor = Holder(f"holder/{row.agency}:{row.system}", peer.request_id)
-    return await _revoke(session, row, actor, wanted)
-
-
-async def revoke_all_of(session: AsyncSession, operator: Operator, *, agency: str, reason: str) -> list[str]:
-    """Revoke all good certificates of an agency that ceases, and return their serial numbers."""
-    wanted = RevocationIn(reason=reason, cause=Cause.CESSATION_OF_OPERATION)
-    rows = await repository.good_of_agency(session, agency, datetime.now(UTC))
-    return [(await _revoke(session, row, operator, wanted)).serial for row in rows]
-
-
-def _out(row: Certificate, issuing: str | None) -> CertificateOut:
+def shown(row: Certificate, issuing: str | None) -> CertificateOut:
     now = datetime.now(UTC)
     return CertificateOut(
         serial=row.serial,
@@ -330,11 +272,11 @@ def _out(row: Certificate, issuing: str | None) -> CertificateOut:
 
 
 async def show_certificate(session: AsyncSession, *, serial: str) -> CertificateDocument:
-    row = await repository.find(session, _plain(serial))
+    row = await repository.find(session, stored_serial(serial))
     if row is None:
         raise CertificateNotFound
     issuing = await authorities.issuing_name(session)
-    return CertificateDocument(**_out(row, issuing).model_dump(), certificate_pem=row.pem)
+    return CertificateDocument(**shown(row, issuing).model_dump(), certificate_pem=row.pem)
 
 
 async def certificates_of(session: AsyncSession, wanted: CertificateQuery) -> CertificatePage:
@@ -353,55 +295,15 @@ async def certificates_of(session: AsyncSession, wanted: CertificateQuery) -> Ce
     )
     more, issuing = len(rows) > wanted.limit, await authorities.issuing_name(session)
     return CertificatePage(
-        items=[_out(row, issuing) for row in rows[: wanted.limit]],
+        items=[shown(row, issuing) for row in rows[: wanted.limit]],
         next_cursor=rows[wanted.limit - 1].serial if more else None,
     )
 
 
 async def own_certificates(session: AsyncSession, *, peer: Peer) -> CertificatePage:
     """List the certificates of the calling system or operator."""
-    mine = await _in_use(session, peer)
+    mine = await in_use(session, peer)
     return await certificates_of(session, CertificateQuery(agency=mine.agency, system=mine.system))
-
-
-async def revoked_fingerprints(session: AsyncSession) -> dict[str, list[str]]:
-    """Return the fingerprints that must not be served any more, by URI SAN."""
-    found: dict[str, list[str]] = {}
-    for row in await repository.revoked(session, datetime.now(UTC)):
-        found.setdefault(row.uri, []).append(row.fingerprint_sha256)
-    return found
-
-
-def _entry(row: Certificate) -> authority.Revoked:
-    if row.revoked_at is not None:
-        return authority.Revoked(row.serial, row.revoked_at, row.cause or "")
-    return authority.Revoked(row.serial, row.overlap_until or row.not_after, Cause.SUPERSEDED.value)
-
-
-async def refresh_list(session: AsyncSession, settings: Settings, issuer: str) -> None:
-    """Sign the issuer's list anew when it is a day old or does not hold what it should."""
-    kept, now = await authorities.list_of(session, issuer), datetime.now(UTC)
-    revoked = await repository.revoked(session, now, issuer=issuer)
-    if kept is not None:
-        # Lists tell time in whole seconds: what was revoked in the second of signing is found by its serial.
-        signed_at = kept.this_update + LIST_SKEW + timedelta(seconds=1)
-        held = authority.serials_of(kept.pem)
-        lacks = any(row.serial not in held or _entry(row).when > signed_at for row in revoked)
-    if kept is None or lacks or kept.this_update < now - LIST_LIFE:
-        await authorities.publish_list(session, settings, issuer, [_entry(row) for row in revoked])
-
-
-async def sign_lists(runtime: Runtime) -> None:
-    """Sign the lists of the authorities in force that need it; one that cannot be signed is tried again."""
-    settings = issuing_settings(runtime)
-    async with runtime.sessions() as session, session.begin():
-        names = await authorities.embedded_in_force(session)
-    for name in names:
-        try:
-            async with runtime.sessions() as session, session.begin():
-                await refresh_list(session, settings, name)
-        except (OSError, ValueError, TypeError) as error:
-            log.error("revocation_list_not_signed", authority=name, error=type(error).__name__)
 
 
 @dataclass(frozen=True, slots=True)

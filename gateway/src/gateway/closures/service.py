@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.agencies import service as agencies
 from gateway.agencies.vocabulary import Role
 from gateway.agreements import service as agreements
+from gateway.certificates import revoking
 from gateway.certificates import service as certificates
 from gateway.closures.errors import AgencyInUse
 from gateway.closures.schemas import ClosureIn, ClosureOut
@@ -45,7 +46,7 @@ async def close_agency(
         agency=closed,
         agreements=[f.newest.agreement_id for f in mine],
         provided_agreements=[f.newest.agreement_id for f in provided],
-        certificates=await certificates.revoke_all_of(session, operator, agency=code, reason=wanted.reason),
+        certificates=await revoking.revoke_all_of(session, operator, agency=code, reason=wanted.reason),
         signing_keys=await signing_keys.revoke_all_of(session, operator, agency=code, reason=wanted.reason),
         feed_subscriptions=await feeds.end_all_of(session, operator, agency=code),
     )

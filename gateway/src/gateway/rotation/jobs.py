@@ -11,7 +11,7 @@ from ndx_chassis.telemetry import log
 from gateway.agreements.steps import Clock
 from gateway.authorities import fetching, outside
 from gateway.authorities import service as authorities
-from gateway.certificates import service as certificates
+from gateway.certificates import revoking
 from gateway.feeds.addresses import networks
 from gateway.notices import announce
 from gateway.rotation import service
@@ -27,7 +27,7 @@ async def refresh_lists(runtime: Runtime) -> None:
         changed = await authorities.tidy_files(session, settings)
     if changed:
         await service.make_files(settings)
-    await certificates.sign_lists(runtime)
+    await revoking.sign_lists(runtime)
 
 
 async def watch_lists(runtime: Runtime) -> None:

@@ -16,7 +16,7 @@ from ndx_chassis.telemetry import log
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from gateway.certificates.service import sign_lists
+from gateway.certificates.revoking import sign_lists
 from gateway.notices import CHANNEL
 from gateway.quotas.desk import Desk
 from gateway.quotas.periods import Calendar, Period

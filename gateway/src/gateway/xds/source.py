@@ -16,7 +16,7 @@ from gateway.agreements import reading
 from gateway.authorities import service as authorities
 from gateway.authorities.service import Trust
 from gateway.catalogue import service as catalogue
-from gateway.certificates import service as certificates
+from gateway.certificates import revoking
 from gateway.certificates.authority import fits
 from gateway.quotas import service as quotas
 from gateway.quotas import whole_agencies
@@ -142,7 +142,7 @@ class Source:
 
     async def _certificates(self, session: AsyncSession) -> None:
         self.operators = await registry.operators(session)
-        self.revoked = await certificates.revoked_fingerprints(session)
+        self.revoked = await revoking.revoked_fingerprints(session)
         self.trust = await authorities.trust(session)
 
     def _same(self, code: str, entry: AgencyEntry) -> AgencyEntry:
