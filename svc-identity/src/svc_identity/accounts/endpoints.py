@@ -10,7 +10,7 @@ from ndx_chassis.db import SessionDep
 from ndx_chassis.idempotency import IdempotencyKey
 from ndx_contracts.field_groups import FieldGroup
 
-from svc_identity.accounts import service
+from svc_identity.accounts import locking, service
 from svc_identity.accounts.models import LockCause
 from svc_identity.accounts.schemas import AccountIn, AccountOut, ActivationCodeOut, LockIn, OpenedAccountOut
 
@@ -51,7 +51,7 @@ async def show_account(
 async def lock_account(
     account_id: UUID, body: LockIn, session: SessionDep, caller: CallerDep, grant: GrantDep
 ) -> AccountOut:
-    return await service.lock_account(
+    return await locking.lock_account(
         session, caller=caller, grant=grant, account_id=account_id, cause=LockCause(body.cause)
     )
 
@@ -60,7 +60,7 @@ async def lock_account(
 async def unlock_account(
     account_id: UUID, body: LockIn, session: SessionDep, caller: CallerDep, grant: GrantDep
 ) -> AccountOut:
-    return await service.unlock_account(
+    return await locking.unlock_account(
         session, caller=caller, grant=grant, account_id=account_id, cause=LockCause(body.cause)
     )
 

@@ -1,18 +1,15 @@
-"""Use cases of e-ID accounts: open, raise, lock, unlock, show, issue a new activation code."""
+"""Use cases of e-ID accounts: open, raise, show, issue a new activation code."""
 
 import asyncio
-from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Any
 from uuid import UUID
 
 from ndx_chassis import former_numbers
 from ndx_chassis.agreements import Grant
 from ndx_chassis.app import Runtime
-from ndx_chassis.audit import Actor, record_audit
+from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Caller, Citizen
 from ndx_chassis.disclosure import disclose
-from ndx_chassis.former_numbers import Merger
 from ndx_chassis.idempotency import once
 from ndx_chassis.ids import new_id
 from ndx_chassis.outbox import publish
@@ -27,14 +24,12 @@ from svc_identity.accounts.errors import (
     AccountExists,
     AccountIsLocked,
     AccountNotFound,
-    AccountNotLocked,
     LevelNotOffered,
-    LockIsFinal,
     PersonMismatch,
     PersonTooYoung,
     PersonUnknown,
 )
-from svc_identity.accounts.models import FOR_EVER, Account, AccountLock, AccountState, LockCause
+from svc_identity.accounts.models import Account, AccountState, LockCause
 from svc_identity.accounts.schemas import AccountIn, AccountOut, ActivationCodeOut, OpenedAccountOut
 from svc_identity.population import Applicant, find_person
 from svc_identity.rules.calendar import birthday, rules, today
@@ -88,7 +83,7 @@ async def open_account(
             entity_id=account.id,
             details={"level": account.level, "card": application.card.value, "due_on": due_on.isoformat()},
         )
-        await _disclosed(session, caller, grant, application.personal_id, Outcome.DISCLOSED)
+        await disclosed(session, caller, grant, application.personal_id, Outcome.DISCLOSED)
         return OpenedAccountOut(**_out(account, ()).model_dump())
 
     answer = await once(
@@ -131,7 +126,7 @@ async def _record_refusal(
         )
 
 
-async def _disclosed(
+async def disclosed(
     session: AsyncSession, caller: Caller, grant: Grant, personal_id: str, outcome: Outcome
 ) -> None:
     await disclose(
@@ -171,11 +166,11 @@ async def _raise_level(session: AsyncSession, account: Account, level: int) -> N
     if level <= account.level:
         raise AccountExists
     account.level = level
-    _touch(account)
+    touch(account)
     await publish(session, events.activated(account, None))
 
 
-def _touch(account: Account) -> None:
+def touch(account: Account) -> None:
     account.version += 1
     account.changed_at = datetime.now(UTC)
 
@@ -191,14 +186,14 @@ def _out(account: Account, causes: tuple[LockCause, ...]) -> AccountOut:
     )
 
 
-async def _required(session: AsyncSession, account_id: UUID, *, lock: bool = False) -> Account:
+async def required(session: AsyncSession, account_id: UUID, *, lock: bool = False) -> Account:
     account = await repository.account(session, account_id, lock=lock)
     if account is None:
         raise AccountNotFound
     return account
 
 
-async def _shown(session: AsyncSession, account: Account) -> AccountOut:
+async def shown(session: AsyncSession, account: Account) -> AccountOut:
     locks = await repository.open_locks(session, account.id)
     return _out(account, tuple(lock.cause for lock in locks))
 
@@ -208,20 +203,20 @@ async def show_account(
 ) -> AccountOut:
     """Show an account's state to an office that has it in its agreement."""
     grant.require_field_groups({FieldGroup.EID_ACCOUNT})
-    account = await _required(session, account_id)
-    await _disclosed(session, caller, grant, account.personal_id, Outcome.DISCLOSED)
-    return await _shown(session, account)
+    account = await required(session, account_id)
+    await disclosed(session, caller, grant, account.personal_id, Outcome.DISCLOSED)
+    return await shown(session, account)
 
 
 async def show_own_account(session: AsyncSession, citizen: Citizen) -> AccountOut:
     """Show the holder their own account."""
     account = await record_own_look(session, citizen, action="own_account_viewed")
-    return await _shown(session, account)
+    return await shown(session, account)
 
 
 async def require_account(session: AsyncSession, citizen: Citizen) -> None:
     """Let in a holder, locked or not; raises as `own_number` does for others."""
-    await _required(session, citizen.account_id)
+    await required(session, citizen.account_id)
 
 
 async def own_number(session: AsyncSession, citizen: Citizen, *, lock: bool = False) -> str:
@@ -233,7 +228,7 @@ async def own_number(session: AsyncSession, citizen: Citizen, *, lock: bool = Fa
         AccountNotFound: the token's subject has no account here.
         AccountIsLocked: it may not be used.
     """
-    account = await _required(session, citizen.account_id, lock=lock)
+    account = await required(session, citizen.account_id, lock=lock)
     if account.state is AccountState.LOCKED:
         raise AccountIsLocked
     return account.personal_id
@@ -245,7 +240,7 @@ async def number_of(session: AsyncSession, citizen: Citizen) -> str:
     Raises:
         AccountNotFound: the token's subject has no account here.
     """
-    return (await _required(session, citizen.account_id)).personal_id
+    return (await required(session, citizen.account_id)).personal_id
 
 
 async def record_own_look(session: AsyncSession, citizen: Citizen, *, action: str) -> Account:
@@ -254,133 +249,9 @@ async def record_own_look(session: AsyncSession, citizen: Citizen, *, action: st
     Raises:
         AccountNotFound: the token's subject has no account here.
     """
-    account = await _required(session, citizen.account_id)
+    account = await required(session, citizen.account_id)
     await record_audit(session, citizen, action=action, entity_type="account", entity_id=account.id)
     return account
-
-
-async def lock_account(
-    session: AsyncSession, *, caller: Caller, grant: Grant, account_id: UUID, cause: LockCause
-) -> AccountOut:
-    """Lock for a cause; a second lock for the same open cause changes nothing."""
-    account = await _required(session, account_id, lock=True)
-    await _lock(session, caller, account, cause)
-    await _disclosed(session, caller, grant, account.personal_id, Outcome.DISCLOSED)
-    return await _shown(session, account)
-
-
-async def lock_for_death(session: AsyncSession, actor: Actor, *, personal_id: str) -> None:
-    """Lock the account of a person who died, for ever and without a human step."""
-    for number in {personal_id, await former_numbers.current(session, personal_id)}:
-        await _lock_by_event(session, actor, number, LockCause.DEATH)
-
-
-async def lead_on(
-    session: AsyncSession, actor: Actor, *, old: str, new: str | None, merger: Merger | None
-) -> str | None:
-    """Lock the account of a number that is no more, and note to which one it leads; return that one.
-
-    An account stands for its number. Whoever has two because of two records keeps that of the number that
-    stands; who has none under it opens one at an office.
-    """
-    await repository.hold(session, [old] if new is None else [old, new])
-    target = None if new is None else await former_numbers.to_follow(session, old=old, new=new, merger=merger)
-    if merger is None:
-        await _lock_by_event(session, actor, old, LockCause.PERSONAL_ID_CANCELLED)
-    elif target is not None:
-        await _lock_by_event(session, actor, old, LockCause.PERSONS_MERGED)
-    if target is not None:
-        await former_numbers.lead_on(session, old=old, new=target, merger=merger, kept={})
-    return target
-
-
-async def keep(session: AsyncSession, old: str, more: dict[str, Any]) -> None:
-    """Note what else followed a number, to be given back if the merger is undone."""
-    await former_numbers.keep(session, old, more)
-
-
-async def stand_alone(
-    session: AsyncSession, actor: Actor, *, number: str, merger: Merger | None
-) -> Mapping[str, Any] | None:
-    """Unlock the account of a number whose merger is undone; return what was kept, None if there was none."""
-    await repository.hold(session, [number])
-    former = await former_numbers.part(session, number=number, merger=merger)
-    if former is None:
-        return None
-    account = await repository.account_of(session, number, lock=True)
-    locks = [] if account is None else await repository.open_locks(session, account.id)
-    ending = next((lock for lock in locks if lock.cause is LockCause.PERSONS_MERGED), None)
-    if account is not None and ending is not None:
-        await _end_lock(session, actor, account, ending, last=len(locks) == 1)
-    return former.kept
-
-
-async def _lock_by_event(session: AsyncSession, actor: Actor, personal_id: str, cause: LockCause) -> None:
-    account = await repository.account_of(session, personal_id, lock=True)
-    if account is not None:
-        await _lock(session, actor, account, cause)
-
-
-async def _lock(session: AsyncSession, actor: Actor, account: Account, cause: LockCause) -> None:
-    if any(lock.cause is cause for lock in await repository.open_locks(session, account.id)):
-        return
-    account.state = AccountState.LOCKED
-    _touch(account)
-    await repository.add_lock(
-        session,
-        AccountLock(id=new_id(), account_id=account.id, cause=cause, started_by=actor.actor),
-    )
-    await publish(session, events.locked(account, cause))
-    await record_audit(
-        session,
-        actor,
-        action="account_locked",
-        entity_type="account",
-        entity_id=account.id,
-        details={"cause": cause.value},
-    )
-    log.info("account_locked", account_id=str(account.id), cause=cause.value)
-
-
-async def unlock_account(
-    session: AsyncSession, *, caller: Caller, grant: Grant, account_id: UUID, cause: LockCause
-) -> AccountOut:
-    """End the lock of one cause; the account is ACTIVE again when no other lock is open.
-
-    Raises:
-        LockIsFinal: the causes of death and of a cancelled number never end.
-        AccountNotLocked: there is no open lock of this cause.
-    """
-    account = await _required(session, account_id, lock=True)
-    locks = await repository.open_locks(session, account_id)
-    if any(lock.cause in FOR_EVER for lock in locks):
-        raise LockIsFinal
-    ending = next((lock for lock in locks if lock.cause is cause), None)
-    if ending is None:
-        raise AccountNotLocked
-    await _end_lock(session, caller, account, ending, last=len(locks) == 1)
-    await _disclosed(session, caller, grant, account.personal_id, Outcome.DISCLOSED)
-    return await _shown(session, account)
-
-
-async def _end_lock(
-    session: AsyncSession, actor: Actor, account: Account, ending: AccountLock, *, last: bool
-) -> None:
-    ending.ended_at = datetime.now(UTC)
-    ending.ended_by = actor.actor
-    _touch(account)
-    if last:
-        account.state = AccountState.ACTIVE
-        await publish(session, events.unlocked(account))
-    await session.flush()
-    await record_audit(
-        session,
-        actor,
-        action="account_lock_ended",
-        entity_type="account",
-        entity_id=account.id,
-        details={"cause": ending.cause.value, "state": account.state.value},
-    )
 
 
 async def issue_activation_code(
@@ -391,16 +262,16 @@ async def issue_activation_code(
     Raises:
         AccountIsLocked: the cause of the lock must end first.
     """
-    account = await _required(session, account_id, lock=True)
+    account = await required(session, account_id, lock=True)
     if account.state is AccountState.LOCKED:
         raise AccountIsLocked
     code = activation.new_code()
-    _touch(account)
+    touch(account)
     await publish(session, events.code_issued(account, await asyncio.to_thread(activation.hashed, code)))
     await record_audit(
         session, caller, action="activation_code_issued", entity_type="account", entity_id=account.id
     )
-    await _disclosed(session, caller, grant, account.personal_id, Outcome.DISCLOSED)
+    await disclosed(session, caller, grant, account.personal_id, Outcome.DISCLOSED)
     return ActivationCodeOut(account_id=account.id, activation_code=code)
 
 

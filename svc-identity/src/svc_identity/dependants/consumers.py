@@ -12,7 +12,7 @@ from ndx_contracts.events import (
     PersonsSeparated,
 )
 
-from svc_identity.accounts.service import lock_for_death
+from svc_identity.accounts.locking import lock_for_death
 from svc_identity.dependants import service, successions
 from svc_identity.dependants.models import Relation
 

@@ -10,7 +10,8 @@ from ndx_chassis.former_numbers import Merger
 from ndx_chassis.outbox import publish
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from svc_identity.accounts import service as accounts
+from svc_identity.accounts import successions as accounts
+from svc_identity.accounts.service import usable_account_of
 from svc_identity.consents import successions as consents
 from svc_identity.dependants import events, repository
 from svc_identity.dependants.models import Dependant, EndCause, MoveCause
@@ -30,7 +31,7 @@ async def follow_number(
         return
     kept: dict[str, Any] = {"renamed": [str(i) for i in await repository.rename(session, old, current)]}
     kept["doubled"] = await _end_second_ones(session, actor, old)
-    account_id = await accounts.usable_account_of(session, current, level=GUARDIAN_LEVEL)
+    account_id = await usable_account_of(session, current, level=GUARDIAN_LEVEL)
     moved = {}
     for dependant in await repository.of_guardian(session, old):
         moved[str(dependant.id)] = str(dependant.account_id)
