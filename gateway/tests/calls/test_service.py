@@ -20,7 +20,6 @@ from sqlalchemy import text
 
 pytestmark = pytest.mark.integration
 Do = Callable[..., Any]
-NOW = datetime.now(UTC)
 
 
 @pytest.fixture
@@ -29,7 +28,13 @@ def service_settings(service_settings: dict[str, Any], tmp_path: Path) -> dict[s
 
 
 @pytest.fixture
-def write(bus: FastAPI, runtime: Runtime) -> Do:
+def now() -> datetime:
+    """When the test began: what is of the last minutes is so whatever ran before it."""
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def write(bus: FastAPI, runtime: Runtime, now: datetime) -> Do:
     """Write lines as Envoy does."""
     assert isinstance(runtime.settings, Settings)
     log = runtime.settings.access_log
@@ -38,7 +43,7 @@ def write(bus: FastAPI, runtime: Runtime) -> Do:
     def call(**said: Any) -> None:
         number = next(numbers)
         values: dict[str, Any] = {
-            "time": (NOW - timedelta(minutes=5) + timedelta(seconds=number)).isoformat(),
+            "time": (now - timedelta(minutes=5) + timedelta(seconds=number)).isoformat(),
             "caller": "urn:ndx:agency:H79.001:his",
             "agreement": "DSA-H79.001-1",
             "operation": "insurance.check",
@@ -78,7 +83,7 @@ class TestFollow:
 
     @pytest.mark.parametrize("sent_first", [False, True])
     async def test_a_log_that_is_read_here_and_sent_as_well_is_kept_and_counted_once(
-        self, write: Do, runtime: Runtime, read: Do, sent_first: bool
+        self, write: Do, runtime: Runtime, read: Do, sent_first: bool, now: datetime
     ) -> None:
         assert isinstance(runtime.settings, Settings)
         log = runtime.settings.access_log
@@ -89,7 +94,7 @@ class TestFollow:
             assert piece is not None
             async with runtime.sessions() as session, session.begin():
                 kept = await service.take_in(
-                    session, "envoy:envoy-1", piece, oldest=NOW.date() - timedelta(days=9), now=NOW
+                    session, "envoy:envoy-1", piece, oldest=now.date() - timedelta(days=9), now=now
                 )
             return [call.request_id for call in kept]
 
@@ -107,17 +112,17 @@ class TestFollow:
             )
 
     async def test_a_call_of_last_month_is_not_kept_and_old_days_are_dropped(
-        self, write: Do, runtime: Runtime, read: Do
+        self, write: Do, runtime: Runtime, read: Do, now: datetime
     ) -> None:
-        write(time=(NOW - timedelta(days=40)).isoformat())
-        write(time=(NOW - timedelta(days=20)).isoformat())
+        write(time=(now - timedelta(days=40)).isoformat())
+        write(time=(now - timedelta(days=20)).isoformat())
         await jobs.follow(runtime)
         async with runtime.sessions() as session, session.begin():
             await repository.add_partition(session, date(2020, 1, 1))
         await jobs.clear(runtime)
         async with runtime.sessions() as session:
             assert len(await repository.partitions(session)) == 1
-        since = (NOW - timedelta(days=60)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        since = (now - timedelta(days=60)).strftime("%Y-%m-%dT%H:%M:%SZ")
         assert await found(read, f"since={since}") == ["r-1"]
 
     async def test_what_the_log_says_and_nobody_reported_is_added_to_the_tally(
@@ -148,9 +153,9 @@ class TestFollow:
 
 class TestListCalls:
     async def test_a_call_with_x_roads_fields_and_the_template_of_its_path(
-        self, write: Do, runtime: Runtime, read: Do
+        self, write: Do, runtime: Runtime, read: Do, now: datetime
     ) -> None:
-        write(time=(NOW - timedelta(minutes=1)).isoformat())
+        write(time=(now - timedelta(minutes=1)).isoformat())
         await jobs.follow(runtime)
         (call,) = (await read("NDX:an", "/v1/calls"))["items"]
         times = [datetime.fromisoformat(call[f"{name}"]) for name in ("request_in", "request_out")]
@@ -181,9 +186,11 @@ class TestListCalls:
         }.items():
             assert await found(read, query) == expected, query
 
-    async def test_pages_hold_every_call_once(self, write: Do, runtime: Runtime, read: Do) -> None:
+    async def test_pages_hold_every_call_once(
+        self, write: Do, runtime: Runtime, read: Do, now: datetime
+    ) -> None:
         for _ in range(5):
-            write(time=(NOW - timedelta(minutes=1)).isoformat())
+            write(time=(now - timedelta(minutes=1)).isoformat())
         await jobs.follow(runtime)
         cursor, seen = "", []
         while cursor is not None:
@@ -216,14 +223,14 @@ class TestListCalls:
 
 class TestHealth:
     async def test_each_operation_with_x_roads_health_figures_of_the_last_ten_minutes(
-        self, write: Do, runtime: Runtime, read: Do
+        self, write: Do, runtime: Runtime, read: Do, now: datetime
     ) -> None:
         write(duration_ms=10, bytes_in=100, bytes_out=1_000)
         write(duration_ms=30, bytes_in=300, bytes_out=3_000)
         write(status=503, reason="no_healthy_upstream", duration_ms=20, bytes_in=200, bytes_out=2_000)
         write(status=422, duration_ms=20, bytes_in=200, bytes_out=2_000)
         write(operation="population.check")
-        write(time=(NOW - timedelta(minutes=30)).isoformat(), status=500, duration_ms=9_000)
+        write(time=(now - timedelta(minutes=30)).isoformat(), status=500, duration_ms=9_000)
         await jobs.follow(runtime)
         answer = await read("NDX:an", "/v1/calls/health")
         assert answer["period_seconds"] == 600
@@ -234,7 +241,7 @@ class TestHealth:
         # That a caller is told of its own mistake is no failure of the provider's.
         assert health["provider_failures"] == 1
         at = [datetime.fromisoformat(health[f"last_{how}successful_at"]) for how in ("", "un")]
-        assert at == [NOW - timedelta(minutes=5) + timedelta(seconds=n) for n in (1, 3)]
+        assert at == [now - timedelta(minutes=5) + timedelta(seconds=n) for n in (1, 3)]
         for of, unit in (("duration_ms", 1), ("request_size", 10), ("response_size", 100)):
             found = health[of]
             assert (found["least"], found["mean"], found["most"]) == (10 * unit, 20 * unit, 30 * unit), of
