@@ -77,5 +77,6 @@ class TestMatching:
             system.wait_for(lambda: insurance.get(job, purpose=INSURANCE).json()["state"] == "FINISHED")
             result = insurance.get(f"{job}/result/1", purpose=INSURANCE).text
         lines = list(csv.DictReader(result.splitlines()))
-        assert [line["outcome"] for line in lines] == ["MATCHED"] * 3 + ["MISMATCH"]
+        said = [(line["outcome"], line["reasons"]) for line in lines]
+        assert [outcome for outcome, _ in said] == ["MATCHED"] * 3 + ["MISMATCH"], said
         assert [line["personal_id"] for line in lines[:3]] == [p["personal_id"] for p in people]
