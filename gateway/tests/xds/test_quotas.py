@@ -14,7 +14,7 @@ from gateway.quotas import repository
 from gateway.quotas.desk import Batch, Desk, Outcome
 from gateway.quotas.periods import Calendar, Period
 from gateway.quotas.spent import WHOLE_AGENCY, AgencyQuota, Limits, Spent
-from gateway.xds import protos
+from gateway.xds import protos, quota_filter
 from gateway.xds.bootstrap import bootstrap
 from gateway.xds.quota_server import EvenPace, QuotaAlarms, QuotaServer
 from ndx_chassis.app import Runtime
@@ -158,7 +158,7 @@ class TestDailyQuota:
             return Outcome({}, [])
 
         usage = protos.rlqs_pb2.RateLimitQuotaUsageReports.BucketQuotaUsage(num_requests_allowed=1)
-        usage.bucket_id.bucket.update({"agency": "H79.001", "agreement": NUMBER, "cost": "1"})
+        usage.bucket_id.bucket[quota_filter.BUCKET] = f"H79.001 {quota_filter.key(NUMBER, 1)}"
         assert behind() == 0
         task = asyncio.create_task(server.run())
         try:
