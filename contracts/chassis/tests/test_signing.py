@@ -107,6 +107,19 @@ async def test_a_tampered_call_is_refused_and_the_refusal_is_signed(client: http
     assert verify_reply(Reply(401, dict(reply.headers), sent), reply.content, KEYS).key_id in KEYS
 
 
+@pytest.mark.parametrize("lines", [['{b};p="x, {a}, y"'], ["{a}", "{b}"], ["proxy=:QUJD:", '{b};p="x, {a}"']])
+async def test_no_reply_proves_an_answer_to_a_question_that_was_not_asked(
+    client: httpx.AsyncClient, lines: list[str]
+) -> None:
+    never_asked, sent = signed(b"A"), signed(b"B")
+    a, b = never_asked.headers["signature"], sent.headers.pop("signature")
+    given = [*(sent.headers | BY_GATEWAY).items(), *(("signature", line.format(a=a, b=b)) for line in lines)]
+    reply = await client.post("/echo/a%20b?x=1", content=sent.body, headers=given)
+    assert (reply.status_code, reply.json()["code"]) == (401, "signature-invalid")
+    with pytest.raises(SignatureInvalid):
+        proven(never_asked, reply)
+
+
 async def test_a_revoked_key_is_refused(app: FastAPI, client: httpx.AsyncClient) -> None:
     app.state.runtime.signing_keys.put(published(revoked=True))
     assert (await call(client, signed())).json()["code"] == "signature-invalid"

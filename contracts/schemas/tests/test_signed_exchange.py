@@ -116,3 +116,25 @@ def test_clocks_may_differ_by_half_a_minute(ahead: int, *, holds: bool) -> None:
     else:
         with pytest.raises(SignatureInvalid, match="future" if ahead > 0 else "age"):
             verify_reply(made, BODY, KEYS, max_age=timedelta(minutes=5))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        '{asked};p="x, {other}, y"',
+        'z=:AAAA:;p="x, {other}, y", {asked}',
+        'z="x, {other}, y", {asked}',
+        "{other}, {asked}",
+        "{asked};p=1",
+    ],
+)
+def test_no_signature_of_another_request_hides_in_the_header(header: str) -> None:
+    asked, other = (signed(body=body).headers["signature"] for body in (b"B", b"A"))
+    with pytest.raises(SignatureInvalid):
+        signature_of(header.format(asked=asked, other=other))
+
+
+def test_signatures_of_others_stand_beside() -> None:
+    mine = signed().headers["signature"]
+    assert signature_of(f"proxy=:QUJD: ,\t{mine}") == mine.removeprefix("ndx=")
+    assert signature_of("proxy=:QUJD:") is None

@@ -1,6 +1,7 @@
 """Signing keys at the control plane: published with proof, shown to all, revoked with the moment."""
 
 import asyncio
+import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -55,6 +56,19 @@ async def test_nobody_publishes_a_key_that_is_not_theirs(
     ):
         reply = await client.post(MINE, json=wrong, headers=CALLER)
         assert (reply.status_code, reply.json()["code"]) == (400, "signing-key-unproven")
+
+
+async def test_a_key_under_which_anything_verifies_is_refused(
+    hospital: dict[str, Any], post: Callable[..., Any], client: httpx.AsyncClient
+) -> None:
+    await post("NDX:an", "/v1/agencies/H79.001/systems", {"code": "his"}, 201)
+    point = b"\x01" + bytes(31)
+    body = {
+        "x": base64.urlsafe_b64encode(point).decode().rstrip("="),
+        "proof": base64.b64encode(point + bytes(32)).decode(),
+    }
+    reply = await client.post(MINE, json=body, headers=CALLER)
+    assert (reply.status_code, reply.json()["code"]) == (400, "signing-key-unproven")
 
 
 async def test_published_several_times_at_once_it_is_there_once_and_all_are_told_so(

@@ -27,11 +27,7 @@ from ndx_chassis.problems import problem_response
 from ndx_chassis.settings import ServiceSettings
 from ndx_chassis.telemetry import log
 
-_AGENCY, _REQUEST_ID, _SIGNATURE = (
-    names.AGENCY.lower().encode(),
-    names.REQUEST_ID.lower().encode(),
-    b"signature",
-)
+_AGENCY, _REQUEST_ID = names.AGENCY.lower().encode(), names.REQUEST_ID.lower().encode()
 SIGNED = "ndx_signed"
 """Member of the ASGI scope that tells that the call's signature holds."""
 
@@ -154,11 +150,18 @@ class SignedExchange:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        sent = dict(reversed(scope["headers"]))
-        if _AGENCY not in sent:
+        if all(name != _AGENCY for name, _ in scope["headers"]):
             await self._app(scope, receive, send)
             return
-        signature = signature_of(sent[_SIGNATURE].decode("latin-1")) if _SIGNATURE in sent else None
+        lines = (value.decode("latin-1") for name, value in scope["headers"] if name == b"signature")
+        try:
+            signature = signature_of(", ".join(lines))
+        except NotVerified as error:
+            log.info("signature_refused", reason=str(error))
+            if self._signer is not None:
+                send = _Signing(self._signer, scope, None, send)
+            await _refuse(SignatureInvalid(), scope, receive, send)
+            return
         if self._signer is not None:
             send = _Signing(self._signer, scope, signature, send)
         if signature is not None and self._keys is not None:
@@ -166,10 +169,7 @@ class SignedExchange:
             try:
                 receive = await self._checked(self._keys, headers[names.AGENCY], scope, headers, receive)
             except DomainError as refused:
-                response = problem_response(Request(scope), refused)
-                if request_id := headers.get(names.REQUEST_ID):
-                    response.headers[names.REQUEST_ID] = request_id
-                await response(scope, receive, send)
+                await _refuse(refused, scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
@@ -202,6 +202,13 @@ class SignedExchange:
             return {"type": "http.request", "body": body, "more_body": False}
 
         return replay
+
+
+async def _refuse(refused: DomainError, scope: Scope, receive: Receive, send: Send) -> None:
+    response = problem_response(Request(scope), refused)
+    if request_id := Headers(scope=scope).get(names.REQUEST_ID):
+        response.headers[names.REQUEST_ID] = request_id
+    await response(scope, receive, send)
 
 
 def _target(scope: Scope) -> tuple[str, str]:

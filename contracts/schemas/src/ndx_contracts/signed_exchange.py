@@ -7,6 +7,7 @@ to what.
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,7 @@ IF_SENT = tuple(n.lower() for n in (names.PURPOSE, names.CASE_ID, names.OFFICER,
 _REPLY = '"@status" "content-digest" "@method";req "@path";req "@query";req'
 _REQUEST_ID = f' "{names.REQUEST_ID.lower()}"'
 _REQUEST_SIGNATURE = f' "signature";req;key="{LABEL}"'
+_SIGNATURE = re.compile(r"[a-z*][a-z0-9_.*-]*=:[A-Za-z0-9+/]*={0,2}:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +154,24 @@ class ReplySigner:
 
 
 def signature_of(header: str | None) -> str | None:
-    """Return the member `ndx` of a `Signature` header as it stands there, or None."""
-    for member in (header or "").split(","):
-        label, _, value = member.strip().partition("=")
-        if label == LABEL and value.startswith(":") and value.endswith(":"):
-            return value
-    return None
+    """Return the member `ndx` of a `Signature` header as it stands there, or None.
+
+    The verifier reads the header as RFC 9651 has it. Only what reads the same to both is taken: with
+    parameters or strings a second signature could hide in a value, and the reply would cover that of
+    another request.
+
+    Raises:
+        SignatureInvalid: it is no list of labels with one byte sequence each, or names `ndx` twice.
+    """
+    if not header:
+        return None
+    members = [member.strip(" \t") for member in header.split(",")]
+    if not all(_SIGNATURE.fullmatch(member) for member in members):
+        raise SignatureInvalid("Signature is no list of labelled byte sequences")
+    found = [member for member in members if member.startswith(f"{LABEL}=")]
+    if len(found) > 1:
+        raise SignatureInvalid("Signature names the same label twice")
+    return found[0].removeprefix(f"{LABEL}=") if found else None
 
 
 def verify_reply(

@@ -19,6 +19,7 @@ from gateway.signing_keys import events, repository
 from gateway.signing_keys.errors import SigningKeyNotFound, SigningKeyTaken, SigningKeyUnproven
 from gateway.signing_keys.models import SigningKey
 from gateway.signing_keys.schemas import SigningKeyIn, SigningKeyOut, SigningKeySet
+from gateway.signing_keys.small_order import is_small_order
 
 
 def _out(key: SigningKey) -> SigningKeyOut:
@@ -40,7 +41,11 @@ async def publish_key(session: AsyncSession, caller: Caller, *, wanted: SigningK
         SigningKeyTaken: the key is revoked or another system's.
     """
     try:
-        public = Ed25519PublicKey.from_public_bytes(base64.urlsafe_b64decode(wanted.x + "="))
+        raw = base64.urlsafe_b64decode(wanted.x + "=")
+        if is_small_order(raw):
+            # Anybody can prove to hold it, and whoever signed with it could deny everything.
+            raise SigningKeyUnproven
+        public = Ed25519PublicKey.from_public_bytes(raw)
         key_id = jwk(public)["kid"]
         public.verify(base64.b64decode(wanted.proof), possession(caller.agency, caller.system, key_id))
     except (InvalidSignature, ValueError, binascii.Error):
