@@ -31,6 +31,8 @@ def people(gateway: RecordingGateway) -> dict[str, dict[str, Any]]:
         person = known[call.path["personal_id"]]
         surname, middle, given = person["name"]
         return {
+            "personal_id": person.get("now", call.path["personal_id"]),
+            "death_or_missing_date": person.get("end"),
             "birth_date": person["birth_date"],
             "birth_name": {"surname": surname, "middle_name": middle, "given_name": given},
         }

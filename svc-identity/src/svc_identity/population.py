@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from ndx_chassis.app import Runtime
 from ndx_chassis.gateway_client import ProviderRefused, read_answer
+from ndx_contracts.bodies import Reading
 from ndx_contracts.population import PERSON_PATH, PersonName, PersonReading
 from ndx_contracts.purposes import Purpose
 
@@ -12,11 +13,28 @@ _UNKNOWN = frozenset({404, 410})
 _Person = TypeVar("_Person", bound=PersonReading)
 
 
-class Applicant(PersonReading):
-    """What is compared with the statements of somebody who asks for an account; null = not known."""
+class EndOfLife(Reading):
+    """How the register knows that somebody is not among the living, or is missing."""
 
+    status: str
+
+
+class Applicant(PersonReading):
+    """What is compared with the statements of somebody who asks for an account; null = not known.
+
+    The number is the one that stands: another than was asked for if that was cancelled or merged.
+    """
+
+    personal_id: str
     birth_name: PersonName | None
     birth_date: date | None
+    death_or_missing_date: EndOfLife | None
+
+    @property
+    def is_dead(self) -> bool:
+        """A missing person who comes to the counter is not; a court's declaration of death is ended there."""
+        end = self.death_or_missing_date
+        return end is not None and end.status in {"DECEASED", "DECLARED_DEAD"}
 
 
 class Newborn(PersonReading):

@@ -85,6 +85,36 @@ class TestOpenAccount:
         assert (await open_account()).json()["code"] == "person-unknown"
         assert [r["outcome"] for r in await disclosed()] == ["NOT_FOUND"]
 
+    @pytest.mark.parametrize("status", ["DECEASED", "DECLARED_DEAD"])
+    async def test_a_dead_person_gets_none_and_the_question_is_recorded(
+        self, open_account, people, disclosed, emitted, status
+    ):
+        people["079190000017"]["end"] = {"status": status, "date": "2026-11-20"}
+        reply = await open_account()
+        assert (reply.status_code, reply.json()["code"]) == (422, "person-unknown")
+        assert [r["outcome"] for r in await disclosed()] == ["NOT_FOUND"]
+        assert await emitted() == []
+
+    async def test_a_missing_person_who_comes_gets_one(self, open_account, people):
+        people["079190000017"]["end"] = {"status": "MISSING", "date": "2020-01-01"}
+        assert (await open_account()).status_code == 201
+
+    async def test_none_under_a_number_that_leads_to_another(self, open_account, people, emitted):
+        people["079190000017"]["now"] = "079190000025"
+        assert (await open_account()).json()["code"] == "person-unknown"
+        assert await emitted() == []
+
+    async def test_none_under_a_number_that_was_cancelled_while_population_was_asked(
+        self, open_account, deliver, emitted
+    ):
+        await deliver(
+            PersonalIdCancelled(
+                person_id=new_id(), old_personal_id="079190000017", superseded_by="079190000025"
+            )
+        )
+        assert (await open_account()).json()["code"] == "person-unknown"
+        assert await emitted() == []
+
     async def test_while_population_is_away_nothing_is_opened(self, open_account, gateway, emitted):
         gateway.unavailable()
         assert (await open_account("k1")).status_code == 503

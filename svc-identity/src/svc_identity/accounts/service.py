@@ -68,6 +68,10 @@ async def open_account(
     async def act() -> OpenedAccountOut:
         code = activation.new_code()
         code_hash = await asyncio.to_thread(activation.hashed, code)
+        await repository.hold(session, [application.personal_id])
+        if await former_numbers.current(session, application.personal_id) != application.personal_id:
+            # It was merged or cancelled since the population database was asked.
+            raise PersonUnknown
         account = await repository.account_of(session, application.personal_id, lock=True)
         if account is None:
             account = await _add(session, caller, application, received_on=received_on, due_on=due_on)
@@ -104,7 +108,7 @@ async def _verify(runtime: Runtime, caller: Caller, grant: Grant, application: A
     if day < birthday(application.birth_date, rules().age("OWN_ACCOUNT_FROM", day)):
         raise PersonTooYoung
     person = await find_person(runtime, application.personal_id, Applicant, case_id=caller.case_id)
-    if person is None:
+    if person is None or person.is_dead or person.personal_id != application.personal_id:
         await _record_refusal(runtime, caller, grant, application.personal_id, Outcome.NOT_FOUND)
         raise PersonUnknown
     same = person.birth_date == application.birth_date
