@@ -10,16 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Caller
 from ndx_chassis.ids import new_id
-from ndx_chassis.outbox import publish
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.admin_units.service import today
-from svc_population.reconciliation import events, repository, rules
-from svc_population.reconciliation.moving import ENTITY, step_of, take_step
+from svc_population.reconciliation import repository, rules
+from svc_population.reconciliation.moving import Opened, begin, step_of, take_step
 from svc_population.reconciliation.service import place_of
 from svc_population.reconciliation.vocabulary import (
     WAITING,
@@ -49,15 +47,6 @@ class Suspected:
     reasons: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """How many pairs got a case, had one, or wait for another case about one of their records."""
-
-    new: int
-    known: int
-    deferred: int
-
-
 def reference_of(one: RowMapping, other: RowMapping) -> str:
     """Return the pair's key; records keep it when their numbers change."""
     pair = ":".join(sorted((str(one["person_id"]), str(other["person_id"]))))
@@ -85,20 +74,8 @@ async def open_suspected(session: AsyncSession, caller: Caller, pairs: Sequence[
             about = free[0]
             waiting.add(about["personal_id"])
             rows.append(_row(caller, reference, about, other if about is one else one, pair.reasons))
-    new = await repository.add(session, rows)
-    for case in await repository.known(session, caller.agency, keys) if new else []:
-        if case.id in new:
-            await publish(session, events.case_changed(case))
-    if new:
-        await record_audit(
-            session,
-            caller,
-            action="reconciliation_cases_opened",
-            entity_type=ENTITY,
-            entity_id=new_id(),
-            details={"asked": len(pairs), "new": len(new)},
-        )
-    return Opened(len(new), len(known), len(wanted) - len(known) - len(new))
+    new = await begin(session, caller, rows, keys, asked=len(pairs))
+    return Opened(new, len(known), len(wanted) - len(known) - new)
 
 
 async def settle_merged(

@@ -9,17 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Caller
 from ndx_chassis.ids import new_id
-from ndx_chassis.outbox import publish
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.admin_units.service import today
-from svc_population.reconciliation import events, repository, rules
-from svc_population.reconciliation.duplicates import Opened
-from svc_population.reconciliation.moving import ENTITY, step_of
+from svc_population.reconciliation import repository, rules
+from svc_population.reconciliation.moving import Opened, begin, step_of
 from svc_population.reconciliation.service import place_of
 from svc_population.reconciliation.vocabulary import WAITING, CaseKind, CaseState
 
@@ -60,20 +57,8 @@ async def open_faults(session: AsyncSession, caller: Caller, faults: Sequence[Fa
         if reference not in known and person["person_id"] not in waiting:
             waiting.add(person["person_id"])
             rows.append(_row(caller, reference, person, fault))
-    new = await repository.add(session, rows)
-    for case in await repository.known(session, caller.agency, keys) if new else []:
-        if case.id in new:
-            await publish(session, events.case_changed(case))
-    if new:
-        await record_audit(
-            session,
-            caller,
-            action="reconciliation_cases_opened",
-            entity_type=ENTITY,
-            entity_id=new_id(),
-            details={"asked": len(faults), "new": len(new)},
-        )
-    return Opened(len(new), len(known), len(wanted) - len(known) - len(new))
+    new = await begin(session, caller, rows, keys, asked=len(faults))
+    return Opened(new, len(known), len(wanted) - len(known) - new)
 
 
 def _row(caller: Caller, reference: str, person: RowMapping, fault: Fault) -> dict[str, Any]:

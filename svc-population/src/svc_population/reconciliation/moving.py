@@ -1,19 +1,55 @@
-"""How a case moves on: its step, its audit entry and its event belong together, whoever moves it."""
+"""How a case begins and moves on: row or step, audit entry and event belong together, whoever does it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Caller
+from ndx_chassis.ids import new_id
 from ndx_chassis.outbox import publish
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from svc_population.reconciliation import events
+from svc_population.reconciliation import events, repository
 from svc_population.reconciliation.models import ReconciliationCase
 from svc_population.reconciliation.vocabulary import CaseState
 
 ENTITY = "reconciliation-case"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """How many got a case, had one, or wait for another case about the same record."""
+
+    new: int
+    known: int
+    deferred: int
+
+
+async def begin(
+    session: AsyncSession,
+    caller: Caller,
+    rows: Sequence[dict[str, Any]],
+    keys: Sequence[tuple[str, str, str]],
+    *,
+    asked: int,
+) -> int:
+    """Add the register's own cases and tell of them; return how many are new. `keys` as for `known`."""
+    new = await repository.add(session, rows)
+    for case in await repository.known(session, caller.agency, keys) if new else []:
+        if case.id in new:
+            await publish(session, events.case_changed(case))
+    if new:
+        await record_audit(
+            session,
+            caller,
+            action="reconciliation_cases_opened",
+            entity_type=ENTITY,
+            entity_id=new_id(),
+            details={"asked": asked, "new": len(new)},
+        )
+    return len(new)
 
 
 def step_of(caller: Caller, state: CaseState, note: str | None, evidence: Sequence[str]) -> dict[str, Any]:
