@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 from ndx_contracts.field_groups import FieldGroup
 from sqlalchemy import text
+from svc_population.persons.schemas import ClaimField
 from svc_population.persons.verification import has_reached
 
 MOTHER = "079190000011"
@@ -40,6 +41,32 @@ class TestVerifyPerson:
         (record,) = await disclosed()
         assert record["outcome"] == "NOT_MATCHED"
         assert record["field_groups"] == ["birth_date", "birth_name", "death_or_missing_date"]
+
+    @pytest.mark.parametrize("right", [True, False])
+    async def test_a_claim_about_any_field_is_answered(self, client, insurer, add_person, right):
+        await add_person(
+            MOTHER,
+            legacy_id_number="123456789",
+            marital_status="MARRIED",
+            ethnicity_code="01",
+            home_town_province_code="36",
+        )
+        values = {
+            ClaimField.BIRTH_NAME: "Trần Thị Hoà",
+            ClaimField.BIRTH_DATE: "1990-05-17",
+            ClaimField.SEX: "FEMALE",
+            ClaimField.NATIONALITY: "VN",
+            ClaimField.ETHNICITY: "01",
+            ClaimField.HOME_TOWN_PROVINCE_CODE: "36",
+            ClaimField.PERMANENT_PROVINCE_CODE: "79",
+            ClaimField.PERMANENT_COMMUNE_CODE: "26740",
+            ClaimField.LEGACY_ID_NUMBER: "123456789",
+            ClaimField.MARITAL_STATUS: "MARRIED",
+        }
+        claims = [equals(field.value, values[field] if right else "no") for field in ClaimField]
+        reply = await client.post(URL, json={"claims": claims}, headers=insurer)
+        assert reply.status_code == 200, reply.text
+        assert [r["matched"] for r in reply.json()["results"]] == [right] * len(ClaimField)
 
     async def test_many_at_once_get_their_own_answers_and_one_record_each(
         self, client, insurer, add_person, disclosed, session

@@ -56,7 +56,8 @@ def _unnested(parameters: Sequence[tuple[str, str]], prefix: str = "") -> str:
 
 CLAIMED = f"""
 SELECT q.n, p.personal_id, p.surname, p.middle_name, p.given_name, p.birth_date, p.sex, p.nationality,
-    p.ethnicity_code, p.home_town_province_code, p.life_status, guard.wrong, guard.bounds,
+    p.ethnicity_code, p.home_town_province_code, p.permanent_province_code, p.permanent_commune_code,
+    p.legacy_id_number, p.marital_status, p.life_status, guard.wrong, guard.bounds,
     p.personal_id IS NOT NULL AND {SCOPE} AS shown
 FROM {_unnested(_ASKED, "asked_")}
 LEFT JOIN LATERAL (

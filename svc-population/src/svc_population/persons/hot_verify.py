@@ -62,6 +62,10 @@ class _Person:
     nationality: str
     ethnicity_code: str | None
     home_town_province_code: str | None
+    permanent_province_code: str | None
+    permanent_commune_code: str | None
+    legacy_id_number: str | None
+    marital_status: str | None
 
 
 def _person(row: Any) -> _Person:
@@ -74,6 +78,10 @@ def _person(row: Any) -> _Person:
         nationality=row["nationality"],
         ethnicity_code=row["ethnicity_code"],
         home_town_province_code=row["home_town_province_code"],
+        permanent_province_code=row["permanent_province_code"],
+        permanent_commune_code=row["permanent_commune_code"],
+        legacy_id_number=row["legacy_id_number"],
+        marital_status=row["marital_status"],
     )
 
 
