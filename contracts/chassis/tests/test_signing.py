@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import StreamingResponse
@@ -20,7 +20,7 @@ from ndx_contracts.agreements import Agreement
 from ndx_contracts.events import SigningKeyChanged
 from ndx_contracts.signatures import Request as Sent
 from ndx_contracts.signatures import SignatureInvalid, jwk
-from ndx_contracts.signed_exchange import Reply, sign_request, verify_reply
+from ndx_contracts.signed_exchange import Reply, ReplyNotBound, sign_request, verify_reply
 
 AGENCY, PROVIDER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 KEYS = {jwk(PROVIDER.public_key())["kid"]: PROVIDER.public_key()}
@@ -50,14 +50,19 @@ def published(*, revoked: bool = False, system: str = "his") -> SigningKeyChange
     )
 
 
-@pytest.fixture
-def app(tmp_path: Path) -> FastAPI:
-    file = tmp_path / "replies.pem"
+def service(folder: Path, *, uses_agreements: bool = True) -> FastAPI:
+    file = folder / "replies.pem"
     file.write_bytes(PROVIDER.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    made = build_app(ServiceSpec("test", "Test", ServiceSettings(reply_key_file=file), routers=[router]))
+    settings = ServiceSettings(reply_key_file=file)
+    made = build_app(ServiceSpec("test", "Test", settings, routers=[router], uses_agreements=uses_agreements))
     made.state.runtime.signing_keys.put(published())
     made.state.runtime.signing_keys.synchronised.set()
     return made
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> FastAPI:
+    return service(tmp_path)
 
 
 @pytest_asyncio.fixture
@@ -104,7 +109,46 @@ async def test_a_tampered_call_is_refused_and_the_refusal_is_signed(client: http
     reply = await call(client, sent)
     assert (reply.status_code, reply.json()["code"]) == (401, "signature-invalid")
     assert reply.headers["ndx-request-id"] == "r1"
-    assert verify_reply(Reply(401, dict(reply.headers), sent), reply.content, KEYS).key_id in KEYS
+    with pytest.raises(ReplyNotBound) as told:
+        proven(sent, reply)
+    assert told.value.proof.key_id in KEYS
+
+
+@pytest.mark.parametrize("uses_agreements", [True, False])
+@pytest.mark.parametrize("synchronised", [True, False])
+async def test_no_refusal_either_proves_an_answer_to_a_question_that_was_not_asked(
+    tmp_path: Path, *, uses_agreements: bool, synchronised: bool
+) -> None:
+    made = service(tmp_path, uses_agreements=uses_agreements)
+    if not synchronised:
+        made.state.runtime.signing_keys.put(published(revoked=True))
+        made.state.runtime.signing_keys.synchronised.clear()
+    never_asked, other = signed(b"A"), signed(b"B")
+    other.headers["signature"] = never_asked.headers["signature"]
+    other.headers["signature-input"] = never_asked.headers["signature-input"]
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(made), base_url="http://service") as client:
+        reply = await call(client, other)
+    code = "signature-invalid" if synchronised else "signing-key-not-synchronised"
+    assert reply.json()["code"] == code
+    with pytest.raises(SignatureInvalid):
+        proven(never_asked, reply)
+
+
+async def test_a_service_that_keeps_the_keys_itself_asks_for_them(tmp_path: Path) -> None:
+    made = service(tmp_path, uses_agreements=False)
+    asked = []
+
+    async def ask(agency: str, system: str) -> dict[str, Ed25519PublicKey]:
+        asked.append((agency, system))
+        return {jwk(AGENCY.public_key())["kid"]: AGENCY.public_key()}
+
+    made.state.runtime.signing_keys.ask = ask
+    made.state.runtime.signing_keys.put(published(revoked=True))
+    sent = signed()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(made), base_url="http://service") as client:
+        reply = await call(client, sent)
+    assert (reply.status_code, asked) == (200, [("H79.001", "his")])
+    assert proven(sent, reply) in KEYS
 
 
 @pytest.mark.parametrize("lines", [['{b};p="x, {a}, y"'], ["{a}", "{b}"], ["proxy=:QUJD:", '{b};p="x, {a}"']])

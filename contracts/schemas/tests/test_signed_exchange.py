@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ndx_contracts.signatures import Request, SignatureInvalid, jwk, keys_of
 from ndx_contracts.signed_exchange import (
     Reply,
+    ReplyNotBound,
     ReplySigner,
     sign_request,
     signature_of,
@@ -104,8 +105,14 @@ def test_a_changed_reply_is_found() -> None:
 
 
 def test_a_reply_that_leaves_out_the_requests_signature_proves_nothing() -> None:
-    with pytest.raises(SignatureInvalid):
-        verify_reply(replace(reply_to(request()), request=signed()), BODY, KEYS)
+    unbound = replace(reply_to(request()), request=signed())
+    with pytest.raises(ReplyNotBound) as told:
+        verify_reply(unbound, BODY, KEYS)
+    assert told.value.proof.key_id == jwk(PROVIDER.public_key())["kid"]
+    for wrong in (replace(unbound, status_code=404), replace(reply_to(signed()), request=signed(body=b"{}"))):
+        with pytest.raises(SignatureInvalid) as refused:
+            verify_reply(wrong, BODY, KEYS)
+        assert not isinstance(refused.value, ReplyNotBound)
 
 
 @pytest.mark.parametrize(("ahead", "holds"), [(20, True), (-20, True), (90, False), (-900, False)])

@@ -37,6 +37,7 @@ from gateway.rotation import jobs as rotation_jobs
 from gateway.rotation import service as rotation_service
 from gateway.rotation.endpoints import router as rotation
 from gateway.settings import Settings
+from gateway.signing_keys import own_keys
 from gateway.signing_keys.endpoints import router as signing_keys
 from gateway.xds import service as xds
 from gateway.xds.endpoints import router as configuration
@@ -113,6 +114,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         )
     )
     notification_answering.install(app)
+    own_keys.install(app.state.runtime)
     usage = certificate_usage.Usage()
     app.state.runtime.extras["usage"] = usage
     app.add_middleware(certificate_usage.SeesCertificates, usage=usage)

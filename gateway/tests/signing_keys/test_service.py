@@ -9,8 +9,8 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ndx_contracts.events import SigningKeyChanged
-from ndx_contracts.signatures import jwk
-from ndx_contracts.signed_exchange import prove
+from ndx_contracts.signatures import Request, jwk
+from ndx_contracts.signed_exchange import prove, sign_request
 
 pytestmark = pytest.mark.integration
 CALLER = {"NDX-Agency": "H79.001", "NDX-System": "urn:ndx:agency:H79.001:his", "NDX-Request-Id": "r1"}
@@ -85,3 +85,25 @@ async def test_published_several_times_at_once_it_is_there_once_and_all_are_told
     mine, theirs = (told[:3], told[3:]) if one == "his" else (told[3:], told[:3])
     assert (set(mine), set(theirs)) == ({(200, one)}, {(409, "signing-key-taken")})
     assert [e["data"]["system"] for e in await emitted() if e["type"] == SigningKeyChanged.TYPE] == [one]
+
+
+async def test_a_signed_call_to_the_control_plane_is_checked_by_the_keys_of_this_moment(
+    hospital: dict[str, Any], post: Callable[..., Any], client: httpx.AsyncClient
+) -> None:
+    await post("NDX:an", "/v1/agencies/H79.001/systems", {"code": "his"}, 201)
+    key, why = Ed25519PrivateKey.generate(), b'{"reason":"replaced"}'
+    path = f"{MINE}/{jwk(key.public_key())['kid']}/revoke"
+
+    async def revoke(body: bytes) -> tuple[int, str | None]:
+        sent = Request("POST", f"https://gateway:8443{path}", {"NDX-Request-Id": "r1"}, why)
+        sign_request(key, sent)
+        more = CALLER | {"content-type": "application/json"}
+        headers = {name.lower(): value for name, value in (sent.headers | more).items()}
+        reply = await client.post(path, content=body, headers=headers)
+        return reply.status_code, reply.json().get("code")
+
+    assert await revoke(why) == (401, "signature-invalid")
+    assert (await client.post(MINE, json=body_of(key), headers=CALLER)).status_code == 200
+    assert await revoke(b'{"reason":"by somebody else"}') == (401, "signature-invalid")
+    assert await revoke(why) == (200, None)
+    assert await revoke(why) == (401, "signature-invalid")

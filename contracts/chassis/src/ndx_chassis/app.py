@@ -174,7 +174,7 @@ def build_app(spec: ServiceSpec) -> FastAPI:
     app.state.spec = spec
     problems.install(app)
     app.add_middleware(RequestFrame, max_body_bytes=settings.max_body_bytes, metrics=runtime.metrics)
-    signing.install(app, settings, runtime.signing_keys if spec.uses_agreements else None)
+    signing.install(app, settings, runtime.signing_keys)
     app.plain = [plain.route for plain in spec.plain_routes]
     app.router.routes.extend(app.plain)  # so that a wrong method is told apart from a wrong path
     app.include_router(health.router)
@@ -213,8 +213,7 @@ async def _start(spec: ServiceSpec, runtime: Runtime) -> list[asyncio.Task[None]
             log.warning("agreements_not_loaded", error=type(error).__name__)
         if servers:
             tasks.append(asyncio.create_task(runtime.agreements.follow(runtime.sessions, servers)))
-            tasks.append(asyncio.create_task(runtime.signing_keys.follow(servers)))
-            tasks.append(asyncio.create_task(signing.publish(settings, runtime.gateway)))
+    tasks.extend(_signed_exchange(runtime))
     for start in spec.on_start:
         await start(runtime)
     leading: list[Callable[[], Awaitable[None]]] = []
@@ -234,6 +233,14 @@ async def _start(spec: ServiceSpec, runtime: Runtime) -> list[asyncio.Task[None]
     if leading:
         tasks.append(asyncio.create_task(lead(spec.name, settings.asyncpg_dsn, leading, runtime.metrics)))
     return tasks
+
+
+def _signed_exchange(runtime: Runtime) -> list[asyncio.Task[None]]:
+    settings, servers = runtime.settings, runtime.settings.kafka_bootstrap_servers
+    doors = (
+        (runtime.signing_keys.follow(servers), signing.publish(settings, runtime.gateway)) if servers else ()
+    )
+    return [asyncio.create_task(door) for door in doors]
 
 
 def _job_task(runtime: Runtime, job: Job) -> Callable[[], Awaitable[None]]:

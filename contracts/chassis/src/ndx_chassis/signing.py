@@ -6,6 +6,7 @@ a read gives the same answer, and a change is held by its Idempotency-Key, which
 
 import asyncio
 import base64
+from collections.abc import Awaitable, Callable, Mapping
 from time import time
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -30,6 +31,8 @@ from ndx_chassis.telemetry import log
 _AGENCY, _REQUEST_ID = names.AGENCY.lower().encode(), names.REQUEST_ID.lower().encode()
 SIGNED = "ndx_signed"
 """Member of the ASGI scope that tells that the call's signature holds."""
+Ask = Callable[[str, str], Awaitable[Mapping[str, Ed25519PublicKey]]]
+"""Returns the keys in force of an agency's system; what it raises refuses the call."""
 
 
 class SignatureInvalid(DomainError):
@@ -47,11 +50,15 @@ class SigningKeyNotSynchronised(DomainError):
 
 
 class SigningKeyBook:
-    """The keys in force by system, kept current in memory by topic `gateway.signing-key.v1`."""
+    """The keys in force by system, kept current in memory by topic `gateway.signing-key.v1`.
+
+    Whoever keeps the keys themselves sets `ask`, and nothing is followed.
+    """
 
     def __init__(self) -> None:
         self._by_system: dict[tuple[str, str], dict[str, Ed25519PublicKey]] = {}
         self.synchronised = asyncio.Event()
+        self.ask: Ask | None = None
 
     def put(self, key: SigningKeyChanged) -> None:
         """Take the newest word on a key."""
@@ -64,23 +71,27 @@ class SigningKeyBook:
 
     async def follow(self, servers: str) -> None:
         """Take what the topic brings, for ever."""
+        if self.ask is not None:
+            return
 
         async def take(value: bytes) -> None:
             self.put(SigningKeyChanged.model_validate_json(value, extra="ignore"))
 
         await follow(SigningKeyChanged.TOPIC, servers, take, self.synchronised)
 
-    def check(self, agency: str, system: str, request: SignedRequest) -> None:
+    async def check(self, agency: str, system: str, request: SignedRequest) -> None:
         """Refuse a signature that does not hold.
 
         Raises:
             SignatureInvalid: of no key in force of this system, too old, or something was changed.
             SigningKeyNotSynchronised: it may be a key of which this process has not read yet.
         """
+        owner = (agency, system)
+        keys = self._by_system.get(owner, {}) if self.ask is None else await self.ask(*owner)
         try:
-            verify_request(request, self._by_system.get((agency, system), {}))
+            verify_request(request, keys)
         except NotVerified as error:
-            if not self.synchronised.is_set():
+            if self.ask is None and not self.synchronised.is_set():
                 raise SigningKeyNotSynchronised(retry_after=1) from None
             # The library's words name components and parameters, never their values.
             log.info("signature_refused", reason=str(error)[:120])
@@ -128,8 +139,8 @@ async def publish(settings: ServiceSettings, gateway: GatewayClient) -> None:
             return
 
 
-def install(app: Starlette, settings: ServiceSettings, keys: SigningKeyBook | None) -> None:
-    """Put the signed exchange around an application; without `keys` signatures of calls are not checked."""
+def install(app: Starlette, settings: ServiceSettings, keys: SigningKeyBook) -> None:
+    """Put the signed exchange around an application."""
     signer = read_signer(settings)
     app.add_middleware(SignedExchange, signer=signer, keys=keys, max_body_bytes=settings.max_body_bytes)
 
@@ -138,45 +149,31 @@ class SignedExchange:
     """A plain ASGI middleware around everything else, so that refusals are signed like answers."""
 
     def __init__(
-        self, app: ASGIApp, signer: ReplySigner | None, keys: SigningKeyBook | None, max_body_bytes: int
+        self, app: ASGIApp, signer: ReplySigner | None, keys: SigningKeyBook, max_body_bytes: int
     ) -> None:
-        self._app = app
-        self._signer = signer
-        self._keys = keys
-        self._limit = max_body_bytes
+        self._app, self._signer, self._keys, self._limit = app, signer, keys, max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or all(name != _AGENCY for name, _ in scope["headers"]):
             await self._app(scope, receive, send)
             return
-        if all(name != _AGENCY for name, _ in scope["headers"]):
-            await self._app(scope, receive, send)
-            return
+        signing = None if self._signer is None else _Signing(self._signer, scope, send)
         lines = (value.decode("latin-1") for name, value in scope["headers"] if name == b"signature")
         try:
             signature = signature_of(", ".join(lines))
-        except NotVerified as error:
-            log.info("signature_refused", reason=str(error))
-            if self._signer is not None:
-                send = _Signing(self._signer, scope, None, send)
-            await _refuse(SignatureInvalid(), scope, receive, send)
+            if signature is not None:
+                receive = await self._checked(scope, receive)
+        except (NotVerified, DomainError) as error:
+            refused = error if isinstance(error, DomainError) else SignatureInvalid()
+            await _refuse(refused, scope, receive, signing or send)
             return
-        if self._signer is not None:
-            send = _Signing(self._signer, scope, signature, send)
-        if signature is not None and self._keys is not None:
-            headers = Headers(scope=scope)
-            try:
-                receive = await self._checked(self._keys, headers[names.AGENCY], scope, headers, receive)
-            except DomainError as refused:
-                await _refuse(refused, scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+        if signing is not None:
+            signing.covers = signature
+        await self._app(scope, receive, signing or send)
 
-    async def _checked(
-        self, keys: SigningKeyBook, agency: str, scope: Scope, headers: Headers, receive: Receive
-    ) -> Receive:
-        body = b""
+    async def _checked(self, scope: Scope, receive: Receive) -> Receive:
+        headers, body = Headers(scope=scope), b""
         more = True
         while more:
             message = await receive()
@@ -190,7 +187,8 @@ class SignedExchange:
         for name, value in headers.items():
             merged[name] = f"{merged[name]}, {value}" if name in merged else value
         system = headers.get(names.SYSTEM, "").rsplit(":", 1)[-1]
-        keys.check(agency, system, SignedRequest(scope["method"], url, merged, body))
+        sent = SignedRequest(scope["method"], url, merged, body)
+        await self._keys.check(headers[names.AGENCY], system, sent)
         scope[SIGNED] = True
         given = False
 
@@ -219,9 +217,11 @@ def _target(scope: Scope) -> tuple[str, str]:
 class _Signing:
     """Holds the head of a reply back until its body is there; what comes in parts goes out unsigned."""
 
-    def __init__(self, signer: ReplySigner, scope: Scope, signature: str | None, send: Send) -> None:
-        self._signer, self._scope, self._signature, self._send = signer, scope, signature, send
+    def __init__(self, signer: ReplySigner, scope: Scope, send: Send) -> None:
+        self._signer, self._scope, self._send = signer, scope, send
         self._head: Message | None = None
+        self.covers: str | None = None
+        """The request's signature, once it is known to hold: any other could be of another request."""
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -240,7 +240,7 @@ class _Signing:
                     path=path,
                     query=query,
                     request_id=None if request_id is None else request_id.decode("latin-1"),
-                    request_signature=self._signature,
+                    request_signature=self.covers,
                     now=int(time()),
                 )
                 given += [(name.encode(), value.encode("latin-1")) for name, value in signed]

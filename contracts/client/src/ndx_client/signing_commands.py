@@ -9,7 +9,7 @@ import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from ndx_contracts.signatures import SignatureInvalid, jwk
-from ndx_contracts.signed_exchange import owner_of, prove
+from ndx_contracts.signed_exchange import ReplyNotBound, owner_of, prove
 
 from ndx_client.errors import NotConfigured
 from ndx_client.keys import write_secret
@@ -81,7 +81,8 @@ def verify_message(
 ) -> None:
     """Check a kept call and its reply without the exchange: who signed what, and when.
 
-    Leaves exit status 0 when the signatures hold and 1 when one does not.
+    Leaves exit status 0 when the signatures hold and 1 when one does not, or when the reply does not cover
+    the signature of the request: then its maker has not checked that, and answered nobody in particular.
     """
     try:
         key_sets = [json.loads(file.read_bytes()) for file in keys]
@@ -89,6 +90,10 @@ def verify_message(
         raise NotConfigured("A key set cannot be read.", "Give files of ndx signing-key list --of.") from None
     try:
         found = check(folder, key_sets)
+    except ReplyNotBound as error:
+        key_id, signed_at = error.proof.key_id, error.proof.signed_at.isoformat()
+        sys.stderr.write(f"Not proven: {error} (signed at {signed_at} with key {key_id})\n")
+        raise typer.Exit(EXIT_REFUSED) from None
     except SignatureInvalid as error:
         sys.stderr.write(f"Not proven: {error}\n")
         raise typer.Exit(EXIT_REFUSED) from None

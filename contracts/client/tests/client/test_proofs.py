@@ -64,6 +64,22 @@ def test_a_kept_call_says_who_signed_what(kept: Path) -> None:
     assert "reply: signed by G01/population" in said
 
 
+def test_a_reply_to_nobody_in_particular_is_told_as_such(kept: Path) -> None:
+    asked = json.loads((kept / "request.json").read_bytes())
+    unbound = provider(
+        httpx.Request(
+            asked["method"],
+            "https://gateway:8443" + asked["target"],
+            headers={"ndx-request-id": asked["headers"]["ndx-request-id"]},
+        )
+    )
+    (kept / "reply.json").write_text(json.dumps({"status": 200, "headers": dict(unbound.headers)}))
+    status, said = verify(kept)
+    assert status == 1
+    assert "does not cover the request's signature" in said
+    assert jwk(PROVIDER.public_key())["kid"] in said
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_any_changed_letter_is_found(kept: Path, name: str) -> None:
     file = kept / name

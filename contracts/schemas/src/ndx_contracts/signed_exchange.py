@@ -40,6 +40,17 @@ class Proof:
     signed_at: datetime
 
 
+class ReplyNotBound(SignatureInvalid):
+    """The reply is signed, but not over the request's signature: its maker has not checked that one.
+
+    It proves no answer to this request; `proof` says whose word it is.
+    """
+
+    def __init__(self, proof: Proof) -> None:
+        super().__init__("the reply does not cover the request's signature, so it proves no answer to it")
+        self.proof = proof
+
+
 @dataclass(slots=True)
 class Reply:
     """A reply as its signature sees it, with the request that it answers."""
@@ -181,6 +192,7 @@ def verify_reply(
 
     Raises:
         SignatureInvalid: as `verify_request`.
+        ReplyNotBound: signed, but of a signed request only method, path and query are covered.
     """
     headers = _lower(reply.headers)
     asked = reply.request
@@ -188,11 +200,15 @@ def verify_reply(
     covered = ["@status", "content-digest", '"@method";req', '"@path";req', '"@query";req']
     if names.REQUEST_ID.lower() in headers:
         covered.append(names.REQUEST_ID.lower())
-    if signature_of(request.headers.get("signature")) is not None:
-        covered.append(_REQUEST_SIGNATURE[1:])
-    return _verified(
-        Reply(reply.status_code, headers, request), body, keys, REPLY_TAG, tuple(covered), max_age
-    )
+    answered = Reply(reply.status_code, headers, request)
+    if signature_of(request.headers.get("signature")) is None:
+        return _verified(answered, body, keys, REPLY_TAG, tuple(covered), max_age)
+    bound = (*covered, _REQUEST_SIGNATURE[1:])
+    try:
+        return _verified(answered, body, keys, REPLY_TAG, bound, max_age)
+    except SignatureInvalid:
+        proof = _verified(answered, body, keys, REPLY_TAG, tuple(covered), max_age)
+        raise ReplyNotBound(proof) from None
 
 
 def _verified(  # noqa: PLR0917 - each is a part of what is checked

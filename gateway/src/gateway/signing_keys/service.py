@@ -122,3 +122,9 @@ async def _revoke(
 async def keys_of(session: AsyncSession, agency: str, system: str | None = None) -> SigningKeySet:
     """Return all keys, revoked ones too: what they signed before stays provable."""
     return SigningKeySet(keys=[_out(key) for key in await repository.of_agency(session, agency, system)])
+
+
+async def keys_in_force(session: AsyncSession, agency: str, system: str) -> list[SigningKeyOut]:
+    """Return the keys by which this system's signatures hold now."""
+    found = await repository.of_agency(session, agency, system)
+    return [_out(key) for key in found if key.revoked_at is None]
