@@ -3,25 +3,16 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from ndx_chassis.app import operation
-from ndx_chassis.caller import Operator, OperatorDep
 from ndx_chassis.db import SessionDep
 
 from svc_population.dedupe import service
 from svc_population.dedupe.schemas import DedupeRunIn, DedupeRunOut, DedupeRunsOut
+from svc_population.operators.endpoints import OwnerDep
 
 router = APIRouter(prefix="/population/v1/dedupe-runs", tags=["dedupe"])
 _OPERATOR = operation(door="operator")
-
-
-async def _owner(operator: OperatorDep) -> Operator:
-    service.require_owner(operator)
-    return operator
-
-
-OwnerDep = Annotated[Operator, Depends(_owner)]
-"""An operator of the agency whose register this is."""
 
 
 @router.post("", status_code=201, openapi_extra=_OPERATOR)

@@ -30,17 +30,3 @@ class DedupeStepRefused(DomainError):
     code = "dedupe-step-refused"
     title = "The state of the search does not allow this step"
     title_vi = "Trạng thái của lượt tìm trùng lặp không cho phép bước này"
-
-
-class SecondOperatorNeeded(DomainError):
-    kind = Kind.FORBIDDEN
-    code = "second-operator-needed"
-    title = "Another operator than the one who asked for it must approve"
-    title_vi = "Phải do cán bộ vận hành khác với người yêu cầu phê duyệt"
-
-
-class RoleMissing(DomainError):
-    kind = Kind.FORBIDDEN
-    code = "role-missing"
-    title = "The operator does not have the role for this"
-    title_vi = "Cán bộ vận hành không có vai trò cần thiết"

@@ -1,19 +1,21 @@
 """One row per run of the search: who wanted it with which model, how far it is, and what came out.
 
-Lifecycle: REQUESTED → APPROVED → RUNNING → FINISHED | FAILED | CANCELLED; the command begins at RUNNING. A
-run that was killed stays RUNNING until it is taken up again, or is INTERRUPTED when its work files are lost.
-Invariants: one run that has not ended; who approves did not request; the counts say what the first `settled`
-pairs came to, and change in the transaction that opens their cases. A run holds no pair: what was found are
-cases of `reconciliation`, each pair once for ever.
+Lifecycle: that of `operator_runs`, with RUNNING → FINISHED | FAILED | CANCELLED behind it; the command
+begins at RUNNING. A run that was killed stays RUNNING until it is taken up again, or is INTERRUPTED when
+its work files are lost. Invariants: the counts say what the first `settled` pairs came to, and change in
+the transaction that opens their cases. A run holds no pair: what was found are cases of `reconciliation`,
+each pair once for ever.
 """
 
 from datetime import datetime
-from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, text
+from sqlalchemy import BigInteger, Index, func, text
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
+from svc_population.dedupe.errors import DedupeRunNotFound, DedupeRunUnderWay, DedupeStepRefused
+from svc_population.dedupe.vocabulary import RunState
+from svc_population.operator_runs.models import OperatorRun
 from svc_population.tables import Base
 
 _ZERO = text("0")
@@ -21,23 +23,23 @@ _OPEN = text("state IN ('REQUESTED', 'APPROVED', 'RUNNING', 'CANCELLING')")
 _TIME = TIMESTAMP(timezone=True)
 
 
-class DedupeRun(Base):
+class DedupeRun(OperatorRun, Base):
     __tablename__ = "dedupe_runs"
     __table_args__ = (Index("uq_dedupe_runs_open", text("(true)"), unique=True, postgresql_where=_OPEN),)
 
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    state: Mapped[str]
+    kind = "dedupe_run"
+    system = "dedupe"
+    operation = "population.find_duplicates"
+    not_found = DedupeRunNotFound
+    under_way = DedupeRunUnderWay
+    step_refused = DedupeStepRefused
+    counted = ("persons", "sure", "review", "opened", "known", "deferred", "resumed")
+
     stage: Mapped[str | None]
     engine: Mapped[str]
     model_version: Mapped[str]
     """Empty until a process takes the run up."""
     model_digest: Mapped[str | None]
-    officer: Mapped[str]
-    """Who wanted it."""
-    case_id: Mapped[str]
-    """The dossier that the run belongs to."""
-    approved_by: Mapped[str | None]
-    cancelled_by: Mapped[str | None]
     persons: Mapped[int] = mapped_column(BigInteger, server_default=_ZERO)
     """How many records were read."""
     parts: Mapped[int] = mapped_column(server_default=_ZERO)
@@ -60,10 +62,19 @@ class DedupeRun(Base):
     """Pairs that wait for another case about one of their records."""
     resumed: Mapped[int] = mapped_column(server_default=_ZERO)
     """How often it was taken up after its process was gone."""
-    requested_at: Mapped[datetime] = mapped_column(_TIME, server_default=text("clock_timestamp()"))
     started_at: Mapped[datetime | None] = mapped_column(_TIME)
-    progress_at: Mapped[datetime | None] = mapped_column(_TIME)
-    """When it last got further."""
-    finished_at: Mapped[datetime | None] = mapped_column(_TIME)
     erased_at: Mapped[datetime | None] = mapped_column(_TIME)
     """When the work files of a run that ended were gone: they hold what is compared of everybody."""
+
+    def cancel(self, login: str) -> None:
+        """Stop it: at once when nothing was read, else between two pieces of work.
+
+        Raises:
+            DedupeStepRefused: it has ended.
+        """
+        if self.state in {RunState.RUNNING, RunState.CANCELLING}:
+            self.state, self.cancelled_by = RunState.CANCELLING.value, login
+            return
+        super().cancel(login)
+        # No process has read anything for it.
+        self.erased_at = func.clock_timestamp()

@@ -1,13 +1,12 @@
-"""All SQL about runs of the search."""
+"""All SQL about runs of the search beside what runs of every kind have in common."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 from sqlalchemy import func, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.dedupe.errors import DedupeRefused
@@ -39,23 +38,6 @@ async def open_run(session: AsyncSession) -> DedupeRun | None:
     return await session.scalar(statement)
 
 
-async def add(session: AsyncSession, run: DedupeRun) -> bool:
-    """Store a run; False when another one has not ended."""
-    try:
-        async with session.begin_nested():
-            session.add(run)
-            await session.flush()
-    except IntegrityError:
-        return False
-    await session.refresh(run)
-    return True
-
-
-async def find(session: AsyncSession, run_id: UUID, *, lock: bool = False) -> DedupeRun | None:
-    statement = select(DedupeRun).where(DedupeRun.id == run_id)
-    return await session.scalar(statement.with_for_update() if lock else statement)
-
-
 async def run(session: AsyncSession, run_id: UUID) -> DedupeRun:
     """Return a run, held until the end of the transaction."""
     statement = select(DedupeRun).where(DedupeRun.id == run_id).with_for_update()
@@ -64,14 +46,6 @@ async def run(session: AsyncSession, run_id: UUID) -> DedupeRun:
 
 async def state(session: AsyncSession, run_id: UUID) -> RunState:
     return RunState((await session.scalars(select(DedupeRun.state).where(DedupeRun.id == run_id))).one())
-
-
-async def latest(session: AsyncSession, *, before: UUID | None, limit: int) -> Sequence[DedupeRun]:
-    """Return runs, the newest first."""
-    statement = select(DedupeRun)
-    if before is not None:
-        statement = statement.where(DedupeRun.id < before)
-    return (await session.scalars(statement.order_by(DedupeRun.id.desc()).limit(limit))).all()
 
 
 async def oldest_left(session: AsyncSession) -> datetime | None:

@@ -5,11 +5,13 @@ from typing import Annotated
 from uuid import UUID
 
 from ndx_contracts.bodies import Input, Output
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field
 
 from svc_population.dedupe.vocabulary import EngineName, RunState, Stage
+from svc_population.operator_runs.schemas import CaseId, OperatorRunOut
 
-CaseId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[!-~]+( [!-~]+)*$")]
+ModelVersion = Annotated[str | None, BeforeValidator(lambda version: version or None)]
+"""Null until a process takes the run up."""
 
 
 class DedupeRunIn(Input):
@@ -18,19 +20,14 @@ class DedupeRunIn(Input):
     case_id: CaseId
 
 
-class DedupeRunOut(Output):
+class DedupeRunOut(OperatorRunOut):
     """How far a run is, and what its settled pairs came to."""
 
-    id: UUID
     state: RunState
     stage: Stage | None = Field(description="What it does, or did last.")
     engine: EngineName
-    model_version: str | None
+    model_version: ModelVersion
     model_digest: str | None
-    case_id: str
-    requested_by: str
-    approved_by: str | None
-    cancelled_by: str | None
     persons: int = Field(description="Records read.")
     parts: int = Field(description="In how many parts everybody is compared with everybody.")
     compared: int = Field(description="Parts that are done.")
@@ -43,10 +40,7 @@ class DedupeRunOut(Output):
     known: int = Field(description="Pairs that had a case before.")
     deferred: int = Field(description="Pairs that wait for another case about one of their records.")
     resumed: int = Field(description="How often it went on after its process was gone.")
-    requested_at: datetime
     started_at: datetime | None
-    progress_at: datetime | None
-    finished_at: datetime | None
     erased_at: datetime | None = Field(description="When its work files were gone; null: they are there.")
 
 

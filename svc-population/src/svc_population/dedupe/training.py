@@ -9,9 +9,10 @@ from svc_population.dedupe import reading, repository
 from svc_population.dedupe.engines import DuckDb
 from svc_population.dedupe.errors import DedupeRefused
 from svc_population.dedupe.model import Model
-from svc_population.dedupe.service import ENTITY, OWNER
+from svc_population.dedupe.models import DedupeRun
 from svc_population.dedupe.working import Asked, Place
 from svc_population.dedupe.workspace import Workspace
+from svc_population.operators.owner import OWNER
 
 
 async def train(place: Place, *, model: Model, asked: Asked, learns: bool = False) -> Model:
@@ -45,7 +46,7 @@ async def train(place: Place, *, model: Model, asked: Asked, learns: bool = Fals
                 session,
                 _caller(asked, str(run_id)),
                 action="dedupe_model_trained",
-                entity_type=ENTITY,
+                entity_type=DedupeRun.entity_type(),
                 entity_id=run_id,
                 details={"persons": persons, "model": model.version},
             )

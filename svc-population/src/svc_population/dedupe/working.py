@@ -16,7 +16,6 @@ from itertools import islice
 from pathlib import Path
 from uuid import UUID
 
-from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Caller
 from ndx_chassis.ids import new_id
 from ndx_chassis.problems import is_connection_trouble
@@ -29,9 +28,9 @@ from svc_population.dedupe.engines import Engine, Pair, open_engine, pairs_of
 from svc_population.dedupe.errors import DedupeRefused, RunCancelled
 from svc_population.dedupe.model import Model
 from svc_population.dedupe.models import DedupeRun
-from svc_population.dedupe.service import ENTITY, OWNER
 from svc_population.dedupe.vocabulary import EngineName, RunState, Stage, Zone
 from svc_population.dedupe.workspace import NotErased, Workspace
+from svc_population.operator_runs import service as operator_runs
 from svc_population.reconciliation import duplicates
 from svc_population.reconciliation.duplicates import Suspected
 
@@ -155,7 +154,7 @@ class Search:
                 case_id=wanted.case_id,
                 approved_by=approved,
             )
-            await repository.add(session, run)
+            await operator_runs.begin(session, run)
             await self._started(session, run)
             return True
 
@@ -167,7 +166,7 @@ class Search:
         run.model_version, run.model_digest = self._model.version, self._model.digest
         run.started_at = run.progress_at = func.clock_timestamp()
         details: dict[str, object] = {"engine": run.engine, "model": run.model_version}
-        await self._audit(session, run, "dedupe_run_started", details)
+        await operator_runs.record(session, run.caller(), run, "started", details)
 
     async def _taken_up(self, session: AsyncSession, run: DedupeRun) -> bool:
         """Return whether the run goes on: behind its last commit, or anew if nothing of it is settled."""
@@ -186,7 +185,7 @@ class Search:
         run.resumed += 1
         run.progress_at = func.clock_timestamp()
         details: dict[str, object] = {"stage": stage, "settled": run.settled}
-        await self._audit(session, run, "dedupe_run_resumed", details)
+        await operator_runs.record(session, run.caller(), run, "resumed", details)
         log.info("dedupe_run_resumed", run_id=str(run.id), stage=stage)
         return True
 
@@ -272,7 +271,7 @@ class Search:
         pairs = pairs_of(self._model, self._workspace.rows(part, after=max(0, after)))
         while batch := list(islice(pairs, BATCH)):
             async with self._going_on(Stage.OPENING) as (session, run):
-                await _settle(session, run, self._caller(run), batch)
+                await _settle(session, run, run.caller(), batch)
 
     @asynccontextmanager
     async def _going_on(self, stage: Stage) -> AsyncIterator[tuple[AsyncSession, DedupeRun]]:
@@ -285,42 +284,13 @@ class Search:
             run.stage, run.progress_at = stage.value, func.clock_timestamp()
 
     async def _end(self, session: AsyncSession, run: DedupeRun, state: RunState) -> None:
-        run.state, run.finished_at = state.value, func.clock_timestamp()
-        counts: dict[str, object] = {name: getattr(run, name) for name in _COUNTS}
-        await self._audit(session, run, "dedupe_run_ended", {"state": state.value, **counts})
+        await operator_runs.end(session, run, state)
         await session.flush()
         await session.refresh(run)
 
-    async def _audit(
-        self, session: AsyncSession, run: DedupeRun, action: str, details: dict[str, object]
-    ) -> None:
-        await record_audit(
-            session,
-            self._caller(run),
-            action=action,
-            entity_type=ENTITY,
-            entity_id=run.id,
-            details=details,
-        )
-
-    def _caller(self, run: DedupeRun) -> Caller:
-        return Caller(
-            agency=OWNER,
-            system="dedupe",
-            agreement="",
-            purpose="",
-            case_id=run.case_id,
-            officer=run.officer,
-            request_id=str(run.id),
-            operation="population.find_duplicates",
-        )
-
-
-_COUNTS = ("persons", "sure", "review", "opened", "known", "deferred", "resumed")
-
 
 def _found(run: DedupeRun) -> Found:
-    return Found(run.id, **{name: getattr(run, name) for name in _COUNTS})
+    return Found(run.id, **{name: getattr(run, name) for name in run.counted})
 
 
 def _is_away(error: BaseException) -> bool:

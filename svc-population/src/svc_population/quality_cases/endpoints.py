@@ -3,26 +3,16 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from ndx_chassis.app import operation
-from ndx_chassis.caller import Operator, OperatorDep
 from ndx_chassis.db import SessionDep
 
-from svc_population.dedupe.service import require_owner
+from svc_population.operators.endpoints import OwnerDep
 from svc_population.quality_cases import service
 from svc_population.quality_cases.schemas import QualityCaseRunIn, QualityCaseRunOut, QualityCaseRunsOut
 
 router = APIRouter(prefix="/population/v1/quality-case-runs", tags=["quality"])
 _OPERATOR = operation(door="operator")
-
-
-async def _owner(operator: OperatorDep) -> Operator:
-    require_owner(operator)
-    return operator
-
-
-OwnerDep = Annotated[Operator, Depends(_owner)]
-"""An operator of the agency whose register this is."""
 
 
 @router.post("", status_code=201, openapi_extra=_OPERATOR)

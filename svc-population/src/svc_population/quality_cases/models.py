@@ -1,40 +1,47 @@
 """A run that opens a reconciliation case for everybody who breaks a rule of quality.
 
-Lifecycle: `CaseRunState`. Invariants: one run that has not ended; who approves did not request. Position and
-counts change in the transaction that opens the cases of a slice, so that a run whose process was killed goes
-on behind its last slice. `communes` are those that had somebody when it began; what is done is taken off.
+Lifecycle: that of `operator_runs`, with nothing between APPROVED and the end (`CaseRunState`). Invariants:
+position and counts change in the transaction that opens the cases of a slice, so that a run whose process was
+killed goes on behind its last slice. `communes` are those that had somebody when it began; what is done is
+taken off.
 """
 
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Index, String, text
-from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
+from svc_population.operator_runs.models import OperatorRun
+from svc_population.quality_cases.errors import (
+    QualityCaseRunNotFound,
+    QualityCaseRunUnderWay,
+    QualityCaseStepRefused,
+)
 from svc_population.tables import Base
 
 _ZERO = text("0")
-_TIME = TIMESTAMP(timezone=True)
 _OPEN = text("state IN ('REQUESTED', 'APPROVED')")
 
 
-class QualityCaseRun(Base):
+class QualityCaseRun(OperatorRun, Base):
     __tablename__ = "quality_case_runs"
     __table_args__ = (
         Index("uq_quality_case_runs_open", text("(true)"), unique=True, postgresql_where=_OPEN),
     )
 
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    state: Mapped[str]
+    kind = "quality_case_run"
+    system = "quality"
+    operation = "population.open_quality_cases"
+    not_found = QualityCaseRunNotFound
+    under_way = QualityCaseRunUnderWay
+    step_refused = QualityCaseStepRefused
+    named = ("rule", "case_id")
+    counted = ("looked", "opened", "known", "deferred", "nowhere")
+
     rule: Mapped[str]
     province_code: Mapped[str | None]
     """Only people of this province; null: everywhere."""
-    case_id: Mapped[str]
-    """The dossier that the run belongs to."""
-    officer: Mapped[str]
-    approved_by: Mapped[str | None]
-    cancelled_by: Mapped[str | None]
     communes: Mapped[list[str] | None] = mapped_column(ARRAY(String))
     """Communes that are left, the first one under way; null before the run began."""
     after_person: Mapped[UUID | None]
@@ -48,6 +55,8 @@ class QualityCaseRun(Base):
     """People about whom another case of this kind waits."""
     nowhere: Mapped[int] = mapped_column(server_default=_ZERO)
     """People who are registered nowhere, so that no commune can look: they get no case."""
-    requested_at: Mapped[datetime] = mapped_column(_TIME, server_default=text("clock_timestamp()"))
-    progress_at: Mapped[datetime | None] = mapped_column(_TIME)
-    finished_at: Mapped[datetime | None] = mapped_column(_TIME)
+
+    @property
+    def communes_left(self) -> int | None:
+        """How many communes are left; None before the run began."""
+        return None if self.communes is None else len(self.communes)

@@ -1,6 +1,5 @@
 """What operators say and see of an opening of cases: counts, never a person."""
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -8,10 +7,10 @@ from ndx_contracts.agreements import ProvinceCode
 from ndx_contracts.bodies import Input, Output
 from pydantic import Field, StringConstraints
 
+from svc_population.operator_runs.schemas import CaseId, OperatorRunOut
 from svc_population.quality_cases.vocabulary import CaseRunState
 
 RuleCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{2,59}$")]
-CaseId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[!-~]+( [!-~]+)*$")]
 
 
 class QualityCaseRunIn(Input):
@@ -22,26 +21,18 @@ class QualityCaseRunIn(Input):
     case_id: CaseId
 
 
-class QualityCaseRunOut(Output):
+class QualityCaseRunOut(OperatorRunOut):
     """How far a run is and what came of it."""
 
-    id: UUID
     state: CaseRunState
     rule: str
     province_code: str | None
-    case_id: str
-    requested_by: str
-    approved_by: str | None
-    cancelled_by: str | None
     communes_left: int | None = Field(description="Null before it began.")
     looked: int = Field(description="People who broke the rule when they were looked at.")
     opened: int
     known: int = Field(description="Faults that had a case before.")
     deferred: int = Field(description="People about whom another case of this kind waits.")
     nowhere: int = Field(description="People registered nowhere, who get no case.")
-    requested_at: datetime
-    progress_at: datetime | None
-    finished_at: datetime | None
 
 
 class QualityCaseRunsOut(Output):

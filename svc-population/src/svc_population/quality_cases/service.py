@@ -3,29 +3,21 @@
 from uuid import UUID
 
 from ndx_chassis.app import Runtime
-from ndx_chassis.audit import record_audit
-from ndx_chassis.caller import Caller, Operator
+from ndx_chassis.caller import Operator
 from ndx_chassis.ids import new_id
 from ndx_chassis.telemetry import log
 from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from svc_population.dedupe.errors import SecondOperatorNeeded
-from svc_population.dedupe.service import OWNER
+from svc_population.operator_runs import service as operator_runs
 from svc_population.quality import service as quality
 from svc_population.quality.errors import QualityRuleUnknown
 from svc_population.quality_cases import repository
-from svc_population.quality_cases.errors import (
-    QualityCaseRunNotFound,
-    QualityCaseRunUnderWay,
-    QualityCaseStepRefused,
-)
 from svc_population.quality_cases.models import QualityCaseRun
 from svc_population.quality_cases.schemas import QualityCaseRunIn, QualityCaseRunOut, QualityCaseRunsOut
-from svc_population.quality_cases.vocabulary import OPEN_STATES, CaseRunState
+from svc_population.quality_cases.vocabulary import CaseRunState
 from svc_population.reconciliation.faults import Fault, open_faults
 
-ENTITY = "quality-case-run"
 SLICE = 200
 """People of one transaction."""
 _SLICES = 50
@@ -49,9 +41,7 @@ async def request_run(session: AsyncSession, operator: Operator, body: QualityCa
         case_id=body.case_id,
         officer=operator.login,
     )
-    if not await repository.add(session, run):
-        raise QualityCaseRunUnderWay
-    return await _answer(session, operator, run, "quality_case_run_requested")
+    return _out(await operator_runs.request(session, operator, run))
 
 
 async def approve_run(session: AsyncSession, operator: Operator, run_id: UUID) -> QualityCaseRunOut:
@@ -62,13 +52,7 @@ async def approve_run(session: AsyncSession, operator: Operator, run_id: UUID) -
         SecondOperatorNeeded: the operator asked for it.
         QualityCaseStepRefused: it was approved or has ended.
     """
-    run = await _held(session, run_id)
-    if run.officer.casefold() == operator.login.casefold():
-        raise SecondOperatorNeeded
-    if run.state != CaseRunState.REQUESTED:
-        raise QualityCaseStepRefused(f"It is {run.state}.")
-    run.state, run.approved_by = CaseRunState.APPROVED.value, operator.login
-    return await _answer(session, operator, run, "quality_case_run_approved")
+    return _out(await operator_runs.approve(session, operator, QualityCaseRun, run_id))
 
 
 async def cancel_run(session: AsyncSession, operator: Operator, run_id: UUID) -> QualityCaseRunOut:
@@ -78,12 +62,7 @@ async def cancel_run(session: AsyncSession, operator: Operator, run_id: UUID) ->
         QualityCaseRunNotFound: there is none.
         QualityCaseStepRefused: it has ended.
     """
-    run = await _held(session, run_id)
-    if run.state not in OPEN_STATES:
-        raise QualityCaseStepRefused(f"It is {run.state}.")
-    run.state, run.cancelled_by = CaseRunState.CANCELLED.value, operator.login
-    run.finished_at = func.clock_timestamp()
-    return await _answer(session, operator, run, "quality_case_run_cancelled")
+    return _out(await operator_runs.cancel(session, operator, QualityCaseRun, run_id))
 
 
 async def get_run(session: AsyncSession, run_id: UUID) -> QualityCaseRunOut:
@@ -92,19 +71,13 @@ async def get_run(session: AsyncSession, run_id: UUID) -> QualityCaseRunOut:
     Raises:
         QualityCaseRunNotFound: there is none.
     """
-    run = await repository.find(session, run_id)
-    if run is None:
-        raise QualityCaseRunNotFound
-    return _out(run)
+    return _out(await operator_runs.get(session, QualityCaseRun, run_id))
 
 
 async def list_runs(session: AsyncSession, *, cursor: UUID | None, limit: int) -> QualityCaseRunsOut:
     """Return runs, the newest first."""
-    rows = await repository.latest(session, before=cursor, limit=limit + 1)
-    shown = rows[:limit]
-    return QualityCaseRunsOut(
-        items=tuple(_out(r) for r in shown), next_cursor=shown[-1].id if len(rows) > limit else None
-    )
+    runs, following = await operator_runs.newest(session, QualityCaseRun, cursor=cursor, limit=limit)
+    return QualityCaseRunsOut(items=tuple(_out(r) for r in runs), next_cursor=following)
 
 
 async def work(runtime: Runtime) -> int:
@@ -150,7 +123,7 @@ async def _slice(session: AsyncSession, run: QualityCaseRun, commune_code: str) 
     faults = [
         Fault(p["personal_id"], rule.code, words, "\n".join(str(p[c]) for c in rule.columns)) for p in people
     ]
-    opened = await open_faults(session, _caller(run), faults)
+    opened = await open_faults(session, run.caller(), faults)
     run.looked += len(people)
     run.opened += opened.new
     run.known += opened.known
@@ -162,74 +135,9 @@ async def _slice(session: AsyncSession, run: QualityCaseRun, commune_code: str) 
 
 
 async def _end(session: AsyncSession, run: QualityCaseRun, state: CaseRunState) -> None:
-    run.state, run.finished_at = state.value, func.clock_timestamp()
-    counts: dict[str, object] = {
-        name: getattr(run, name) for name in ("looked", "opened", "known", "deferred", "nowhere")
-    }
-    await record_audit(
-        session,
-        _caller(run),
-        action="quality_case_run_ended",
-        entity_type=ENTITY,
-        entity_id=run.id,
-        details={"state": state.value, **counts},
-    )
+    await operator_runs.end(session, run, state)
     log.info("quality_case_run_ended", run_id=str(run.id), state=state.value, opened=run.opened)
 
 
-def _caller(run: QualityCaseRun) -> Caller:
-    return Caller(
-        agency=OWNER,
-        system="quality",
-        agreement="",
-        purpose="",
-        case_id=run.case_id,
-        officer=run.officer,
-        request_id=str(run.id),
-        operation="population.open_quality_cases",
-    )
-
-
-async def _held(session: AsyncSession, run_id: UUID) -> QualityCaseRun:
-    run = await repository.find(session, run_id, lock=True)
-    if run is None:
-        raise QualityCaseRunNotFound
-    return run
-
-
-async def _answer(
-    session: AsyncSession, operator: Operator, run: QualityCaseRun, action: str
-) -> QualityCaseRunOut:
-    await session.flush()
-    await session.refresh(run)
-    await record_audit(
-        session,
-        operator,
-        action=action,
-        entity_type=ENTITY,
-        entity_id=run.id,
-        details={"state": run.state, "rule": run.rule, "case_id": run.case_id},
-    )
-    return _out(run)
-
-
 def _out(run: QualityCaseRun) -> QualityCaseRunOut:
-    return QualityCaseRunOut(
-        id=run.id,
-        state=CaseRunState(run.state),
-        rule=run.rule,
-        province_code=run.province_code,
-        case_id=run.case_id,
-        requested_by=run.officer,
-        approved_by=run.approved_by,
-        cancelled_by=run.cancelled_by,
-        communes_left=None if run.communes is None else len(run.communes),
-        looked=run.looked,
-        opened=run.opened,
-        known=run.known,
-        deferred=run.deferred,
-        nowhere=run.nowhere,
-        requested_at=run.requested_at,
-        progress_at=run.progress_at,
-        finished_at=run.finished_at,
-    )
+    return QualityCaseRunOut.model_validate(run, from_attributes=True)

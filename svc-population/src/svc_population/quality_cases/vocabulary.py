@@ -12,6 +12,3 @@ class CaseRunState(StrEnum):
     FAILED = "FAILED"
     """The rule is not counted any more."""
     CANCELLED = "CANCELLED"
-
-
-OPEN_STATES = (CaseRunState.REQUESTED, CaseRunState.APPROVED)

@@ -3,14 +3,13 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from ndx_chassis.agreements import GrantDep
 from ndx_chassis.app import RuntimeDep, operation
-from ndx_chassis.caller import Operator, OperatorDep
 from ndx_chassis.db import ReadingDep, SessionDep
 from ndx_contracts.agreements import ProvinceCode
 
-from svc_population.dedupe.service import require_owner
+from svc_population.operators.endpoints import OwnerDep
 from svc_population.statistics import service
 from svc_population.statistics.places import Level
 from svc_population.statistics.schemas import PopulationCountsOut
@@ -19,11 +18,6 @@ router = APIRouter(prefix="/population/v1/statistics", tags=["statistics"])
 _COUNTS = operation(cost=5)
 On = Annotated[date | None, Query(description="The day of the counts; today.")]
 UnitsOn = Annotated[date | None, Query(description="The day of the list of units; today.")]
-
-
-async def _owner(operator: OperatorDep) -> Operator:
-    require_owner(operator)
-    return operator
 
 
 @router.get("/population", openapi_extra=_COUNTS)
@@ -47,7 +41,7 @@ async def get_population_counts(
 async def get_exact_population_counts(
     *,
     session: SessionDep,
-    operator: Annotated[Operator, Depends(_owner)],
+    operator: OwnerDep,
     level: Level = "PROVINCE",
     province_code: ProvinceCode | None = None,
     on: On = None,

@@ -1,0 +1,1 @@
+"""Runs that one operator asks for and a second one approves: the life that all kinds of them share."""
