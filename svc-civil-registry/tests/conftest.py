@@ -28,6 +28,8 @@ OPERATIONS = (
     "get_birth_certificate",
     "register_death",
     "get_death",
+    "request_death_cancellation",
+    "decide_death_cancellation",
 )
 
 

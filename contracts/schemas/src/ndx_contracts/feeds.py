@@ -11,6 +11,7 @@ from enum import StrEnum
 from ndx_contracts.events import (
     AccountActivated,
     BirthRegistered,
+    DeathCancelled,
     DeathRegistered,
     DependantCountedTwice,
     DependantRegistered,
@@ -21,6 +22,7 @@ from ndx_contracts.events import (
     MatchJobEnded,
     PersonalIdCancelled,
     PersonChanged,
+    PersonDeathCancelled,
     PersonDeceased,
     PersonRegistered,
     PersonsMerged,
@@ -125,6 +127,19 @@ FED: tuple[FedEvent, ...] = (
         },
         place=("province_code", "commune_code"),
         title=("Công dân đã chết", "A person died"),
+    ),
+    FedEvent(
+        PersonDeathCancelled,
+        people=("personal_id",),
+        says=G.DEATH_OR_MISSING_DATE,
+        members={
+            "personal_id": G.PERSONAL_ID,
+            "died_on": G.DEATH_OR_MISSING_DATE,
+            "province_code": G.PERMANENT_RESIDENCE,
+            "commune_code": G.PERMANENT_RESIDENCE,
+        },
+        place=("province_code", "commune_code"),
+        title=("Việc ghi nhận công dân đã chết bị hủy bỏ", "A person's recorded death was taken back"),
     ),
     FedEvent(
         ResidenceChanged,
@@ -235,6 +250,20 @@ FED: tuple[FedEvent, ...] = (
             "office": G.CIVIL_STATUS_RECORD,
         },
         title=("Đã đăng ký khai tử", "A death was registered"),
+    ),
+    FedEvent(
+        DeathCancelled,
+        people=("personal_id",),
+        says=G.CIVIL_STATUS_RECORD,
+        members={
+            "personal_id": G.PERSONAL_ID,
+            "died_on": G.DEATH_OR_MISSING_DATE,
+            "cause": G.CIVIL_STATUS_RECORD,
+            "found_alive": G.DEATH_OR_MISSING_DATE,
+            "cancelled_at": G.CIVIL_STATUS_RECORD,
+            "office": G.CIVIL_STATUS_RECORD,
+        },
+        title=("Đăng ký khai tử bị hủy bỏ", "A registered death was cancelled"),
     ),
     FedEvent(
         EntitlementOpened,

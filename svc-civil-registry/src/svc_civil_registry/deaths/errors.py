@@ -25,3 +25,19 @@ class PersonIsChanging(DomainError):
 
     def __init__(self) -> None:
         super().__init__(retry_after=1)
+
+
+class CancellationUnlawful(DomainError):
+    """The cause is none of those in force, or the document is none that the cause rests on."""
+
+    kind = Kind.UNPROCESSABLE
+    code = "cancellation-unlawful"
+    title = "The law knows no such cause of cancelling an entry, or not with this document"
+    title_vi = "Không có căn cứ hủy bỏ đăng ký hộ tịch này, hoặc giấy tờ chứng minh không phù hợp"
+
+
+class NoOtherEntry(DomainError):
+    kind = Kind.CONFLICT
+    code = "no-other-entry"
+    title = "No other entry of this person's death stands"
+    title_vi = "Không còn đăng ký khai tử nào khác của người này"

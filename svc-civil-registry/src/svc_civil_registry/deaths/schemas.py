@@ -13,9 +13,12 @@ from pydantic import StringConstraints, field_validator, model_validator
 
 from svc_civil_registry.books.schemas import RegisterNumber
 from svc_civil_registry.deadlines.service import today
+from svc_civil_registry.events.documents import DocumentIn
 from svc_civil_registry.events.vocabulary import Flag, Status
 from svc_civil_registry.names import FullName, Words
 
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=True)]
+CauseName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z_]{2,39}$")]
 NoticeNumber = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9./-]{0,39}$")]
 EARLIEST_DEATH = date(1900, 1, 1)
 
@@ -82,7 +85,52 @@ class DeathOut(Output):
     register_number: RegisterNumber
 
 
+class CancellationIn(Input):
+    """Why a registered death is to be cancelled, and which paper shows it."""
+
+    cause: CauseName
+    reason: Reason
+    document: DocumentIn
+
+
+class Verdict(StrEnum):
+    APPROVE = "APPROVE"
+    REJECT = "REJECT"
+
+
+class VerdictIn(Input):
+    """What a second officer decides; a rejection needs its reason."""
+
+    verdict: Verdict
+    reason: Reason | None = None
+
+    @model_validator(mode="after")
+    def _reasoned(self) -> Self:
+        if self.verdict is Verdict.REJECT and self.reason is None:
+            raise ValueError("a rejection needs a reason")
+        return self
+
+
+class CancellationState(StrEnum):
+    REQUESTED = "REQUESTED"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+
+
+class CancellationOut(Output):
+    """What was asked for last, and what became of it."""
+
+    state: CancellationState
+    cause: CauseName
+    reason: str
+    document: DocumentIn
+    requested_at: datetime
+    decided_at: datetime | None = None
+    rejection: str | None = None
+
+
 class DeathRecordOut(DeathOut):
     """A death with everything that was declared."""
 
     declaration: DeathIn
+    cancellation: CancellationOut | None = None

@@ -19,10 +19,16 @@ from svc_civil_registry.deadlines.service import is_late, today
 from svc_civil_registry.deaths import repository, successions
 from svc_civil_registry.deaths.errors import DeathAlreadyRegistered, DeathNotFound
 from svc_civil_registry.deaths.events import death_registered
-from svc_civil_registry.deaths.schemas import DeathIn, DeathOut, DeathRecordOut
+from svc_civil_registry.deaths.schemas import (
+    CancellationOut,
+    CancellationState,
+    DeathIn,
+    DeathOut,
+    DeathRecordOut,
+)
 from svc_civil_registry.events import service as events
 from svc_civil_registry.events.lifecycle import Action
-from svc_civil_registry.events.service import Place
+from svc_civil_registry.events.service import Place, Record
 from svc_civil_registry.events.vocabulary import ActionType, RecordKind
 
 GROUPS = (FieldGroup.CIVIL_STATUS_RECORD,)
@@ -59,13 +65,14 @@ async def register_death(
     except DeathAlreadyRegistered:
         # The refusal rolls the request's transaction back; that the asker learnt of a death is kept apart.
         async with sessions() as own, own.begin():
-            await _disclosed(own, caller, grant, [declaration.deceased.personal_id], Outcome.MATCHED)
+            await disclosed(own, caller, grant, [declaration.deceased.personal_id], Outcome.MATCHED)
         raise
 
 
-async def _disclosed(
+async def disclosed(
     session: AsyncSession, caller: Caller, grant: Grant, subjects: Sequence[str], outcome: Outcome
 ) -> None:
+    """Note what a caller learnt of these people."""
     await disclose(session, caller, grant=grant, subjects=subjects, field_groups=GROUPS, outcome=outcome)
 
 
@@ -123,7 +130,7 @@ async def _register(
     number = await books.enter(
         session, office=place.office, book=RecordKind.DEATH, day=day, record_id=death_id
     )
-    await _disclosed(session, caller, grant, [declaration.deceased.personal_id], Outcome.DISCLOSED)
+    await disclosed(session, caller, grant, [declaration.deceased.personal_id], Outcome.DISCLOSED)
     return DeathOut(
         death_id=death_id,
         office=record.office,
@@ -142,19 +149,56 @@ async def read_death(session: AsyncSession, caller: Caller, grant: Grant, death_
     """
     grant.require_field_groups(GROUPS)
     record = await events.find_record(session, death_id, RecordKind.DEATH)
-    death = await repository.find_death(session, death_id)
-    number = await books.find(session, death_id)
-    if record is None or death is None or number is None or not events.sees(caller, grant, record):
+    if record is None or not events.sees(caller, grant, record):
+        raise DeathNotFound
+    answer, people = await shown(session, record)
+    await disclosed(session, caller, grant, people, Outcome.DISCLOSED)
+    return answer
+
+
+async def shown(session: AsyncSession, record: Record) -> tuple[DeathRecordOut, list[str]]:
+    """Return what callers are answered of a record, and whom it names.
+
+    Raises:
+        DeathNotFound: the record has no death.
+    """
+    death = await repository.find_death(session, record.id)
+    number = await books.find(session, record.id)
+    if death is None or number is None:
         raise DeathNotFound
     declaration = DeathIn.model_validate(death.declaration)
-    people = (death.personal_id, declaration.declarant.personal_id)
-    await _disclosed(session, caller, grant, [p for p in people if p], Outcome.DISCLOSED)
-    return DeathRecordOut(
-        death_id=death_id,
+    answer = DeathRecordOut(
+        death_id=record.id,
         office=record.office,
         status=record.state.status,
         flags=tuple(sorted(record.state.flags)),
         registered_at=death.registered_at,
         register_number=number,
         declaration=declaration,
+        cancellation=_cancellation(record),
+    )
+    return answer, [p for p in (death.personal_id, declaration.declarant.personal_id) if p]
+
+
+def _cancellation(record: Record) -> CancellationOut | None:
+    asked = events.last_step(record, ActionType.REQUEST_CANCELLATION)
+    if asked is None:
+        return None
+    outcome = events.last_step(
+        record,
+        ActionType.REQUEST_CANCELLATION,
+        ActionType.APPROVE_CANCELLATION,
+        ActionType.REJECT_CANCELLATION,
+    )
+    decided = None if outcome is None or outcome is asked else outcome
+    state = CancellationState.REQUESTED
+    if decided is not None:
+        approved = decided.type is ActionType.APPROVE_CANCELLATION
+        state = CancellationState.APPROVED if approved else CancellationState.REJECTED
+    return CancellationOut(
+        state=state,
+        requested_at=asked.occurred_at,
+        decided_at=None if decided is None else decided.occurred_at,
+        rejection=decided.content.get("reason") if state is CancellationState.REJECTED and decided else None,
+        **{name: asked.content[name] for name in ("cause", "reason", "document")},
     )

@@ -28,3 +28,10 @@ class OfficeUnknown(DomainError):
     code = "office-unknown"
     title = "No registering office has this code"
     title_vi = "Không có cơ quan đăng ký với mã này"
+
+
+class SecondOfficerNeeded(DomainError):
+    kind = Kind.FORBIDDEN
+    code = "second-officer-needed"
+    title = "Another officer than the one who proposed it must decide"
+    title_vi = "Phải do cán bộ khác với người đề nghị quyết định"

@@ -42,6 +42,7 @@ _STATUS_AFTER: dict[ActionType, Status] = {
     A.REGISTER: S.REGISTERED,
     A.MARK_AS_DUPLICATE: S.ARCHIVED,
     A.ARCHIVE: S.ARCHIVED,
+    A.APPROVE_CANCELLATION: S.CANCELLED,
 }
 _SETS: dict[ActionType, frozenset[Flag]] = {
     A.DETECT_DUPLICATE: frozenset({F.POTENTIAL_DUPLICATE}),
@@ -49,6 +50,7 @@ _SETS: dict[ActionType, frozenset[Flag]] = {
     A.REFUSE_NUMBER: frozenset({F.NUMBER_REFUSED}),
     A.REJECT: frozenset({F.REJECTED}),
     A.REQUEST_CORRECTION: frozenset({F.CORRECTION_REQUESTED}),
+    A.REQUEST_CANCELLATION: frozenset({F.CANCELLATION_REQUESTED}),
 }
 _CLEARS: dict[ActionType, frozenset[Flag]] = {
     A.DECLARE: frozenset({F.REJECTED}),
@@ -60,6 +62,8 @@ _CLEARS: dict[ActionType, frozenset[Flag]] = {
     A.REGISTER: frozenset({F.AWAITING_PERSONAL_ID}),
     A.APPROVE_CORRECTION: frozenset({F.CORRECTION_REQUESTED}),
     A.REJECT_CORRECTION: frozenset({F.CORRECTION_REQUESTED}),
+    A.APPROVE_CANCELLATION: frozenset({F.CANCELLATION_REQUESTED}),
+    A.REJECT_CANCELLATION: frozenset({F.CANCELLATION_REQUESTED}),
 }
 
 
@@ -114,13 +118,23 @@ ALLOWED: dict[Status, frozenset[ActionType]] = {
         }
     ),
     S.REGISTERED: frozenset(
-        {A.PRINT_CERTIFICATE, A.REQUEST_CORRECTION, A.APPROVE_CORRECTION, A.REJECT_CORRECTION}
+        {
+            A.PRINT_CERTIFICATE,
+            A.REQUEST_CORRECTION,
+            A.APPROVE_CORRECTION,
+            A.REJECT_CORRECTION,
+            A.REQUEST_CANCELLATION,
+            A.APPROVE_CANCELLATION,
+            A.REJECT_CANCELLATION,
+        }
     ),
     S.ARCHIVED: frozenset(),
+    S.CANCELLED: frozenset(),
 }
 
 _OUTCOMES_OF_REQUEST = frozenset({A.REGISTER, A.REFUSE_NUMBER})
 _OUTCOMES_OF_CORRECTION = frozenset({A.APPROVE_CORRECTION, A.REJECT_CORRECTION})
+_OUTCOMES_OF_CANCELLATION = frozenset({A.APPROVE_CANCELLATION, A.REJECT_CANCELLATION})
 _DUPLICATE_REVIEWS = frozenset({A.MARK_AS_DUPLICATE, A.MARK_AS_NOT_DUPLICATE})
 _EVERY = frozenset(ActionType)
 
@@ -162,7 +176,7 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         "correction-requested",
-        frozenset({A.PRINT_CERTIFICATE, A.REQUEST_CORRECTION}),
+        frozenset({A.PRINT_CERTIFICATE, A.REQUEST_CORRECTION, A.REQUEST_CANCELLATION}),
         lambda s, _a: F.CORRECTION_REQUESTED in s.flags,
         "a correction of the record is open.",
     ),
@@ -173,6 +187,18 @@ GUARDS: tuple[Guard, ...] = (
         "no correction of the record is open.",
     ),
     Guard(
+        "cancellation-requested",
+        frozenset({A.PRINT_CERTIFICATE, A.REQUEST_CORRECTION, A.REQUEST_CANCELLATION}),
+        lambda s, _a: F.CANCELLATION_REQUESTED in s.flags,
+        "a cancellation of the record is open.",
+    ),
+    Guard(
+        "no-cancellation-requested",
+        _OUTCOMES_OF_CANCELLATION,
+        lambda s, _a: F.CANCELLATION_REQUESTED not in s.flags,
+        "no cancellation of the record is open.",
+    ),
+    Guard(
         "rejected",
         _EVERY - {A.NOTIFY, A.DECLARE, A.ARCHIVE},
         lambda s, _a: F.REJECTED in s.flags,
@@ -180,7 +206,18 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         "reason-required",
-        frozenset({A.REJECT, A.ARCHIVE, A.REJECT_CORRECTION, A.MARK_AS_DUPLICATE, A.MARK_AS_NOT_DUPLICATE}),
+        frozenset(
+            {
+                A.REJECT,
+                A.ARCHIVE,
+                A.REQUEST_CORRECTION,
+                A.REJECT_CORRECTION,
+                A.REQUEST_CANCELLATION,
+                A.REJECT_CANCELLATION,
+                A.MARK_AS_DUPLICATE,
+                A.MARK_AS_NOT_DUPLICATE,
+            }
+        ),
         lambda _s, a: not str(a.content.get("reason") or "").strip(),
         "this action needs a reason.",
     ),

@@ -36,7 +36,7 @@ records = Table(
     Column("created_at", _TIME, nullable=False),
     Column("updated_at", _TIME, nullable=False),
     CheckConstraint(
-        "status IN ('CREATED','NOTIFIED','DECLARED','REGISTERED','ARCHIVED')", name="status_known"
+        "status IN ('CREATED','NOTIFIED','DECLARED','REGISTERED','ARCHIVED','CANCELLED')", name="status_known"
     ),
     Index("ix_records_office", "kind", "office", "id"),
 )

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, date, datetime
+from typing import Any
 from uuid import UUID
 
 from ndx_chassis.agreements import Grant
@@ -11,6 +12,7 @@ from ndx_chassis.caller import Caller
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_civil_registry.admin_units.service import AdminUnit, commune_of_office
+from svc_civil_registry.deadlines.service import VIETNAM
 from svc_civil_registry.events import repository
 from svc_civil_registry.events.errors import OfficeNotCovered, OfficeUnknown
 from svc_civil_registry.events.lifecycle import Action, State, apply, check, replay
@@ -26,7 +28,12 @@ class Step:
     actor: str
     officer: str | None
     office: str
-    content: dict[str, object]
+    content: dict[str, Any]
+
+    @property
+    def day(self) -> date:
+        """Return the day in Vietnam."""
+        return self.occurred_at.astimezone(VIETNAM).date()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +163,7 @@ async def act(
     transaction_id: str,
     actions: Sequence[Action],
 ) -> Record:
-    """Add actions to a locked record.
+    """Add actions to a locked record, and return it with these as its last steps.
 
     Raises:
         GuardFailed: the state does not allow one of them.
@@ -172,7 +179,14 @@ async def act(
     await repository.update_record(
         session, record.id, status=state.status.value, flags=_flags(state), version=state.version
     )
-    return replace(record, state=state)
+    now = datetime.now(UTC)
+    done = (Step(a.type, now, actor.actor, actor.officer, record.office, dict(a.content)) for a in actions)
+    return replace(record, state=state, steps=(*record.steps, *done))
+
+
+def last_step(record: Record, *types: ActionType) -> Step | None:
+    """Return the latest step of one of these types."""
+    return next((step for step in reversed(record.steps) if step.type in types), None)
 
 
 def _flags(state: State) -> list[str]:

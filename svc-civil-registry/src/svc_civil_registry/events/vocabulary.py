@@ -9,13 +9,17 @@ class RecordKind(StrEnum):
 
 
 class Status(StrEnum):
-    """CREATED → (NOTIFIED →) DECLARED → REGISTERED; ARCHIVED ends a record that is not to be registered."""
+    """CREATED → (NOTIFIED →) DECLARED → REGISTERED → (CANCELLED); ARCHIVED ends what is not to be registered.
+
+    A CANCELLED record keeps its number in the book, and says nothing of anybody any more.
+    """
 
     CREATED = "CREATED"
     NOTIFIED = "NOTIFIED"
     DECLARED = "DECLARED"
     REGISTERED = "REGISTERED"
     ARCHIVED = "ARCHIVED"
+    CANCELLED = "CANCELLED"
 
 
 class Flag(StrEnum):
@@ -27,6 +31,7 @@ class Flag(StrEnum):
     NUMBER_REFUSED = "number-refused"
     REJECTED = "rejected"
     CORRECTION_REQUESTED = "correction-requested"
+    CANCELLATION_REQUESTED = "cancellation-requested"
 
 
 class ActionType(StrEnum):
@@ -47,3 +52,6 @@ class ActionType(StrEnum):
     REQUEST_CORRECTION = "REQUEST_CORRECTION"
     APPROVE_CORRECTION = "APPROVE_CORRECTION"
     REJECT_CORRECTION = "REJECT_CORRECTION"
+    REQUEST_CANCELLATION = "REQUEST_CANCELLATION"
+    APPROVE_CANCELLATION = "APPROVE_CANCELLATION"
+    REJECT_CANCELLATION = "REJECT_CANCELLATION"

@@ -1,6 +1,6 @@
 """Change events: what happened, to which entity, which version; never more personal data than ids."""
 
-from ndx_contracts.events.civil_registry import BirthRegistered, DeathRegistered
+from ndx_contracts.events.civil_registry import BirthRegistered, DeathCancelled, DeathRegistered
 from ndx_contracts.events.consents import ConsentChanged
 from ndx_contracts.events.envelope import EventData
 from ndx_contracts.events.gateway import (
@@ -26,6 +26,7 @@ from ndx_contracts.events.population import (
     PersonalIdCancelled,
     PersonalIdPrefixFilling,
     PersonChanged,
+    PersonDeathCancelled,
     PersonDeceased,
     PersonRegistered,
     PersonsMerged,
@@ -38,9 +39,11 @@ from ndx_contracts.events.tax import DependantCountedTwice, DependantRegistered,
 EVENTS: tuple[type[EventData], ...] = (
     BirthRegistered,
     DeathRegistered,
+    DeathCancelled,
     PersonRegistered,
     PersonChanged,
     PersonDeceased,
+    PersonDeathCancelled,
     PersonsMerged,
     PersonsSeparated,
     PersonalIdCancelled,
@@ -83,6 +86,7 @@ __all__ = [
     "BirthRegistered",
     "CertificateExpiring",
     "ConsentChanged",
+    "DeathCancelled",
     "DeathRegistered",
     "DependantAttached",
     "DependantCountedTwice",
@@ -94,6 +98,7 @@ __all__ = [
     "HouseholdChanged",
     "MatchJobEnded",
     "PersonChanged",
+    "PersonDeathCancelled",
     "PersonDeceased",
     "PersonRegistered",
     "PersonalIdCancelled",

@@ -41,3 +41,25 @@ class DeathRegistered(EventData):
     @property
     def key(self) -> str:
         return str(self.death_id)
+
+
+class DeathCancelled(EventData):
+    """A registered death is taken back: its entry stays in the book, and says nothing of anybody any more."""
+
+    TYPE: ClassVar[str] = "civil-registry.death-cancelled.v1"
+    TOPIC: ClassVar[str] = "civil-registry.death.v1"
+    ENTITY: ClassVar[str] = "death"
+
+    death_id: UUID
+    personal_id: PersonalId
+    """The number under which the death was registered, whatever it leads to by now."""
+    died_on: date
+    cause: str
+    found_alive: bool
+    """The person is known to live; else only this entry is known to be wrong."""
+    cancelled_at: datetime
+    office: AgencyCode
+
+    @property
+    def key(self) -> str:
+        return str(self.death_id)

@@ -51,6 +51,20 @@ class PersonDeceased(_PersonEvent):
     commune_code: CommuneCode | None = None
 
 
+class PersonDeathCancelled(_PersonEvent):
+    """A recorded death is taken back: the person is what they were before, or alive.
+
+    `version` tells which of a record's deaths and ends of deaths is the latest, in whatever order they come.
+    """
+
+    TYPE: ClassVar[str] = "population.person-death-cancelled.v1"
+
+    died_on: date
+    """The day that had been recorded."""
+    province_code: ProvinceCode | None = None
+    commune_code: CommuneCode | None = None
+
+
 class ResidenceChanged(_PersonEvent):
     """A residence, absence or stay was registered, changed or ended; names of field groups, no address."""
 
