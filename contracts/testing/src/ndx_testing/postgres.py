@@ -22,9 +22,9 @@ IN_MEMORY = {**THROW_AWAY, "max_wal_size": "256MB", "min_wal_size": "64MB"}
 
 
 def _folder_in_memory() -> Path | None:
-    """Return the memory's file system where there is room; folders of runs that were killed are removed first.
+    """Return the memory's file system where there is room; folders of killed runs are removed first.
 
-    A test copies its database file by file: on a disk's file system a quarter of a run's work is finding free inodes.
+    Each test copies its database file by file: on a disk, finding free inodes was a quarter of a run's work.
     """
     if not MEMORY.is_dir():
         return None
