@@ -93,6 +93,9 @@ class Settings(ServiceSettings):
     """Secret by which feeds hash people and seal contents; else `keys/feeds.key` in the state folder."""
     signing_key_file: Path | None = None
     """Ed25519 key by which the exchange signs; else `keys/exchange-signing.pem` in the state folder."""
+    signing_keys_in_force: int = Field(default=10, ge=2)
+    signing_keys_a_day: int = Field(default=20, ge=2)
+    """How many keys of one system may be in force at once, or be new within a day: all are kept for ever."""
     webhook_ca_file: Path | None = None
     """Authorities of webhooks that name none of their own; without it, the exchange's own."""
     webhook_networks: tuple[str, ...] = ()

@@ -184,6 +184,19 @@ async def open_agency(session: AsyncSession, code: str) -> Agency:
     return agency
 
 
+async def hold_open_system(session: AsyncSession, agency: str, code: str) -> None:
+    """Hold a system of an agency that is not closed, until the transaction ends; others wait for it.
+
+    Raises:
+        AgencyNotFound: there is no such system.
+        AgencyIsClosed.
+    """
+    # Systems before the agency, as closing does.
+    if await repository.find_system(session, agency, code) is None:
+        raise AgencyNotFound("The system is not registered.")
+    await open_agency(session, agency)
+
+
 async def find(session: AsyncSession, code: str) -> AgencyOut | None:
     """Return an agency, or None."""
     agency = await repository.find_agency(session, code)

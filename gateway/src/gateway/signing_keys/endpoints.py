@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from ndx_chassis.app import operation, public
+from ndx_chassis.app import RuntimeDep, operation, public
 from ndx_chassis.caller import CallerDep
 from ndx_chassis.db import SessionDep
 
@@ -18,8 +18,10 @@ _CHANGE = operation(door="agency_metadata", changes="ANNOUNCED")
 
 
 @router.post("/signing-keys/mine", openapi_extra=_CHANGE)
-async def publish_my_signing_key(body: SigningKeyIn, session: SessionDep, caller: CallerDep) -> SigningKeyOut:
-    return await service.publish_key(session, caller, wanted=body)
+async def publish_my_signing_key(
+    body: SigningKeyIn, session: SessionDep, caller: CallerDep, runtime: RuntimeDep
+) -> SigningKeyOut:
+    return await service.publish_key(session, caller, wanted=body, settings=service.settings_of(runtime))
 
 
 @router.get("/signing-keys/mine", openapi_extra=_METADATA)

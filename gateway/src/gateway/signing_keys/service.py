@@ -2,10 +2,12 @@
 
 import base64
 import binascii
-from datetime import UTC, datetime
+import math
+from datetime import UTC, datetime, timedelta
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from ndx_chassis.app import Runtime
 from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Caller, Operator
 from ndx_chassis.outbox import publish
@@ -15,11 +17,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies import service as agencies
 from gateway.agencies.vocabulary import Role
+from gateway.settings import Settings
 from gateway.signing_keys import events, repository
-from gateway.signing_keys.errors import SigningKeyNotFound, SigningKeyTaken, SigningKeyUnproven
+from gateway.signing_keys.errors import (
+    SigningKeyNotFound,
+    SigningKeysTooMany,
+    SigningKeysTooOften,
+    SigningKeyTaken,
+    SigningKeyUnproven,
+)
 from gateway.signing_keys.models import SigningKey
 from gateway.signing_keys.schemas import SigningKeyIn, SigningKeyOut, SigningKeySet
 from gateway.signing_keys.small_order import is_small_order
+
+_DAY = timedelta(days=1)
 
 
 def _out(key: SigningKey) -> SigningKeyOut:
@@ -33,11 +44,21 @@ def _out(key: SigningKey) -> SigningKeyOut:
     )
 
 
-async def publish_key(session: AsyncSession, caller: Caller, *, wanted: SigningKeyIn) -> SigningKeyOut:
+def settings_of(runtime: Runtime) -> Settings:
+    if not isinstance(runtime.settings, Settings):
+        raise TypeError("the control plane was started with another service's settings")
+    return runtime.settings
+
+
+async def publish_key(
+    session: AsyncSession, caller: Caller, *, wanted: SigningKeyIn, settings: Settings
+) -> SigningKeyOut:
     """Publish the caller's key; the same key again changes nothing.
 
     Raises:
         SigningKeyUnproven: the proof is not made by this key for this system.
+        AgencyIsClosed: it is closed, or was while this call waited for that.
+        SigningKeysTooMany, SigningKeysTooOften: beyond what one system may have, and publish within a day.
         SigningKeyTaken: the key is revoked or another system's.
     """
     try:
@@ -50,6 +71,10 @@ async def publish_key(session: AsyncSession, caller: Caller, *, wanted: SigningK
         public.verify(base64.b64decode(wanted.proof), possession(caller.agency, caller.system, key_id))
     except (InvalidSignature, ValueError, binascii.Error):
         raise SigningKeyUnproven from None
+    await agencies.hold_open_system(session, caller.agency, caller.system)
+    held = await repository.of_agency(session, caller.agency, caller.system)
+    if all(key.key_id != key_id for key in held):
+        _require_room(held, settings)
     added = await repository.add(
         session,
         key_id=key_id,
@@ -69,6 +94,18 @@ async def publish_key(session: AsyncSession, caller: Caller, *, wanted: SigningK
         )
         await publish(session, events.changed(key))
     return _out(key)
+
+
+def _require_room(held: list[SigningKey], settings: Settings) -> None:
+    if sum(key.revoked_at is None for key in held) >= settings.signing_keys_in_force:
+        most = settings.signing_keys_in_force
+        raise SigningKeysTooMany(f"{most} are in force: revoke one that you do not sign with any more.")
+    now = datetime.now(UTC)
+    lately = [key.published_at for key in held if key.published_at > now - _DAY]
+    if len(lately) >= settings.signing_keys_a_day:
+        # The oldest first, as they are read: one of them has to be a day old.
+        again = lately[-settings.signing_keys_a_day] + _DAY - now
+        raise SigningKeysTooOften(retry_after=math.ceil(again.total_seconds()))
 
 
 async def revoke_mine(session: AsyncSession, caller: Caller, *, key_id: str, reason: str) -> SigningKeyOut:
