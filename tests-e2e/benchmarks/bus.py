@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.agencies.service import AgencyEntry, SystemEntry
+from gateway.authorities import authority
 from gateway.catalogue.operations import Operation
-from gateway.certificates import authority
 from gateway.quotas.desk import Order
 from gateway.quotas.holders import Bucket
 from gateway.settings import Settings

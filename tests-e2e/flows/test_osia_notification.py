@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from gateway.authorities import files
-from gateway.certificates import authority
+from gateway.authorities import authority, files
 from ndx_client.feeds import read_webhook
 from ndx_contracts.signatures import keys_of
 from ndx_demo.enrolment import agree

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import uvicorn
 from cryptography import x509
-from gateway.certificates import authority
+from gateway.authorities import authority
 from ndx_chassis.server import _Protocol, _Server
 from ndx_testing.envoy import free_ports, until
 

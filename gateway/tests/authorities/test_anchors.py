@@ -8,9 +8,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.x509.oid import NameOID
-from gateway.authorities import anchors
+from gateway.authorities import anchors, authority
 from gateway.authorities.errors import AnchorRefused, RevocationListRefused
-from gateway.certificates import authority
 from ndx_testing.authorities import NAME, make_authority, usage
 
 IS_CA = x509.BasicConstraints(ca=True, path_length=0)

@@ -13,10 +13,9 @@ import pytest
 from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from gateway.authorities import anchors, fetching, repository
+from gateway.authorities import anchors, authority, fetching, repository
 from gateway.authorities import outside as outside_lists
 from gateway.authorities import service as authorities
-from gateway.certificates import authority
 from gateway.rotation import jobs
 from ndx_chassis.app import Runtime
 from ndx_testing.authorities import make_authority

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from gateway.authorities import files
-from gateway.certificates import authority
+from gateway.authorities import authority, files
 
 OPERATORS = [("NDX", "an")]
 

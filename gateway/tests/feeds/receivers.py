@@ -10,8 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from aiohttp import web
-from gateway.authorities import files
-from gateway.certificates import authority
+from gateway.authorities import authority, files
 from gateway.feeds import pushing
 from gateway.feeds.calling import Lines
 from gateway.feeds.desk import desk_of

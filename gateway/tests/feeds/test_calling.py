@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from gateway.certificates import authority
+from gateway.authorities import authority
 from gateway.feeds.calling import Identity, Lines
 from ndx_chassis.ids import new_id
 from ndx_contracts.signatures import Signer

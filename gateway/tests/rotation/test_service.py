@@ -14,9 +14,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from gateway.authorities import files, internal
+from gateway.authorities import authority, files, internal
 from gateway.authorities import service as authorities
-from gateway.certificates import authority, revoking
+from gateway.certificates import revoking
 from gateway.rotation import jobs, service
 from gateway.settings import Settings
 from ndx_chassis.app import Runtime

@@ -13,11 +13,10 @@ import httpx
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
-from gateway.authorities import internal
+from gateway.authorities import authority, internal
 from gateway.authorities.anchors import subject_as_envoy_writes_it
+from gateway.authorities.authority import Authority
 from gateway.authorities.service import Issuer
-from gateway.certificates import authority
-from gateway.certificates.authority import Authority
 from gateway.xds import protos
 from gateway.xds.compile import compile_resources
 from ndx_testing.authorities import make_authority, make_client

@@ -6,7 +6,7 @@ import ssl
 from pathlib import Path
 
 import pytest
-from gateway.certificates import authority
+from gateway.authorities import authority
 from gateway.xds.server import ENVOY_URI, ConfigServer, serve
 from ndx_testing.envoy import free_ports
 

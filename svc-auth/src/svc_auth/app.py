@@ -3,11 +3,10 @@
 from fastapi import FastAPI
 from ndx_chassis.app import Runtime, ServiceSpec, build_app
 
-from svc_auth.authenticators import consumers
 from svc_auth.authenticators import endpoints as authenticator_endpoints
 from svc_auth.authenticators.passcodes import prepare
 from svc_auth.keys import require_keys
-from svc_auth.oidc import answers, jobs
+from svc_auth.oidc import answers, consumers, jobs
 from svc_auth.oidc import endpoints as oidc_endpoints
 from svc_auth.settings import Settings
 

@@ -3,7 +3,7 @@
 import pytest
 from starlette.requests import Request
 from svc_auth.authenticators.passcodes import is_too_simple
-from svc_auth.sessions.source import source_of
+from svc_auth.authenticators.source import source_of
 
 
 class TestOneTimePasswords:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from svc_population.changes.periods import versions
 from svc_population.changes.schemas import CHANGEABLE
-from svc_population.histories.reconstruction import as_of, steps
 from svc_population.histories.schemas import GROUPS
+from svc_population.persons.reconstruction import as_of, steps
 
 MOTHER = "079190000011"
 URL = f"/population/v1/persons/{MOTHER}"

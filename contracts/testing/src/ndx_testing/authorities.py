@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from gateway.certificates import authority
+from gateway.authorities import authority
 
 NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Outside CA")])
 

@@ -16,9 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from gateway.agencies.service import AgencyEntry, OperatorEntry, SystemEntry
-from gateway.authorities import files
+from gateway.authorities import authority, files
 from gateway.catalogue.operations import Operation
-from gateway.certificates import authority
 from gateway.settings import Settings
 from gateway.xds.compile import compile_resources
 from gateway.xds.server import ConfigServer, serve

@@ -9,9 +9,9 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
+from gateway.authorities import authority
 from gateway.authorities.errors import AnchorRefused, RevocationListRefused
-from gateway.certificates import authority
-from gateway.certificates.signing_requests import LEAST_RSA_BITS
+from gateway.authorities.signing_requests import LEAST_RSA_BITS
 
 # Types whose short names are the same here and in Envoy; any other would be written in another way there.
 _NAMES = {

@@ -43,3 +43,10 @@ class RotationRefused(DomainError):
     code = "rotation-refused"
     title = "The state of the authorities does not allow this step"
     title_vi = "Trạng thái hiện tại không cho phép bước này"
+
+
+class CsrRefused(DomainError):
+    kind = Kind.UNPROCESSABLE
+    code = "csr-refused"
+    title = "The certificate request is not acceptable"
+    title_vi = "Yêu cầu cấp chứng thư không hợp lệ"

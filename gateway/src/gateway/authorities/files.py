@@ -17,9 +17,9 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from ndx_contracts.topics import SERVICES
 
+from gateway.authorities import authority
 from gateway.authorities import internal as internal_ca
-from gateway.certificates import authority
-from gateway.certificates.authority import Authority
+from gateway.authorities.authority import Authority
 
 AGENCY_CA = "agency-ca"
 GATEWAY_CA_FILE = "gateway-ca.crt"

@@ -17,8 +17,8 @@ from pathlib import Path
 from cryptography import x509
 from ndx_contracts.topics import SERVICES
 
-from gateway.certificates import authority
-from gateway.certificates.authority import Authority
+from gateway.authorities import authority
+from gateway.authorities.authority import Authority
 
 INTERNAL_CA = "internal-ca"
 SETTLE = timedelta(minutes=10)

@@ -12,7 +12,7 @@ from ndx_chassis.telemetry import log
 from prometheus_client.core import Metric
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.authorities import anchors, files, repository
+from gateway.authorities import anchors, authority, files, repository
 from gateway.authorities.errors import (
     AuthorityNotFound,
     RotationRefused,
@@ -25,7 +25,6 @@ from gateway.authorities.schemas import (
     RevocationSourceOut,
 )
 from gateway.authorities.vocabulary import AuthorityState, Kind
-from gateway.certificates import authority
 from gateway.notices import announce
 from gateway.settings import Settings
 

@@ -3,13 +3,6 @@
 from ndx_chassis.errors import DomainError, Kind
 
 
-class CsrRefused(DomainError):
-    kind = Kind.UNPROCESSABLE
-    code = "csr-refused"
-    title = "The certificate request is not acceptable"
-    title_vi = "Yêu cầu cấp chứng thư không hợp lệ"
-
-
 class CertificateNotFound(DomainError):
     kind = Kind.NOT_FOUND
     code = "certificate-not-found"

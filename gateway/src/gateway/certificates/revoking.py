@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies import service as agencies
 from gateway.agencies.vocabulary import Role
+from gateway.authorities import authority
 from gateway.authorities import service as authorities
-from gateway.certificates import authority, repository
+from gateway.certificates import repository
 from gateway.certificates.errors import CertificateNotFound, CertificateRevokedAlready
 from gateway.certificates.models import Cause, Certificate, CertificateState
 from gateway.certificates.schemas import CertificateOut, RevocationIn

@@ -12,14 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.agencies import service as agencies
 from gateway.agencies.errors import AgencyIsClosed, EnrolmentCodeInvalid
 from gateway.agencies.vocabulary import AgencyState
-from gateway.authorities import files
+from gateway.authorities import authority, files
 from gateway.authorities import service as authorities
-from gateway.certificates import authority, repository
+from gateway.authorities.errors import CsrRefused
+from gateway.authorities.signing_requests import SigningRequest, key_digest, read_request
+from gateway.certificates import repository
 from gateway.certificates.errors import (
     CertificateLimitReached,
     CertificateNotFound,
     CertificateNotRenewable,
-    CsrRefused,
 )
 from gateway.certificates.models import GOOD, Cause, Certificate, CertificateState
 from gateway.certificates.schemas import (
@@ -31,7 +32,6 @@ from gateway.certificates.schemas import (
     IssuedOut,
     RenewalIn,
 )
-from gateway.certificates.signing_requests import SigningRequest, key_digest, read_request
 from gateway.notices import announce
 from gateway.settings import Settings
 

@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 from ndx_chassis.telemetry import log
 
-from gateway.certificates.authority import fits
+from gateway.authorities.authority import fits
 from gateway.xds import protos
 from gateway.xds.resources import Resources
 from gateway.xds.stream import Stream

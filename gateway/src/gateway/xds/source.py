@@ -14,10 +14,10 @@ from gateway.agencies import service as registry
 from gateway.agencies.service import AgencyEntry, OperatorEntry
 from gateway.agreements import reading
 from gateway.authorities import service as authorities
+from gateway.authorities.authority import fits
 from gateway.authorities.service import Trust
 from gateway.catalogue import service as catalogue
 from gateway.certificates import revoking
-from gateway.certificates.authority import fits
 from gateway.quotas import service as quotas
 from gateway.quotas import whole_agencies
 from gateway.quotas.spent import AgencyQuota, Spent

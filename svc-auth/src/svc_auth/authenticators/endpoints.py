@@ -7,7 +7,7 @@ from ndx_chassis.problems import request_id_of
 
 from svc_auth.authenticators import service
 from svc_auth.authenticators.schemas import ActivationIn, ActivationOut
-from svc_auth.sessions.source import source_of
+from svc_auth.authenticators.source import source_of
 
 router = APIRouter(prefix="/auth/v1", tags=["authenticators"])
 

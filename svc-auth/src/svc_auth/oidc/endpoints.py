@@ -9,6 +9,7 @@ from ndx_chassis.app import RuntimeDep, public
 from ndx_chassis.db import SessionDep
 from ndx_chassis.problems import request_id_of
 
+from svc_auth.authenticators.source import source_of
 from svc_auth.keys import keys_of
 from svc_auth.oidc import login, service
 from svc_auth.oidc.schemas import (
@@ -21,7 +22,6 @@ from svc_auth.oidc.schemas import (
     UserinfoOut,
 )
 from svc_auth.sessions.browser import COOKIE
-from svc_auth.sessions.source import source_of
 
 router = APIRouter(prefix="/auth", tags=["oidc"])
 BrowserCookie = Annotated[str | None, Cookie(alias=COOKIE, max_length=128, include_in_schema=False)]

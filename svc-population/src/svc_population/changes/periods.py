@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from svc_population.histories.reconstruction import State, Step, as_of
+from svc_population.persons.reconstruction import State, Step, as_of
 
 _LAST_WORD = datetime.max.replace(tzinfo=UTC)
 

@@ -25,11 +25,11 @@ from svc_population.changes.errors import (
 from svc_population.changes.periods import versions
 from svc_population.changes.schemas import PersonChangeIn, PersonChangeOut, SourceOut, SourcesOut
 from svc_population.changes.source_of_truth import Wish, sources
-from svc_population.histories.reconstruction import steps
 from svc_population.persons import service as persons
 from svc_population.persons.errors import PersonLocked
 from svc_population.persons.field_groups import columns_of, storable
 from svc_population.persons.models import Person
+from svc_population.persons.reconstruction import steps
 from svc_population.persons.vocabulary import ChangeKind
 
 

@@ -1,12 +1,10 @@
 """Who can be whose parent, spouse or guardian: pure rules, the bounds are data with dates."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
-from importlib import resources
 
+from svc_population.dated_rules import DatedRules
 from svc_population.relationships.vocabulary import Relation
 
 FEMALE = "FEMALE"
@@ -43,19 +41,8 @@ class Case:
     youngest_parent_years: int
 
 
-@cache
-def _bounds() -> tuple[Bounds, ...]:
-    text = resources.files(__package__).joinpath("rules.json").read_text(encoding="utf-8")
-    rules = [
-        Bounds(**{**rule, "effective_from": date.fromisoformat(rule["effective_from"])})
-        for rule in json.loads(text)["rules"]
-    ]
-    return tuple(sorted(rules, key=lambda r: r.effective_from, reverse=True))
-
-
-def bounds_on(day: date) -> Bounds:
-    """Return the bounds of a day; those before the first rule are the first rule's."""
-    return next((b for b in _bounds() if b.effective_from <= day), _bounds()[-1])
+bounds_on = DatedRules(__package__, Bounds).on
+"""Returns the bounds of a day."""
 
 
 def years_between(born: date, day: date) -> int:

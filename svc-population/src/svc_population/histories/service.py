@@ -16,12 +16,12 @@ from ndx_contracts.field_groups import FieldGroup
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.histories.errors import NotKnownThen
-from svc_population.histories.reconstruction import Merged, Step, as_of, steps
 from svc_population.histories.schemas import GROUPS
 from svc_population.mergers import service as mergers
 from svc_population.persons import service as persons
 from svc_population.persons.field_groups import answer, changed_groups
 from svc_population.persons.models import Person
+from svc_population.persons.reconstruction import Merged, Step, as_of, steps
 
 _BY_NAME = {g.value: g for g in GROUPS}
 _FIRST, _LAST = datetime(1800, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)

@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.admin_units import service as admin_units
 from svc_population.changes.periods import versions
-from svc_population.histories.reconstruction import steps
 from svc_population.households import book, events, periods, repository
 from svc_population.households.answers import GROUPS, answer, require_scope
 from svc_population.households.book import Step
@@ -30,6 +29,7 @@ from svc_population.households.schemas import HouseholdCorrectionIn, HouseholdDe
 from svc_population.households.vocabulary import MembershipEnd, RelationToHead
 from svc_population.persons import service as persons
 from svc_population.persons.models import Person
+from svc_population.persons.reconstruction import steps
 from svc_population.persons.vocabulary import ChangeKind
 
 

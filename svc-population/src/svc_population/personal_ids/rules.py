@@ -1,15 +1,13 @@
 """Why a number is refused, and why a birth may be a known one; the bounds are data with dates."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
-from importlib import resources
 
 from ndx_contracts.names import same_name, tone_key
 from ndx_contracts.population import ParentIn, Sex
 
+from svc_population.dated_rules import DatedRules
 from svc_population.persons.models import Person
 from svc_population.persons.verification import has_reached
 from svc_population.relationships.service import Child
@@ -27,19 +25,8 @@ class Bounds:
     """Two births of one mother are at least so many days apart."""
 
 
-@cache
-def _bounds() -> tuple[Bounds, ...]:
-    text = resources.files(__package__).joinpath("rules.json").read_text(encoding="utf-8")
-    rules = [
-        Bounds(**{**rule, "effective_from": date.fromisoformat(rule["effective_from"])})
-        for rule in json.loads(text)["rules"]
-    ]
-    return tuple(sorted(rules, key=lambda r: r.effective_from, reverse=True))
-
-
-def bounds_on(day: date) -> Bounds:
-    """Return the bounds of a day; those before the first rule are the first rule's."""
-    return next((b for b in _bounds() if b.effective_from <= day), _bounds()[-1])
+bounds_on = DatedRules(__package__, Bounds).on
+"""Returns the bounds of a day."""
 
 
 def parent_reasons(

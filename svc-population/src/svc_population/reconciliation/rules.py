@@ -1,28 +1,30 @@
 """Compares both sides' values and sets deadlines: pure rules, the days are data."""
 
-import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache
-from importlib import resources
 from typing import Any
 
 from ndx_contracts.names import same_name
 
+from svc_population.dated_rules import DatedRules
 from svc_population.reconciliation.vocabulary import CaseKind, DisputedField
 
 
-@cache
-def _rules() -> tuple[tuple[date, dict[str, int]], ...]:
-    text = resources.files(__package__).joinpath("rules.json").read_text(encoding="utf-8")
-    rules = [(date.fromisoformat(r["effective_from"]), r["days"]) for r in json.loads(text)["rules"]]
-    return tuple(sorted(rules, key=lambda r: r[0], reverse=True))
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Days that a commune has for each kind of case, in force from a day on."""
+
+    effective_from: date
+    days: Mapping[str, int]
+
+
+_deadlines_on = DatedRules(__package__, Deadlines).on
 
 
 def deadline(kind: CaseKind, opened_on: date) -> date:
     """Return the last day on which the commune is in time."""
-    days = next((d for begin, d in _rules() if begin <= opened_on), _rules()[-1][1])
-    return opened_on + timedelta(days=days[kind.value])
+    return opened_on + timedelta(days=_deadlines_on(opened_on).days[kind.value])
 
 
 def agrees(field: DisputedField, theirs: str, ours: str | None) -> bool:

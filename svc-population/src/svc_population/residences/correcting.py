@@ -17,10 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from svc_population.admin_units import service as admin_units
 from svc_population.changes.errors import VersionConflict
 from svc_population.changes.periods import Remainder, versions
-from svc_population.histories.reconstruction import steps
 from svc_population.persons import service as persons
 from svc_population.persons.field_groups import storable
 from svc_population.persons.models import Person
+from svc_population.persons.reconstruction import steps
 from svc_population.persons.vocabulary import ChangeKind
 from svc_population.residences import answers, events, timeline
 from svc_population.residences.book import Book, held, open_book, rewrite

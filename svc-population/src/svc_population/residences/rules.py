@@ -1,12 +1,10 @@
 """Which dates a registration may have: pure rules, the bounds are data with dates."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache
-from importlib import resources
 
+from svc_population.dated_rules import DatedRules
 from svc_population.residences.vocabulary import ResidenceKind
 
 _MONTHS = 12
@@ -25,19 +23,8 @@ class Bounds:
     stay_longest_days: int
 
 
-@cache
-def _bounds() -> tuple[Bounds, ...]:
-    text = resources.files(__package__).joinpath("rules.json").read_text(encoding="utf-8")
-    rules = [
-        Bounds(**{**rule, "effective_from": date.fromisoformat(rule["effective_from"])})
-        for rule in json.loads(text)["rules"]
-    ]
-    return tuple(sorted(rules, key=lambda r: r.effective_from, reverse=True))
-
-
-def bounds_on(day: date) -> Bounds:
-    """Return the bounds of a day; those before the first rule are the first rule's."""
-    return next((b for b in _bounds() if b.effective_from <= day), _bounds()[-1])
+bounds_on = DatedRules(__package__, Bounds).on
+"""Returns the bounds of a day."""
 
 
 def later(day: date, months: int) -> date:

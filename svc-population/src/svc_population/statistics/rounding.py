@@ -9,19 +9,18 @@ Over all offsets the expected error of a number is zero; five neighbouring birth
 offsets, so that errors of age groups nearly cancel out.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from hashlib import blake2b
-from importlib import resources
 from math import factorial
 from pathlib import Path
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from svc_population.dated_rules import DatedRules
 from svc_population.personal_ids.errors import PersonalIdKeyMissing
 
 _USE = b"ndx-population statistics rounding/1"
@@ -39,19 +38,8 @@ class Bounds:
     oldest_group: int
 
 
-@cache
-def _bounds() -> tuple[Bounds, ...]:
-    text = resources.files(__package__).joinpath("rules.json").read_text(encoding="utf-8")
-    rules = [
-        Bounds(**{**rule, "effective_from": date.fromisoformat(rule["effective_from"])})
-        for rule in json.loads(text)["rules"]
-    ]
-    return tuple(sorted(rules, key=lambda r: r.effective_from, reverse=True))
-
-
-def bounds_on(day: date) -> Bounds:
-    """Return the bounds of a day; those before the first rule are the first rule's."""
-    return next((b for b in _bounds() if b.effective_from <= day), _bounds()[-1])
+bounds_on = DatedRules(__package__, Bounds).on
+"""Returns the bounds of a day."""
 
 
 def age_group(birth_year: int, year: int, bounds: Bounds) -> int:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from gateway.certificates.signing_requests import PublicKey, read_request
+from gateway.authorities.signing_requests import PublicKey, read_request
 
 CA_DAYS = 3650
 SERVER_DAYS = 825

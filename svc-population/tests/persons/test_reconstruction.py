@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from svc_population.histories.reconstruction import as_of, steps
+from svc_population.persons.reconstruction import as_of, steps
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 BORN = date(2000, 1, 1)

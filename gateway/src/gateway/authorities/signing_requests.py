@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
-from gateway.certificates.errors import CsrRefused
+from gateway.authorities.errors import CsrRefused
 
 LEAST_RSA_BITS, MOST_RSA_BITS = 2048, 8192
 LEAST_RSA_EXPONENT = 65537

@@ -8,8 +8,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from gateway.certificates.errors import CsrRefused
-from gateway.certificates.signing_requests import key_digest, read_request
+from gateway.authorities.errors import CsrRefused
+from gateway.authorities.signing_requests import key_digest, read_request
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 

@@ -1,4 +1,4 @@
-"""Kafka door of authenticators: log-ins follow the e-ID accounts."""
+"""Kafka door of log-ins: means of authentication and grants follow the e-ID accounts."""
 
 from ndx_chassis.app import Runtime
 from ndx_chassis.consumer import Event, Subscription
