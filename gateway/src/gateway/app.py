@@ -94,6 +94,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 Job("feed_endings", 5.0, feed_jobs.end_orphans),
                 Job("feed_erasure", 600.0, feed_jobs.erase),
                 Job("calls", 1.0, call_jobs.follow),
+                Job("call_days_guarded", 600.0, call_jobs.guard_days),
                 Job("calls_kept", 3600.0, call_jobs.clear),
                 Job("quota_corrections", 30.0, quota_jobs.correct),
                 Job("quota_tallies", 86_400.0, quota_jobs.clear),

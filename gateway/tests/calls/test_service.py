@@ -1,22 +1,28 @@
 """Calls: each is kept once, each side sees its own, and nothing tells whose data it was about."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from gateway.calls import jobs, log_file, repository, service
+from gateway.calls.lines import Call, call_of
 from gateway.quotas import jobs as quota_jobs
 from gateway.quotas import repository as quotas
 from gateway.quotas.periods import Calendar, Period
 from gateway.quotas.repository import Use
 from gateway.settings import Settings
 from ndx_chassis.app import Runtime
+from ndx_chassis.migrations import upgrade
+from ndx_testing import postgres
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
 pytestmark = pytest.mark.integration
 Do = Callable[..., Any]
@@ -268,3 +274,74 @@ class TestHealth:
     async def test_a_period_without_end_is_refused(self, bus: FastAPI, read: Do) -> None:
         answer = await read("NDX:an", "/v1/calls/health?period_seconds=86400", status=422)
         assert answer["code"] == "invalid-input"
+
+
+class TestDaysBeforeDigests:
+    async def test_a_day_that_is_older_than_the_digests_keeps_each_line_once_as_well(
+        self, postgres_url: str
+    ) -> None:
+        url = await postgres.make_empty(postgres_url)
+        there = url.replace("postgresql://", "postgresql+asyncpg://", 1)
+        engine = create_async_engine(there)
+        sessions = async_sessionmaker(engine, expire_on_commit=False)
+        # Only what the job uses of a running service: it works on a database of its own.
+        runtime = cast("Runtime", SimpleNamespace(sessions=sessions))
+        try:
+            await asyncio.to_thread(upgrade, "gateway", there, revision="0017")
+            async with sessions() as session, session.begin():
+                await session.execute(text(_OLD_DAY))
+                await session.execute(text(_OLD_LINES))
+            await asyncio.to_thread(upgrade, "gateway", there)
+            line = _line(3)
+            async with sessions() as session, session.begin():
+                # The day is there already, and two ways bring the same line.
+                for _ in range(2):
+                    await session.execute(text(_NEW_LINE), {"digest": line.line_digest})
+                await session.execute(text(_HOURS))
+            await jobs.guard_days(runtime)
+            await jobs.guard_days(runtime)
+            async with sessions() as session, session.begin():
+                rows = await session.execute(text("SELECT request_id FROM calls ORDER BY id"))
+                assert [row[0] for row in rows] == ["r-1", "r-2", "r-2", "r-3"]
+                sums = await session.execute(
+                    text("SELECT calls, duration_ms, bytes_in FROM call_hours ORDER BY outcome")
+                )
+                assert [tuple(row) for row in sums] == [(3, 90, 6), (1, 30, 2)]
+                assert await repository.keep(session, [line, _line(4)]) == [_line(4)]
+                assert await repository.unguarded(session) == []
+        finally:
+            await engine.dispose()
+            await postgres.drop(postgres_url, url)
+
+
+_OLD_DAY = (
+    "CREATE TABLE calls_20260301 PARTITION OF calls FOR VALUES FROM ('2026-03-01 00:00+00') "
+    "TO ('2026-03-02 00:00+00')"
+)
+_INSERT = "INSERT INTO calls (at, request_id, status, answered_by, duration_ms, bytes_in, bytes_out"
+# The first stands there twice; two calls under one id, which the caller chose, are two.
+_OLD_LINES = f"""{_INSERT}) VALUES
+    ('2026-03-01 10:00:01+00', 'r-1', 200, 'PROVIDER', 30, 2, 3),
+    ('2026-03-01 10:00:01+00', 'r-1', 200, 'PROVIDER', 30, 2, 3),
+    ('2026-03-01 10:00:02+00', 'r-2', 200, 'PROVIDER', 30, 2, 3),
+    ('2026-03-01 10:00:02+00', 'r-2', 200, 'PROVIDER', 30, 2, 4)"""
+_NEW_LINE = f"""{_INSERT}, line_digest) VALUES
+    ('2026-03-01 10:00:03+00', 'r-3', 503, 'PROVIDER', 30, 2, 3, :digest)"""
+_HOURS = """INSERT INTO call_hours VALUES
+    ('2026-03-01 10:00+00', '', '', '', 'OK', 4, 120, 30, 8, 13),
+    ('2026-03-01 10:00+00', '', '', '', 'PROVIDER-5XX', 2, 60, 30, 4, 6)"""
+
+
+def _line(number: int) -> Call:
+    said = {
+        "time": f"2026-03-01T10:00:0{number}+00:00",
+        "request_id": f"r-{number}",
+        "status": 503,
+        "reason": "via_upstream",
+        "duration_ms": 30,
+        "bytes_in": 2,
+        "bytes_out": 3,
+    }
+    call = call_of(json.dumps(said).encode())
+    assert call is not None
+    return call

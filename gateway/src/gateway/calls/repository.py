@@ -62,6 +62,65 @@ async def add_partition(session: AsyncSession, day: date) -> None:
     await session.execute(text(f"{once} (at, line_digest)"))
 
 
+_UNGUARDED = text(
+    "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid "
+    "WHERE i.inhparent = 'calls'::regclass AND NOT EXISTS (SELECT FROM pg_index x JOIN pg_class n "
+    "ON n.oid = x.indexrelid WHERE x.indrelid = c.oid AND x.indisvalid AND n.relname = c.relname || '_line') "
+    "ORDER BY c.relname DESC"
+)
+# Before digests were kept, a line that stands twice is known by all that it says.
+_REMOVE_DOUBLED = """
+    WITH doubled AS (
+        SELECT at, id FROM (
+            SELECT at, id, row_number() OVER (PARTITION BY at, line_digest ORDER BY id) AS place
+            FROM {day} WHERE line_digest IS NOT NULL
+        ) AS known WHERE place > 1
+        UNION ALL
+        SELECT at, id FROM {day} AS later WHERE line_digest IS NULL AND EXISTS (
+            SELECT FROM {day} AS kept
+            WHERE kept.at = later.at AND kept.request_id = later.request_id
+              AND (kept.line_digest IS NOT NULL OR kept.id < later.id)
+              AND to_jsonb(kept) - 'id' - 'line_digest' = to_jsonb(later) - 'id' - 'line_digest'
+        )
+    ), gone AS (
+        DELETE FROM {day} AS d USING doubled WHERE d.at = doubled.at AND d.id = doubled.id RETURNING d.*
+    ), sums AS (
+        SELECT date_trunc('hour', at, 'UTC') AS hour, coalesce(agency, '') AS agency,
+               coalesce(agreement, '') AS agreement, coalesce(operation, '') AS operation,
+               CASE WHEN refusal IS NOT NULL THEN refusal WHEN status = 0 THEN 'CALLER-LEFT'
+                    WHEN status >= 500 THEN 'PROVIDER-5XX' WHEN status >= 400 THEN 'PROVIDER-4XX' ELSE 'OK'
+               END AS outcome,
+               count(*) AS calls, sum(duration_ms) AS duration_ms,
+               sum(bytes_in) AS bytes_in, sum(bytes_out) AS bytes_out
+        FROM gone GROUP BY 1, 2, 3, 4, 5
+    ), corrected AS (
+        UPDATE call_hours AS h
+        SET calls = h.calls - s.calls, duration_ms = h.duration_ms - s.duration_ms,
+            bytes_in = h.bytes_in - s.bytes_in, bytes_out = h.bytes_out - s.bytes_out
+        FROM sums AS s
+        WHERE (h.hour, h.agency, h.agreement, h.operation, h.outcome)
+            = (s.hour, s.agency, s.agreement, s.operation, s.outcome)
+    )
+    SELECT count(*) FROM gone
+"""
+
+
+async def unguarded(session: AsyncSession) -> list[str]:
+    """Return the days that could keep a line twice, the newest first."""
+    return list((await session.scalars(_UNGUARDED)).all())
+
+
+async def guard(session: AsyncSession, name: str) -> int:
+    """Let a day keep each line once from now on; return how many stood there once too often.
+
+    Logs are read on when the transaction has ended; what is asked about calls is answered meanwhile.
+    """
+    await session.execute(text(f"LOCK TABLE {name} IN SHARE ROW EXCLUSIVE MODE"))
+    removed = await session.scalar(text(_REMOVE_DOUBLED.format(day=name)))
+    await session.execute(text(f"CREATE UNIQUE INDEX IF NOT EXISTS {name}_line ON {name} (at, line_digest)"))
+    return removed or 0
+
+
 async def drop_partition(session: AsyncSession, name: str) -> None:
     await session.execute(text(f"DROP TABLE {name}"))
 

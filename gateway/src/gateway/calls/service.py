@@ -117,6 +117,17 @@ def _hours(calls: Iterable[Call]) -> list[dict[str, Any]]:
     return [sums[key] for key in sorted(sums)]
 
 
+async def unguarded_days(session: AsyncSession) -> list[str]:
+    """Return the days, older than the digests of lines, on which a line could be kept twice."""
+    return await repository.unguarded(session)
+
+
+async def guard_day(session: AsyncSession, name: str) -> None:
+    """Let a day keep each line once; what was kept twice goes, from the sums by the hour as well."""
+    removed = await repository.guard(session, name)
+    log.info("call_day_guarded", day=name, removed=removed)
+
+
 async def let_go(session: AsyncSession, *, oldest: date, oldest_hour: datetime) -> None:
     """Drop the days and sums whose time is over."""
     for name in await repository.partitions(session):
