@@ -174,6 +174,16 @@ class TestApply:
         done = await apply(written(line(version=7)))
         assert list(await errors_of(session, done.id)) == [(1, "person-version-conflict", None)]
 
+    async def test_a_version_that_is_none_costs_its_own_line(self, apply, written, two, session):
+        header = CSV.replace("religion", "religion,version")
+        row = f"{A},CHANGE,2026-11-01,list,L-1,CA,2026-11-02,x,{{}},,,\n"
+        odd = ["²", "9" * 5000, "-1", "0"]
+        done = await apply(written(header + "".join(row.format(v) for v in (*odd, "1"))))
+        assert (done.applied, done.refused) == (1, len(odd))
+        assert {(code, field) for _, code, field in await errors_of(session, done.id)} == {
+            ("invalid-input", "version")
+        }
+
     async def test_two_processes_at_one_file_apply_it_once(self, apply, written, two, session, monkeypatch):
         monkeypatch.setattr(changing, "BATCH", 1)
         content = "".join(line(changes={"contact": {"phone": f"09000000{n:02}"}}) for n in range(20))
@@ -276,10 +286,17 @@ class TestFilesThatAreNone:
             await apply(path, sha256="0" * 64)
         assert (await apply(path, sha256=check(path).sha256.upper())).applied == 1
 
-    async def test_a_quote_that_is_never_closed(self, apply, written, two):
-        row = f'{A},CHANGE,2026-11-01,list,L-1,CA,2026-11-02,"x,,,\n'
-        with pytest.raises(ImportRefused, match="line 2"):
-            await apply(written(CSV + row))
+    @pytest.mark.parametrize(
+        ("cell", "words"), [('"x', "line 103"), ("x" * 200_000, "line 103"), ('"x"y', "line 103")]
+    )
+    async def test_a_cell_without_an_end_is_found_before_anything_is_applied(
+        self, apply, written, two, session, cell, words
+    ):
+        row = f"{A},CHANGE,2026-11-01,list,L-1,CA,2026-11-02,{{}},,,\n"
+        whole = "".join(row.format(f"x{n}") for n in range(101))
+        with pytest.raises(ImportRefused, match=words):
+            await apply(written(CSV + whole + row.format(cell)))
+        assert await session.scalar(text("SELECT count(*) FROM change_files")) == 0
 
 
 class TestCommand:

@@ -2,14 +2,17 @@ import asyncio
 import os
 import signal
 import sys
+import unicodedata
 from functools import partial
 
 import asyncpg
 import pytest
 from sqlalchemy import text
-from svc_population.imports import service
+from svc_population.imports import records
 from svc_population.imports.errors import ImportRefused
-from svc_population.imports.service import chunks, header_of, load_persons
+from svc_population.imports.layout import COLUMNS
+from svc_population.imports.records import chunks, header_of
+from svc_population.imports.service import load_persons
 
 HEADER = (
     "personal_id,given_name,birth_date,sex,birth_place,"
@@ -51,7 +54,7 @@ class TestLoadPersons:
     async def test_chunks_side_by_side_that_hold_the_same_people_load_each_once(
         self, database_url, monkeypatch
     ):
-        monkeypatch.setattr(service, "CHUNK_CHARACTERS", 1)
+        monkeypatch.setattr(records, "CHUNK_CHARACTERS", 1)
         people = [f"0791980{n:05},Hoa,1998-03-08,FEMALE,,,,,\n" for n in range(1_500)]
         backwards = "".join(reversed(people))
         loaded = await load_persons(
@@ -71,7 +74,7 @@ class TestLoadPersons:
     async def test_each_line_that_is_not_loaded_is_named_with_its_column_and_the_others_are_there(
         self, database_url, monkeypatch
     ):
-        monkeypatch.setattr(service, "CHUNK_CHARACTERS", 150)
+        monkeypatch.setattr(records, "CHUNK_CHARACTERS", 150)
         rejected: list[tuple[int, str]] = []
         texts = [
             HEADER,
@@ -110,15 +113,136 @@ class TestLoadPersons:
             (14, "mother_personal_id"),
         ]
 
-    async def test_a_line_of_another_form_fails_without_quoting_it(self, database_url):
-        with pytest.raises(ImportRefused) as caught:
-            await load_persons(
-                database_url, [HEADER + MOTHER.replace(",FEMALE", ",FEMALE,x,x,x")], source="import:test"
+
+class TestRecordsThatAreNone:
+    async def test_only_they_are_not_loaded_and_each_is_named(self, database_url, monkeypatch):
+        monkeypatch.setattr(records, "CHUNK_CHARACTERS", 200)
+        rejected: list[tuple[int, str]] = []
+        texts = [
+            HEADER,
+            MOTHER,
+            "\n",
+            MOTHER.replace(",FEMALE", ",FEMALE,x,x,x"),
+            "079198000005,Hoa\n",
+            "079198000006,Ho\x00a,1998-03-08,FEMALE,,,,,\n",
+            '079198000007,"Hoa",1998-03-08,FEMALE,"one\nand two",,,,\n',
+            "079198000008,Hoa,1998-02-30,FEMALE,,,,,\n",
+            CHILD,
+            "\n",
+        ]
+        loaded = await load_persons(
+            database_url, texts, source="t", reject=lambda line, column: rejected.append((line, column))
+        )
+        assert (loaded.lines, loaded.inserted, loaded.rejected) == (7, 3, 4)
+        assert sorted(rejected) == [(4, ""), (5, ""), (6, "given_name"), (9, "birth_date")]
+
+    async def test_a_quote_that_is_never_closed_ends_the_load_before_memory_does(self, database_url):
+        def lines():
+            yield HEADER
+            yield MOTHER
+            yield '079198000005,"Hoa,1998-03-08,FEMALE,,,,,\n'
+            for number in range(100_000):
+                yield f"0791981{number:05},Hoa,1998-03-08,FEMALE,,,,,\n"
+            pytest.fail("the whole file was read")
+
+        with pytest.raises(ImportRefused, match="from line 3 on"):
+            await load_persons(database_url, lines(), source="t")
+
+
+IMPOSSIBLE = (
+    ("birth_date", "0000-01-01"),
+    ("birth_date", "1900-02-29"),
+    ("birth_date", "1849-12-31"),
+    ("birth_date", "2999-01-01"),
+    ("death_or_missing_date", "1998-03-07"),
+    ("death_or_missing_date", "2999-01-01"),
+    ("temporary_until", "2020-01-01"),
+    ("given_name", '"  "'),
+    ("given_name", '""'),
+    ("given_name", '"Ho\ta"'),
+    ("surname", "x" * 501),
+    ("permanent_commune_code", "2674"),
+    ("permanent_province_code", "079"),
+    ("marital_status", "Độc thân"),
+    ("relation_to_head", "BOSS"),
+    ("legacy_id_number", "12345678"),
+    ("ethnicity_code", "99"),
+    ("nationality", "VNM"),
+    ("mother_personal_id", "79170000001"),
+    ("mother_personal_id", "079198000001"),
+)
+
+
+class TestValues:
+    async def test_what_cannot_be_is_not_loaded_and_its_column_is_told(self, database_url):
+        rows = []
+        for column, value in IMPOSSIBLE:
+            values = {
+                **dict.fromkeys(COLUMNS, ""),
+                "personal_id": "079198000001",
+                "given_name": "Hoa",
+                "birth_date": "1998-03-08",
+                "sex": "FEMALE",
+                "temporary_since": "2020-02-01" if column == "temporary_until" else "",
+                "life_status": "DECEASED" if column.startswith("death") else "",
+                column: value,
+            }
+            rows.append(",".join(values.values()) + "\n")
+        rejected: list[tuple[int, str]] = []
+        texts = [",".join(COLUMNS) + "\n", *rows]
+        loaded = await load_persons(
+            database_url, texts, source="t", reject=lambda line, name: rejected.append((line, name))
+        )
+        assert rejected == [(line, column) for line, (column, _) in enumerate(IMPOSSIBLE, 2)]
+        assert loaded.inserted == 0
+
+    async def test_names_are_kept_composed_and_without_blanks_around(self, database_url, client, insurer):
+        name = unicodedata.normalize("NFD", "Nguyễn")
+        row = f'079198000001,{name}, Hoà ,1998-03-08,FEMALE,"",\n'
+        header = '\ufeffpersonal_id,surname,"given_name",birth_date,sex,other_name,email\r\n'
+        await load_persons(database_url, [header + row], source="t")
+        read = await client.get(
+            "/population/v1/persons/079198000001?fields=birth_name,other_name", headers=insurer
+        )
+        assert read.json() == {
+            "birth_name": {"surname": "Nguyễn", "middle_name": None, "given_name": "Hoà"},
+            "other_name": None,
+        }
+
+
+class TestOneNumberTwice:
+    async def test_somebody_else_under_a_loaded_number_is_told_and_gives_nobody_relatives(
+        self, database_url, runtime
+    ):
+        other = "079198000001,Lan,1998-03-08,FEMALE,,,,079170000009,Nguyễn Văn Ba\n"
+        rejected: list[tuple[int, str]] = []
+        for texts in ([HEADER + MOTHER + other + MOTHER], [HEADER + other]):
+            loaded = await load_persons(
+                database_url, texts, source="t", reject=lambda line, name: rejected.append((line, name))
             )
-        assert "1998" not in str(caught.value)
-        connection = await asyncpg.connect(database_url)
-        assert await connection.fetchval("SELECT state FROM imports") == "FAILED"
-        await connection.close()
+        assert rejected == [(3, "personal_id"), (2, "personal_id")]
+        assert (loaded.lines, loaded.existing, loaded.rejected) == (1, 0, 1)
+        async with runtime.sessions() as own:
+            assert await own.scalar(text("SELECT given_name FROM persons")) == "Hoa"
+            assert await own.scalar(text("SELECT count(*) FROM relationships")) == 0
+
+    async def test_a_relative_s_former_number_leads_to_the_one_of_today(self, database_url, runtime):
+        async with runtime.sessions() as own, own.begin():
+            await own.execute(
+                text(
+                    "INSERT INTO former_personal_ids VALUES ('079098000009', uuidv7(), '079198000001',"
+                    " 'SEX_REDETERMINED', 'QD', 'test'), ('079024000009', uuidv7(), '079324000002',"
+                    " 'SEX_REDETERMINED', 'QD', 'test')"
+                )
+            )
+        child = CHILD.replace("079198000001", "079098000009")
+        own_mother = MOTHER.replace("FEMALE,,,,,", "FEMALE,,,,079324000009,").replace("079198", "079324")
+        await load_persons(database_url, [HEADER + child + own_mother], source="t")
+        async with runtime.sessions() as own:
+            found = await own.execute(
+                text("SELECT personal_id, related_personal_id FROM relationships WHERE relation = 'MOTHER'")
+            )
+            assert ("079324000002", "079198000001") in {tuple(row) for row in found}
 
 
 class TestCommand:
@@ -129,7 +253,7 @@ class TestCommand:
         file = tmp_path / "people.csv"
         rows = [f"0791980{n:05},Hoa,1998-03-08,FEMALE,,,,079170{n:06},\n" for n in range(people)]
         file.write_text(HEADER + "".join(rows[:-1]) + bad + rows[-1], "utf-8")
-        pieces = "from svc_population.imports import main, service; service.CHUNK_CHARACTERS = 50_000"
+        pieces = "from svc_population.imports import main, records; records.CHUNK_CHARACTERS = 50_000"
         code = f"import sys; {pieces}; sys.exit(main.main(sys.argv[1:]))"
         environment = {**os.environ, "POPULATION_DATABASE_URL": database_url}
         start = partial(
@@ -170,6 +294,12 @@ class TestCommand:
 
 
 class TestHeader:
+    def test_a_file_without_one_is_refused_without_quoting_anybody(self):
+        with pytest.raises(ImportRefused) as caught:
+            header_of(MOTHER)
+        assert "1998" not in str(caught.value)
+        assert "Hoa" not in str(caught.value)
+
     @pytest.mark.parametrize("line", ["personal_id", "a,b", "personal_id,given_name,birth_date,sex,sex"])
     def test_a_strange_header_is_refused(self, line):
         with pytest.raises(ImportRefused):
@@ -178,7 +308,7 @@ class TestHeader:
 
 class TestChunks:
     def test_a_quoted_line_break_stays_in_its_record(self, monkeypatch):
-        monkeypatch.setattr("svc_population.imports.service.CHUNK_CHARACTERS", 1)
+        monkeypatch.setattr("svc_population.imports.records.CHUNK_CHARACTERS", 1)
         assert list(chunks(['a,"x\n', 'y"\n', "b,c\n"])) == ['a,"x\ny"\n', "b,c\n"]
 
     def test_a_file_that_was_cut_is_refused(self):

@@ -12,6 +12,7 @@ begins with.
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,7 @@ COLUMNS: frozenset[str] = frozenset(
         *(f"{group}.{member}" for group, members in _MEMBERS.items() for member in members),
     }
 )
+_VERSION = re.compile(r"[0-9]{1,9}")
 _BOMS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
@@ -68,7 +70,8 @@ def check(path: Path) -> Checked:
     """Read the file once, before anything is applied.
 
     Raises:
-        ImportRefused: it is not UTF-8, was cut, is empty, has a line that is too long or a strange header.
+        ImportRefused: it is not UTF-8, was cut, is empty, has a line or a cell that is too long, a strange
+            header or a quote that is never closed.
     """
     digest = hashlib.sha256()
     last, first, number = b"", b"", 0
@@ -84,6 +87,9 @@ def check(path: Path) -> Checked:
     is_csv = not first.lstrip(b"\xef\xbb\xbf \t").startswith(b"{")
     if is_csv:
         _header(_text(first, 1))
+        # Where a record ends is sure only when all of them do.
+        for _ in changes(path, is_csv=True):
+            pass
     return Checked(digest.hexdigest(), is_csv)
 
 
@@ -158,7 +164,7 @@ def _nested(cells: Iterable[tuple[str, str]]) -> dict[str, Any]:
             continue
         value: Any = None if cell == NULL else cell
         if name in _PLAIN:
-            line[name] = int(cell) if name == "version" and cell.isdigit() else value
+            line[name] = int(cell) if name == "version" and _VERSION.fullmatch(cell) else value
             continue
         target = line if name in _DOCUMENT else line["changes"]
         group, _, member = name.partition(".")

@@ -5,8 +5,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TextIO
+
+import asyncpg
 
 from svc_population.imports.errors import ImportRefused
+from svc_population.imports.records import MOST_CHARACTERS_OF_A_RECORD
 from svc_population.imports.service import Loaded, load_persons
 from svc_population.persons.errors import SensitiveKeyMissing
 from svc_population.persons.sealing import Keyring
@@ -30,21 +34,30 @@ def main(arguments: list[str]) -> int:
             def reject(line: int, column: str) -> None:
                 told.write(f"{line},{column}\n")
 
-            if name == "-":
-                loaded = _load(iter(sys.stdin), "standard input", reject)
-            else:
-                file = open_now.enter_context(Path(name).open(encoding="utf-8", newline=""))
-                loaded = _load(iter(file), Path(name).name, reject)
+            # The same bytes are the same persons, whatever the locale makes of standard input.
+            given: int | str = sys.stdin.fileno() if name == "-" else name
+            file = open_now.enter_context(open(given, encoding="utf-8", newline="", closefd=name != "-"))
+            loaded = _load(_pieces(file), "standard input" if name == "-" else Path(name).name, reject)
     except UnicodeDecodeError as error:
         sys.stderr.write(f"population: the file is not UTF-8, from byte {error.start + 1} of a piece on\n")
         return 1
     except (ImportRefused, SensitiveKeyMissing, OSError) as error:
         sys.stderr.write(f"population: {error}\n")
         return 1
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        # Its own words may quote a row.
+        sys.stderr.write(f"population: the database ended the load ({type(error).__name__}): run it again\n")
+        return 1
     sys.stdout.write(f"population: {loaded}\n")
     if loaded.rejected:
         sys.stdout.write(f"population: {loaded.rejected} lines were not loaded, see {rejected}\n")
     return 0
+
+
+def _pieces(file: TextIO) -> Iterator[str]:
+    """Yield lines, and a line that has no end in pieces."""
+    while piece := file.readline(MOST_CHARACTERS_OF_A_RECORD):
+        yield piece
 
 
 def _load(texts: Iterator[str], source: str, reject: Callable[[int, str], None]) -> Loaded:

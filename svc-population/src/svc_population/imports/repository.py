@@ -6,8 +6,9 @@ from uuid import UUID
 
 import asyncpg
 
+from svc_population.changes.rules import OLDEST_YEAR
 from svc_population.imports.errors import ImportRefused
-from svc_population.imports.layout import PERSON_COLUMNS, RELATION_COLUMNS
+from svc_population.imports.layout import MOST_CHARACTERS, PERSON_COLUMNS, RELATION_COLUMNS
 from svc_population.personal_ids.personal_id import known_place_codes
 from svc_population.persons.sealing import NO_KEYS, SENSITIVE, Keyring
 
@@ -18,27 +19,36 @@ _DEFAULTS = {"nationality": "'VN'", "life_status": "'ALIVE'"}
 _STAGING = ", ".join(f"{c.name} text" for c in (*PERSON_COLUMNS, *RELATION_COLUMNS))
 _PERSON_ID = "person_id uuid DEFAULT uuidv7()"
 _CREATE = f"CREATE TEMPORARY TABLE staged_persons ({_STAGING}, {_PERSON_ID}) ON COMMIT DELETE ROWS"
+_TODAY = "(SELECT to_char(clock_timestamp() AT TIME ZONE 'Asia/Ho_Chi_Minh', 'YYYY-MM-DD'))"
+# ISO dates are in the order of their text.
 _FAULTS = {
-    "personal_id": "(personal_id ~ '^[0-9]{12}$') IS NOT TRUE",
-    "given_name": "given_name IS NULL",
+    **{
+        c.name: f"length({c.name}) > {MOST_CHARACTERS}"
+        + (f" OR {c.name} ~ '[\\x01-\\x1f\\x7f]'" if c.name.endswith("name") else "")
+        for c in (*PERSON_COLUMNS, *RELATION_COLUMNS)
+        if c.form is None and c.name not in {*_DATES, *SENSITIVE}  # those are sealed by now
+    },
+    **{c.name: f"{c.name} !~ '^({c.form})$'" for c in (*PERSON_COLUMNS, *RELATION_COLUMNS) if c.form},
     **{
         name: f"(coalesce({name}, '') ~ '^([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})?$'"
         f" AND coalesce(pg_input_is_valid({name}, 'date'), true)) IS NOT TRUE"
         for name in _DATES
     },
-    "sex": "(sex IN ('MALE', 'FEMALE')) IS NOT TRUE",
-    "life_status": "coalesce(life_status, 'ALIVE') NOT IN ('ALIVE', 'MISSING', 'DECLARED_DEAD', 'DECEASED')",
-    **{
-        f"{of}_personal_id": f"personal_id IS NOT DISTINCT FROM {of}_personal_id"
-        for of in ("mother", "father", "spouse")
-    },
 }
-_FAULTS["birth_date"] += " OR birth_date IS NULL"
+_FAULTS["personal_id"] = "(personal_id ~ '^[0-9]{12}$') IS NOT TRUE"
+_FAULTS["sex"] = "(sex IN ('MALE', 'FEMALE')) IS NOT TRUE"
+_FAULTS["given_name"] += " OR coalesce(btrim(given_name), '') = ''"
+_FAULTS["birth_date"] += f" OR (birth_date BETWEEN '{OLDEST_YEAR}-01-01' AND {_TODAY}) IS NOT TRUE"
 _FAULTS["death_or_missing_date"] += (
     " OR (coalesce(life_status, 'ALIVE') = 'ALIVE') <> (death_or_missing_date IS NULL)"
+    f" OR death_or_missing_date NOT BETWEEN birth_date AND {_TODAY}"
 )
+for _begin, _end in (("temporary_since", "temporary_until"), ("absence_from", "absence_until")):
+    _FAULTS[_end] += f" OR {_end} < {_begin}"
+for _of in ("mother", "father", "spouse"):
+    _FAULTS[f"{_of}_personal_id"] += f" OR personal_id = {_of}_personal_id"
 """What keeps a line out, by the column that is to be mended."""
-_VALID = " AND ".join(f"NOT ({fault})" for fault in _FAULTS.values())
+_VALID = " AND ".join(f"({fault}) IS NOT TRUE" for fault in _FAULTS.values())
 _WHICH = " ".join(f"WHEN {fault} THEN '{name}'" for name, fault in _FAULTS.items())
 _REJECTED = f"""
     SELECT n, field FROM (
@@ -51,10 +61,18 @@ _WRONG_STRUCTURE = """
     OR substr(personal_id, 5, 2) <> to_char(birth_date::date, 'YY')
     OR substr(personal_id, 1, 3) <> ALL ($2)
 """
-_VALUES = ", ".join(
-    f"coalesce({n}, {_DEFAULTS[n]})" if n in _DEFAULTS else f"{n}::date" if n in _DATES else n
-    for n in _PERSON
-)
+_NAMES = frozenset({"surname", "middle_name", "given_name"})
+
+
+def _value(name: str) -> str:
+    if name in _DEFAULTS:
+        return f"coalesce({name}, {_DEFAULTS[name]})"
+    if name in _NAMES:
+        return f"nullif(btrim({name}), '')"
+    return f"{name}::date" if name in _DATES else name
+
+
+_VALUES = ", ".join(map(_value, _PERSON))
 _MOVE = f"""
     WITH valid AS MATERIALIZED (SELECT * FROM staged_persons WHERE {_VALID}),
     moved AS (
@@ -63,18 +81,20 @@ _MOVE = f"""
         WHERE NOT EXISTS (SELECT 1 FROM former_personal_ids f WHERE f.personal_id = v.personal_id)
         ORDER BY v.personal_id
         ON CONFLICT (personal_id) DO NOTHING
-        RETURNING personal_id
+        RETURNING person_id
     ),
     related AS (
         INSERT INTO relationships (personal_id, relation, related_personal_id, related_name, source)
-        SELECT v.personal_id, r.relation, r.related_personal_id, r.related_name, $1
-        FROM valid v JOIN moved USING (personal_id)
+        SELECT v.personal_id, r.relation, coalesce(f.superseded_by, r.related_personal_id), r.related_name, $1
+        FROM valid v JOIN moved USING (person_id)
         CROSS JOIN LATERAL (VALUES
             ('MOTHER', v.mother_personal_id, v.mother_name),
             ('FATHER', v.father_personal_id, v.father_name),
             ('SPOUSE', v.spouse_personal_id, NULL)
         ) AS r (relation, related_personal_id, related_name)
-        WHERE r.related_personal_id IS NOT NULL OR r.related_name IS NOT NULL
+        LEFT JOIN former_personal_ids f ON f.personal_id = r.related_personal_id
+        WHERE (r.related_personal_id IS NOT NULL OR r.related_name IS NOT NULL)
+            AND f.superseded_by IS DISTINCT FROM v.personal_id
         ON CONFLICT DO NOTHING
     )
     SELECT
@@ -83,6 +103,18 @@ _MOVE = f"""
         (SELECT count(*) FROM moved) AS inserted,
         (SELECT count(*) FROM valid WHERE {_WRONG_STRUCTURE}) AS wrong_structure
 """  # noqa: S608 - names of columns are constants of the layout
+# A person who was changed since is compared with nothing: the file was right when it was written.
+_SOMEBODY_ELSES = f"""
+    SELECT n, 'personal_id' AS field FROM (
+        SELECT row_number() OVER (ORDER BY person_id) AS n, personal_id, birth_date, sex, given_name,
+            {_VALID} AS fits
+        FROM staged_persons
+    ) v JOIN persons p USING (personal_id)
+    WHERE v.fits AND p.version = 1
+        AND (to_char(p.birth_date, 'YYYY-MM-DD'), p.sex, lower(p.given_name))
+            IS DISTINCT FROM (v.birth_date, v.sex, lower(btrim(v.given_name)))
+    ORDER BY n
+"""  # noqa: S608 - the same
 _COUNT = """
     UPDATE imports SET lines = lines + $2, inserted = inserted + $3, existing = existing + $4,
         rejected = rejected + $5, wrong_structure = wrong_structure + $6
@@ -130,11 +162,13 @@ async def load_chunk(
     chunk: bytes,
     *,
     keys: Keyring = NO_KEYS,
+    odd: int = 0,
 ) -> list[tuple[int, str]]:
     """Load whole lines in one transaction; return the records that are not loaded: which, and the column.
 
-    Records are counted from 1. Persons are inserted in the order of their numbers: two chunks that both hold
-    some of the same people wait for each other one way only.
+    Records are counted from 1; `odd` ones were left out before and are counted as rejected. Persons are
+    inserted in the order of their numbers: two chunks that both hold some of the same people wait for each
+    other one way only.
 
     Raises:
         ImportRefused: a line has another form than its header says.
@@ -142,7 +176,12 @@ async def load_chunk(
     try:
         async with connection.transaction():
             await connection.copy_to_table(
-                "staged_persons", source=_Once(chunk), columns=list(header), format="csv", encoding="utf-8"
+                "staged_persons",
+                source=_Once(chunk),
+                columns=list(header),
+                format="csv",
+                encoding="utf-8",
+                force_null=list(header),
             )
             # The planner knows nothing of the chunk and would compare each line with each new person.
             await connection.execute("SET LOCAL enable_nestloop = off")
@@ -151,17 +190,19 @@ async def load_chunk(
             row = await connection.fetchrow(_MOVE, source, sorted(known_place_codes()))
             if row is None:
                 raise ImportRefused("the load gave no counts")
-            rejected, existing = row["lines"] - row["valid"], row["valid"] - row["inserted"]
-            counts = (row["lines"], row["inserted"], existing, rejected, row["wrong_structure"])
-            await connection.execute(_COUNT, import_id, *counts)
             # Their ids were made one after the other, so they tell the order also after sealing.
-            faulty = await connection.fetch(_REJECTED) if rejected else []
-            return [(found["n"], found["field"]) for found in faulty]
-    except asyncpg.DataError as error:
+            faulty = await connection.fetch(_REJECTED) if row["lines"] > row["valid"] else []
+            existing = row["valid"] - row["inserted"]
+            elses = await connection.fetch(_SOMEBODY_ELSES) if existing else []
+            found = sorted((record["n"], record["field"]) for record in (*faulty, *elses))
+            counts = (row["inserted"], existing - len(elses), len(found) + odd, row["wrong_structure"])
+            await connection.execute(_COUNT, import_id, row["lines"] + odd, *counts)
+            return found
+    except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
         raise ImportRefused(f"{type(error).__name__} in {_place(error)}") from None
 
 
-def _place(error: asyncpg.DataError) -> str:
+def _place(error: asyncpg.PostgresError) -> str:
     # The context also quotes the value, which may be personal data: only the place is kept.
     found = re.search(r"line (\d+)(?:, column (\w+))?", getattr(error, "context", None) or "")
     return f"line {found[1]} of a chunk, column {found[2] or '?'}" if found else "an unknown line"

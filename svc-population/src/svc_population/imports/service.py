@@ -1,9 +1,7 @@
 """Use case: load a file of persons, chunk by chunk, with constant memory; what exists already is skipped."""
 
 import asyncio
-import csv
-import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
@@ -12,10 +10,9 @@ import asyncpg
 
 from svc_population.imports import repository
 from svc_population.imports.errors import ImportRefused
-from svc_population.imports.layout import COLUMNS, REQUIRED
+from svc_population.imports.records import chunks, header_of, lines_of, sift
 from svc_population.persons.sealing import NO_KEYS, Keyring
 
-CHUNK_CHARACTERS = 8_000_000
 LOADERS = 2
 """Chunks that are loaded at the same time, each by a connection of its own; memory holds one more."""
 
@@ -29,41 +26,6 @@ class Loaded:
     existing: int
     rejected: int
     wrong_structure: int
-
-
-def header_of(line: str) -> tuple[str, ...]:
-    """Read the header row.
-
-    Raises:
-        ImportRefused: an unknown or repeated column, or a required one is missing.
-    """
-    found = tuple(line.strip("\ufeff\r\n").split(","))
-    unknown, missing = sorted(set(found) - set(COLUMNS)), sorted(REQUIRED - set(found))
-    if unknown or missing or len(found) != len(set(found)):
-        raise ImportRefused(f"header: unknown {unknown}, missing {missing}, each column once")
-    return found
-
-
-def chunks(texts: Iterable[str]) -> Iterator[str]:
-    """Gather lines into chunks of whole records; a quoted field may hold line breaks.
-
-    Raises:
-        ImportRefused: the last record has no end.
-    """
-    gathered: list[str] = []
-    size = quotes = 0
-    for text in texts:
-        gathered.append(text)
-        size += len(text)
-        quotes += text.count('"')
-        if size >= CHUNK_CHARACTERS and quotes % 2 == 0 and text.endswith("\n"):
-            yield "".join(gathered)
-            gathered, size, quotes = [], 0, 0
-    if not gathered:
-        return
-    if quotes % 2 or not gathered[-1].endswith("\n"):
-        raise ImportRefused("the file was cut: its last line has no end")
-    yield "".join(gathered)
 
 
 async def load_persons(
@@ -128,10 +90,7 @@ async def _load_chunks(load: _Load, texts: Iterator[str], report: Callable[[int]
             await repository.prepare_connection(connection)
             while (given := await waiting.get()) is not None:
                 before, chunk = given
-                rejected = await repository.load_chunk(
-                    connection, load.import_id, load.source, load.header, chunk.encode(), keys=load.keys
-                )
-                for line, column in _lines_of(rejected, chunk):
+                for line, column in await _load_chunk(connection, load, chunk):
                     load.reject(before + line, column)
                 done += chunk.count("\n")
                 report(done)
@@ -155,14 +114,23 @@ async def _load_chunks(load: _Load, texts: Iterator[str], report: Callable[[int]
         raise group.exceptions[0] from None
 
 
-def _lines_of(rejected: Sequence[tuple[int, str]], chunk: str) -> Iterator[tuple[int, str]]:
-    """Turn numbers of records into numbers of lines: a quoted value may hold line breaks."""
-    columns = dict(rejected)
-    if columns:
-        reader = csv.reader(io.StringIO(chunk, newline=""))
-        for number, _ in enumerate(reader, 1):
-            if number in columns:
-                yield reader.line_num, columns[number]
+async def _load_chunk(connection: asyncpg.Connection, load: _Load, chunk: str) -> list[tuple[int, str]]:
+    """Load a chunk and return the lines that are not loaded; what is no record at all costs only itself."""
+    try:
+        rejected = await _put(connection, load, chunk, odd=0)
+    except ImportRefused:
+        sifted = sift(chunk, load.header)
+        if sifted.text == chunk:
+            raise
+        rejected = await _put(connection, load, sifted.text, odd=len(sifted.odd))
+        return sorted([*sifted.odd, *((sifted.lines[n - 1], column) for n, column in rejected)])
+    return [*lines_of(rejected, chunk)]
+
+
+async def _put(connection: asyncpg.Connection, load: _Load, chunk: str, *, odd: int) -> list[tuple[int, str]]:
+    return await repository.load_chunk(
+        connection, load.import_id, load.source, load.header, chunk.encode(), keys=load.keys, odd=odd
+    )
 
 
 def _with(rest: str, given: Iterator[str]) -> Iterator[str]:
