@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -33,10 +34,16 @@ FIRST_OPERATORS = (
 )
 
 
-def make_files(state: Path, passphrase: bytes | None = None, *, settle: timedelta = SETTLE) -> None:
+def make_files(
+    state: Path,
+    passphrase: bytes | None = None,
+    *,
+    settle: timedelta = SETTLE,
+    public_hosts: Sequence[str] = (),
+) -> None:
     """Create or renew the authorities, the certificates of the platform's own parts, and its secret keys."""
     operators = [(agency, login) for agency, login, _ in FIRST_OPERATORS]
-    files.make_files(state, operators, passphrase, settle=settle)
+    files.make_files(state, operators, passphrase, settle=settle, public_hosts=public_hosts)
 
 
 async def make_rows(settings: Settings) -> None:
@@ -66,7 +73,12 @@ def main() -> int:
     os.umask(0o077)
     settings = Settings()
     settle = timedelta(seconds=settings.internal_ca_settle_seconds)
-    make_files(settings.state_dir, authorities.passphrase_of(settings), settle=settle)
+    make_files(
+        settings.state_dir,
+        authorities.passphrase_of(settings),
+        settle=settle,
+        public_hosts=settings.public_hosts,
+    )
     asyncio.run(make_rows(settings))
     sys.stdout.write("gateway: keys, certificates and first operators are there\n")
     return 0

@@ -28,6 +28,8 @@ class Settings(ServiceSettings):
 
     public_name: str = "NDXP"
     """The bus's name towards its users (NDXP, NDOP, …)."""
+    public_hosts: tuple[str, ...] = ()
+    """Names under which callers and services reach the doors; they come into the doors' certificate."""
     state_dir: Path = Path(".local/gateway")
     listener_port: int = 8443
     citizen_port: int = 8444

@@ -71,3 +71,20 @@ class TestPassphrase:
         file = tmp_path / "passphrase"
         file.write_text("long and secret\n")
         assert authority.read_passphrase(file) == b"long and secret"
+
+
+class TestDoor:
+    def names(self, folder: Path) -> list[str]:
+        found = read(folder / "gateway-public.crt").extensions.get_extension_for_class(
+            x509.SubjectAlternativeName
+        )
+        return found.value.get_values_for_type(x509.DNSName)
+
+    def test_it_is_known_by_each_name_that_callers_use_and_renewed_for_a_new_one(self, tmp_path: Path):
+        files.make_files(tmp_path, OPERATORS, public_hosts=["ndx-envoy.ndx.svc"])
+        assert "ndx-envoy.ndx.svc" in self.names(tmp_path)
+        first = read(tmp_path / "gateway-public.crt").serial_number
+        files.make_files(tmp_path, OPERATORS, public_hosts=["ndx-envoy.ndx.svc"])
+        assert read(tmp_path / "gateway-public.crt").serial_number == first
+        files.make_files(tmp_path, OPERATORS, public_hosts=["ndx-envoy.ndx.svc", "api.ndx.example"])
+        assert {"localhost", "ndx-envoy.ndx.svc", "api.ndx.example"} <= set(self.names(tmp_path))

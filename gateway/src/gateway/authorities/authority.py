@@ -185,6 +185,12 @@ def _is_current(folder: Path, name: str, issuers: Iterable[Authority]) -> bool:
     return certificate.not_valid_after_utc > datetime.now(UTC) + timedelta(days=RENEW_DAYS)
 
 
+def _hosts_of(file: Path) -> set[str]:
+    certificate = x509.load_pem_x509_certificate(file.read_bytes())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return set(names.get_values_for_type(x509.DNSName))
+
+
 def fits(certificate: bytes, key_file: Path) -> bool:
     """Tell whether a certificate and the key in a file belong together: not while both are being replaced."""
     try:
@@ -202,8 +208,8 @@ def _write_pair(
 
 
 def issue_server(ca: Authority, folder: Path, name: str, hosts: list[str]) -> bool:
-    """Make `<name>.crt/.key` for a server unless current ones are there; tell whether it did."""
-    if _is_current(folder, name, [ca]):
+    """Make `<name>.crt/.key` for a server unless current ones with these names are there; tell if it did."""
+    if _is_current(folder, name, [ca]) and _hosts_of(folder / f"{name}.crt") >= set(hosts):
         return False
     key = ec.generate_private_key(ec.SECP256R1())
     names: list[x509.GeneralName] = [x509.DNSName(h) for h in hosts]

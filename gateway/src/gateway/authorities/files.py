@@ -25,6 +25,8 @@ AGENCY_CA = "agency-ca"
 GATEWAY_CA_FILE = "gateway-ca.crt"
 ENVOY_IDENTITY = "envoy-identity"
 ENVOY_ANCHOR = "envoy-anchor"
+DOOR_HOSTS = ("localhost", "gateway.ndx.local")
+"""Names in the certificate of both doors, beside those of the setting `public_hosts`."""
 _GENERATION = re.compile(r"^agency-ca(?:-([1-9][0-9]*))?$")
 
 
@@ -146,14 +148,19 @@ def make_files(
     passphrase: bytes | None = None,
     *,
     settle: timedelta = internal_ca.SETTLE,
+    public_hosts: Iterable[str] = (),
 ) -> None:
     """Create or renew whatever is missing or ends within 30 days; safe to repeat at any time."""
     with internal_ca.held(state):
-        _make_files(state, operators, passphrase, settle)
+        _make_files(state, operators, passphrase, settle, [*DOOR_HOSTS, *public_hosts])
 
 
 def _make_files(
-    state: Path, operators: Iterable[tuple[str, str]], passphrase: bytes | None, settle: timedelta
+    state: Path,
+    operators: Iterable[tuple[str, str]],
+    passphrase: bytes | None,
+    settle: timedelta,
+    door: list[str],
 ) -> None:
     inside = internal_ca.generations(state, passphrase)
     internal_ca.write_bundle(state, inside)
@@ -166,7 +173,7 @@ def _make_files(
     authority.issue_client(internal, state, "xds-client", "urn:ndx:internal:envoy")
     write_envoy_identity(state)
     authority.issue_client(internal, state, "gateway-client", "urn:ndx:internal:gateway")
-    authority.issue_server(agency[0].authority, state, "gateway-public", ["localhost", "gateway.ndx.local"])
+    authority.issue_server(agency[0].authority, state, "gateway-public", door)
     authority.issue_client(agency[0].authority, state, "webhooks", "urn:ndx:gateway:webhooks")
     _write_if_other(state / GATEWAY_CA_FILE, gateway_ca_pem(agency).encode())
     (state / "operators").mkdir(exist_ok=True)

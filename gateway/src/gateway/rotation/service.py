@@ -62,7 +62,13 @@ async def make_files(settings: Settings) -> None:
 
 def _make_files(settings: Settings) -> None:
     settle = timedelta(seconds=settings.internal_ca_settle_seconds)
-    files.make_files(settings.state_dir, [], authorities.passphrase_of(settings), settle=settle)
+    files.make_files(
+        settings.state_dir,
+        [],
+        authorities.passphrase_of(settings),
+        settle=settle,
+        public_hosts=settings.public_hosts,
+    )
 
 
 def _once_committed(session: AsyncSession, work: Callable[[], None]) -> None:
