@@ -1,13 +1,15 @@
 """Opening, raising, locking and unlocking an account at the office."""
 
 import asyncio
+from uuid import UUID
 
 import pytest
 from argon2 import PasswordHasher
 from ndx_chassis.ids import new_id
 from ndx_contracts.events import PersonalIdCancelled, PersonDeceased
 from sqlalchemy import text
-from svc_identity.accounts import activation
+from svc_identity.accounts import activation, service
+from svc_identity.accounts.models import AccountState
 
 pytestmark = pytest.mark.integration
 
@@ -205,6 +207,18 @@ class TestShowAccount:
         assert found.scalars().all() == [f"citizen/{opened['account_id']}"]
         assert len(await disclosed()) == before
         assert (await client.get("/identity/v1/me/account")).status_code == 401
+
+    async def test_a_lock_in_the_moment_of_a_look_shows_whole_or_not_at_all(
+        self, open_account, client, office, session
+    ):
+        number = (await open_account()).json()["account_id"]
+        account = await service.required(session, UUID(number))
+        lock = {"cause": "CARD_HELD"}
+        assert (
+            await client.post(f"/identity/v1/accounts/{number}/lock", json=lock, headers=office)
+        ).is_success
+        shown = await service.shown(session, account)
+        assert (shown.state is AccountState.LOCKED) is bool(shown.lock_causes)
 
     async def test_an_unknown_account(self, client, office):
         reply = await client.get(f"/identity/v1/accounts/{new_id()}", headers=office)

@@ -183,7 +183,8 @@ def _out(account: Account, causes: tuple[LockCause, ...]) -> AccountOut:
     return AccountOut(
         account_id=account.id,
         level=account.level,
-        state=account.state,
+        # Not the row's own state: it and the locks are read one after the other, and a lock may come between.
+        state=AccountState.LOCKED if causes else AccountState.ACTIVE,
         lock_causes=causes,
         opened_at=account.opened_at,
         due_on=account.due_on,
