@@ -62,6 +62,11 @@ class TestPages:
         assert re.search(r"lab-\d+", told), "the code that nobody has used yet"
         assert (checkout / ".local" / "operator" / "agency-ca.crl").stat().st_size > 100
 
+    def test_a_mother_sees_who_read_her_childs_data(self, checkout: Path) -> None:
+        told = paste(checkout, "citizens/README.md")
+        assert '"state":"ACTIVE"' in told
+        assert "CIVIL_REGISTRATION" in told
+
     def test_an_auditor_has_a_read_proven(self, checkout: Path, walked: Any) -> None:
         told = paste(checkout, "auditors/README.md")
         assert walked.disclosure_ids[0] in told

@@ -17,7 +17,7 @@ from ndx_client.main import app
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted(
     page
-    for pattern in ("README.md", "docs/*.md", "docs/[aop]*/*.md", "svc-*/README.md", "contracts/*/README.md")
+    for pattern in ("README.md", "docs/*.md", "docs/[acop]*/*.md", "svc-*/README.md", "contracts/*/README.md")
     for page in ROOT.glob(pattern)
     if page.parent.name != "adr"
 )

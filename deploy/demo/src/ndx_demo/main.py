@@ -22,6 +22,7 @@ from ndx_demo import walk
 from ndx_demo.door import StepFailed
 from ndx_demo.enrolment import Credentials, Enrolment, enrol
 from ndx_demo.loading import load_population
+from ndx_demo.walk.family import HOLDER_FILE
 
 _SAID = (StackError, StepFailed, LoginRefused, ImportRefused, asyncpg.PostgresError, httpx.HTTPError, OSError)
 """Failures whose own words say what went wrong."""
@@ -33,6 +34,9 @@ demo() {  # demo agencies/H79.001-his /v1/allowed-operations [more of curl's opt
 as() {  # as operators/NDX-an ndx agencies list
   who=$1; shift
   NDX_CERT=$DEMO_PKI/$who.crt NDX_KEY=$DEMO_PKI/$who.key "$@"
+}
+mother() {  # mother /population/v1/me/disclosures
+  python -m ndx_demo.mother "$1"
 }
 """
 console = Console(highlight=False, soft_wrap=True)
@@ -53,7 +57,9 @@ def _files(found: dict[str, Credentials]) -> dict[str, dict[str, str]]:
 
 
 def _load(stack: Stack, persons: int) -> None:
-    console.print("[bold]Making and loading synthetic people[/bold]")
+    console.print(
+        f"[bold]Making and loading {persons:,} synthetic people[/bold] (half a minute, a busy machine more)"
+    )
     console.print(f"  {load_population(stack, persons, console.print)}")
 
 
@@ -79,6 +85,7 @@ def shell_settings(stack: Stack, description: dict[str, Any], ca: Path, result: 
         "NDX_CA": ca,
         "NDX_LEDGER_KEY": result.ledger_key,
         "DEMO_PKI": stack.paths.pki,
+        "DEMO_HOLDER": stack.paths.home / HOLDER_FILE,
         "DEMO_CHILD": result.child_personal_id,
         "DEMO_DISCLOSURE": result.disclosure_ids[0] if result.disclosure_ids else "",
         "DEMO_TRACE": f"{description['trace_url']}traces/{result.trace_id}",
@@ -122,7 +129,10 @@ def _run(stack: Stack, persons: int) -> None:
     stack.up(report=lambda words: console.print(f"  {words}"))
     description = stack.description
     _load(stack, persons)
-    console.print("[bold]Enrolling agencies and their agreements[/bold]")
+    console.print(
+        "[bold]Enrolling agencies[/bold]: keys, certificates, agreements approved by a second person"
+        " (half a minute the first time)"
+    )
     enrolment = enrol(description["gateway_url"], description["citizen_url"], stack.paths.pki)
     console.print(
         f"  {len(enrolment.systems)} systems, {sum(map(len, enrolment.agreements.values()))} agreements"

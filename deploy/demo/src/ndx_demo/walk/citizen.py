@@ -34,7 +34,7 @@ def reads_of_child(walk: Walk, holder: Holder, child: Child) -> list[str]:
             lambda: http.get(f"{DISCLOSURES}?limit=200", headers=bearer),
             expect=200,
             outcome=lambda b: f"{len(reads(b))} reads by {', '.join(sorted(readers(b)))}",
-            look=f"{context.citizen_url}{DISCLOSURES}",
+            look=f"in a shell with the settings below: mother {DISCLOSURES}",
             until=lambda b: readers(b) >= READERS,
         )
     walk.result.disclosure_ids = [str(i["id"]) for i in reads(seen)]

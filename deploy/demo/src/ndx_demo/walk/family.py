@@ -19,6 +19,7 @@ from ndx_demo.population.cast import Couple, Person, couples, elders
 from ndx_demo.walk.steps import Context, Walk
 
 ACTIVATION_ATTEMPTS = 4
+HOLDER_FILE = "demo-holder.json"
 PASSCODE = "583206"
 SPACING_DAYS = 300
 """Births of one mother lie at least so far apart; nearer ones would be suspected to be one birth."""
@@ -155,7 +156,7 @@ def open_account(walk: Walk, mother: Person) -> Holder:
             )
         )
     holder = Holder(mother.personal_id, PASSCODE, activated.totp_secret)
-    _write(context.home / "demo-holder.json", asdict(holder))
+    _write(context.home / HOLDER_FILE, asdict(holder))
     return holder
 
 

@@ -32,7 +32,7 @@ def prove(walk: Walk, disclosure_ids: Sequence[str]) -> None:
                 partial(auditor.get, url),
                 expect=200,
                 outcome=partial(_proven, VerifierKey.parse(key)),
-                look=f"{walk.context.gateway_url}{url}",
+                look=f"in a shell with the settings below: demo operators/NDX-mai {url}",
                 until=lambda b: "leaf" in b,
             )
         )
@@ -44,7 +44,8 @@ def prove(walk: Walk, disclosure_ids: Sequence[str]) -> None:
 
 def _proven(key: VerifierKey, body: dict[str, Any]) -> str:
     try:
-        checkpoint, _ = verify_entry(Entry.model_validate(body), key)
+        checkpoint, record = verify_entry(Entry.model_validate(body), key)
     except NotProven as fault:
         raise StepFailed(f"the ledger does not prove a read: {fault}") from None
-    return f"position {body['position']} of {checkpoint.size}, proof and signature verified"
+    who = f"{record['agency']}, {record['operation']}"
+    return f"{who}: position {body['position']} of {checkpoint.size}, proof and signature verified"
