@@ -6,6 +6,7 @@ Each agency has one system, one agreement with each of four providers, 20 of 150
 import asyncio
 import contextlib
 import json
+import random
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -36,6 +37,9 @@ from ndx_testing.bus import ISSUER, TODAY, Pki, agreement, operation
 from ndx_testing.envoy import EnvoyProcess, free_ports, until
 from nginx import Tls
 
+MOST = 3000
+_DRAWN = random.Random(4).sample(range(MOST), MOST)
+"""Numbers of agencies: the first ten are in every configuration, and lie anywhere in the largest."""
 SERVICES = ("population", "identity", "civil-registry", "insurance", "tax", "auth")
 OPERATIONS_EACH, PROVIDERS_EACH, GRANTED_EACH = 25, 4, 5
 CALLERS = 32
@@ -58,6 +62,11 @@ OPERATIONS = [_operation(s, n) for s in SERVICES for n in range(OPERATIONS_EACH)
 
 def code(number: int) -> str:
     return f"A{number:04d}"
+
+
+def agencies_of(count: int) -> list[int]:
+    """Return the numbers of the agencies of a configuration; a smaller one's are among a larger one's."""
+    return _DRAWN[:count]
 
 
 def agreements_of(number: int) -> list[Agreement]:
@@ -116,13 +125,9 @@ class Ground:
     def pair(self, name: str, ca: str) -> Tls:
         return Tls(self.folder / f"{name}.crt", self.folder / f"{name}.key", self.folder / f"{ca}.crt")
 
-    def callers(self, agencies: int) -> list[int]:
-        """Return the numbers of the agencies that call, spread over all."""
-        count = min(CALLERS, agencies)
-        return [n * agencies // count for n in range(count)]
-
-    def load(self, port: int, agencies: int, **watch: Sequence[int]) -> Load:
-        numbers = self.callers(agencies)
+    def load(self, port: int, callers: int, **watch: Sequence[int]) -> Load:
+        """Return the load of so many agencies: the same ones, with the same calls, whoever else is there."""
+        numbers = agencies_of(callers)
         return Load(
             port=port,
             callers=[self.pki.client(f"urn:ndx:agency:{code(n)}:core") for n in numbers],
@@ -132,9 +137,9 @@ class Ground:
             cpus=BACK,
         )
 
-    def direct(self, agencies: int) -> Load:
+    def direct(self, callers: int) -> Load:
         """Return the load that asks the provider itself, as the gateway does."""
-        numbers = self.callers(agencies)
+        numbers = agencies_of(callers)
         return Load(
             port=self.ports.provider,
             callers=[(self.folder / "gateway-client.crt", self.folder / "gateway-client.key")],
@@ -149,13 +154,12 @@ class Ground:
         return found if other is None else [a.model_copy(update={"quotas": other}) for a in found]
 
     def snapshot(self, agencies: int, doors: Doors) -> Snapshot:
+        numbers = sorted(agencies_of(agencies))
         return Snapshot(
-            agencies=[
-                AgencyEntry(code(n), "ACTIVE", [SystemEntry("core", "ACTIVE")]) for n in range(agencies)
-            ],
+            agencies=[AgencyEntry(code(n), "ACTIVE", [SystemEntry("core", "ACTIVE")]) for n in numbers],
             operators=[],
             revoked={},
-            agreements=[a for n in range(agencies) for a in self._agreements(n)],
+            agreements=[a for n in numbers for a in self._agreements(n)],
             operations=OPERATIONS,
             material=self.pki.material([]),
             doors=doors,
@@ -189,6 +193,7 @@ class Bus:
     envoy: EnvoyProcess
     load: Load
     config_bytes: int
+    port: int
 
 
 def routes_in(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -277,8 +282,9 @@ async def running_bus(
             if server.refused:
                 raise ValueError(f"Envoy refuses the configuration of {name}: {server.refused}")
             pin(envoy.process.pid, FRONT)
-            load = ground.load(listener, agencies, envoy=[envoy.process.pid])
-            yield Bus(envoy, load, sum(len(r.body.value) for k in resources.values() for r in k.values()))
+            load = ground.load(listener, min(CALLERS, agencies), envoy=[envoy.process.pid])
+            size = sum(len(r.body.value) for k in resources.values() for r in k.values())
+            yield Bus(envoy, load, size, listener)
     finally:
         with contextlib.suppress(asyncio.CancelledError):
             await grpc.stop(grace=None)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import nginx
-from bus import Bus, Change, Documents, Ground, ground, routes_in, running_bus
+from bus import CALLERS, Bus, Change, Documents, Ground, ground, routes_in, running_bus
 from gateway.xds import names, protos
 from gateway_proxy import EVERYTHING, SETUP, bare, ceiling, provider, turns
 from harness import BACK, FRONT, Result, Round, median, result
@@ -142,7 +142,7 @@ async def _measure() -> list[Result]:
         pid = stack.enter_context(
             nginx.running(place, "ceiling", ceiling(place, shared), shared.ports.ceiling, FRONT)
         )
-        top = shared.load(shared.ports.ceiling, AGENCIES, nginx=[pid])
+        top = shared.load(shared.ports.ceiling, CALLERS, nginx=[pid])
         whole = await stack.enter_async_context(running_bus(shared, "whole", agencies=AGENCIES))
         buses: list[tuple[Duty, Bus]] = []
         for n, duty in enumerate(DUTIES):

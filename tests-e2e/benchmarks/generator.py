@@ -217,14 +217,16 @@ class Generator:
             self.stretch(float(self.job["warmup"]))
 
     def run(self) -> dict[str, Any]:
-        """Run one measured stretch."""
+        """Run one measured stretch, after one that is not measured where the job has a lead."""
+        if self.job.get("lead"):
+            self.stretch(float(self.job["lead"]))
         self.statuses.clear()
         self.took.clear()
         self.late.clear()
         self.broken = 0
         watched: dict[str, list[int]] = self.job.get("watch", {})
         before = {name: sum(map(cpu_seconds, pids)) for name, pids in watched.items()}
-        own = time.process_time()
+        own, at = time.process_time(), time.time()
         elapsed = self.stretch(float(self.job["seconds"]))
         own = time.process_time() - own
         after = {name: sum(map(cpu_seconds, pids)) for name, pids in watched.items()}
@@ -235,7 +237,11 @@ class Generator:
             "seconds": elapsed,
             "per_second": len(self.took) / elapsed,
             **{f"p{p}_ms": self._percentile(p) for p in (50, 95, 99)},
-            **({"took": list(self.took), "late": sorted(self.late)} if self.job.get("keep") else {}),
+            **(
+                {"took": list(self.took), "late": sorted(self.late), "began": at, "ended": at + elapsed}
+                if self.job.get("keep")
+                else {}
+            ),
             "errors": self.broken + sum(n for s, n in self.statuses.items() if not s.startswith("2")),
             "statuses": dict(self.statuses),
             "broken": self.broken,
@@ -257,6 +263,8 @@ def main() -> int:
     ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
     if document["cpus"]:
         os.sched_setaffinity(0, document["cpus"])
+    if document.get("urgent"):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     generators = [Generator(job) for job in document["jobs"]]
     for generator in generators:
         generator.connect()

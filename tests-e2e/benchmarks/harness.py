@@ -28,6 +28,10 @@ OTHER_LOAD = os.getloadavg()[1]
 """How many others wanted the processor in the five minutes before the run."""
 
 
+Told = dict[str, Any]
+"""What the generator told of a turn."""
+
+
 class CannotMeasure(Exception):
     """Something that the benchmark needs is missing; the words say what to do."""
 
@@ -147,6 +151,17 @@ def pin(pid: int, cpus: Sequence[int]) -> None:
         os.sched_setaffinity(int(task.name), set(cpus))
 
 
+def urgent(*pids: int) -> bool:
+    """Let nobody else have the core while these want it; False where the system does not allow that."""
+    try:
+        for pid in pids:
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                os.sched_setscheduler(int(task.name), os.SCHED_RR, os.sched_param(1))
+    except PermissionError:
+        return False
+    return True
+
+
 def request(method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> bytes:
     lines = [f"{method} {path} HTTP/1.1", "Host: localhost", *(f"{k}: {v}" for k, v in headers.items())]
     if body:
@@ -175,7 +190,7 @@ class Load:
 
     def job(self, folder: Path, **how: Any) -> dict[str, Any]:
         """Return what the generator reads; the requests lie in a file of the folder."""
-        requests = folder / f"requests-{self.port}"
+        requests = folder / f"requests-{self.port}-{len(self.callers)}"
         requests.write_bytes(GROUP_SEPARATOR.join(map(SEPARATOR.join, self.requests)))
         return {
             "port": self.port,
@@ -209,22 +224,31 @@ def in_turns(
     *,
     connections: int,
     seconds: float,
-    rate: float | None = None,
+    lead: float = 0.0,
 ) -> list[Round]:
-    """Let servers take turns, given by their places in `loads`; return one round per turn."""
-    how = {"connections": connections, "seconds": seconds, "warmup": 0.3, "rate": rate}
+    """Let servers take turns, given by their places in `loads`; return one round per turn.
+
+    A turn begins with a `lead` that is not measured, so that the server finds its memory in the caches.
+    """
+    how = {"connections": connections, "seconds": seconds, "warmup": 0.3, "lead": lead}
     return [_round(told) for told in _generate(loads, turns, how)]
 
 
 def by_the_clock(
-    loads: Sequence[Load], turns: Sequence[int], *, begin: float, every: float, **how: Any
-) -> list[dict[str, Any]]:
+    loads: Sequence[Load],
+    turns: Sequence[int],
+    *,
+    begin: float,
+    every: float,
+    urgent: bool = False,
+    **how: Any,
+) -> list[Told]:
     """Let servers take turns, each begun at its time, so that generators keep step; return what was told.
 
     With it come all latencies of a turn (`took`), and how late each request was sent (`late`), in seconds.
     """
     how = {"warmup": 0.3, "keep": True, **how}
-    return _generate(loads, turns, how, begin=begin, every=every)
+    return _generate(loads, turns, how, begin=begin, every=every, urgent=urgent)
 
 
 def _generate(
