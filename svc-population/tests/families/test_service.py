@@ -160,6 +160,43 @@ class TestMarriage:
         assert (former["end_cause"], former["ended_on"]) == ("DEATH", "2026-06-01")
 
 
+class TestRelativesWhomTheRegisterDoesNotHold:
+    """An import may bring a relative's number without the relative."""
+
+    ABROAD = "000190000001"
+
+    async def _named(self, session) -> None:
+        await session.execute(
+            text(
+                "INSERT INTO relationships (personal_id, relation, related_personal_id, related_name, source)"
+                " VALUES (:one, 'SPOUSE', :other, 'Lan', 'import'),"
+                " (:child, 'GUARDIAN', :other, 'Lan', 'import')"
+            ),
+            {"one": HUSBAND, "child": CHILD, "other": self.ABROAD},
+        )
+        await session.execute(
+            text("UPDATE persons SET marital_status = 'MARRIED' WHERE personal_id = :n"), {"n": HUSBAND}
+        )
+        await session.commit()
+
+    async def test_a_death_ends_a_marriage_with_one(self, client, registrar, family, marry, deliver, session):
+        await self._named(session)
+        person_id: UUID = await column(session, HUSBAND, "person_id")
+        await deliver(
+            PersonDeceased(person_id=person_id, personal_id=HUSBAND, version=2, died_on=date(2026, 6, 1))
+        )
+        (former,) = (await client.get(url(HUSBAND), headers=registrar)).json()["items"]
+        assert (former["end_cause"], former["personal_id"]) == ("DEATH", self.ABROAD)
+
+    @pytest.mark.parametrize(("who", "cause"), [(HUSBAND, "DIVORCE"), (CHILD, "GUARDIANSHIP_ENDED")])
+    async def test_what_is_recorded_with_one_can_end(self, client, registrar, family, session, who, cause):
+        await self._named(session)
+        (known,) = (await client.get(url(who), headers=registrar)).json()["items"]
+        end = {**DOCUMENT, "cause": cause, "ended_on": "2026-06-30"}
+        reply = await client.post(f"{url(who)}/{known['relationship_id']}/end", json=end, headers=registrar)
+        assert (reply.status_code, reply.json().get("end_cause")) == (200, cause), reply.text
+
+
 class TestParents:
     async def test_a_parent_is_added_once_and_replaced_after_the_end_of_the_former(
         self, client, registrar, family

@@ -1,5 +1,6 @@
 """Two officers merge or split records; nothing is lost, old numbers lead on, both can be undone."""
 
+import asyncio
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
@@ -10,6 +11,9 @@ from ndx_contracts.field_groups import FieldGroup
 from sqlalchemy import text
 from svc_population.changes.schemas import CHANGEABLE
 from svc_population.histories.schemas import GROUPS
+from svc_population.relationships import service as relationships
+from svc_population.relationships.service import Parent
+from svc_population.relationships.vocabulary import Relation
 
 A, B, CHILD, GRANDMA = "079190000011", "079190000555", "079326000001", "079165000007"
 URL = "/population/v1/person-mergers"
@@ -212,6 +216,29 @@ class TestMerge:
             body = {**MERGE, "survivor": GRANDMA, "duplicate": duplicate}
             reply = await client.post(URL, json=body, headers=officer())
             assert (reply.status_code, reply.json()["code"]) == (409, "merger-contradicted")
+
+    async def test_a_merger_and_a_new_parent_close_no_circle_together(
+        self, client, officer, two_records, add_person, session, runtime
+    ):
+        """The duplicate's mother gets a mother whose own mother is the survivor, while both are merged."""
+        between = await add_person("079290000003", sex="FEMALE", birth_date=date(2020, 1, 1))
+        async with runtime.sessions() as own, own.begin():
+            await relationships.relate(
+                own, between, Parent(Relation.MOTHER, A, "Hoà", None, "VN"), since=None, source="t"
+            )
+        proposed = (await client.post(URL, json=MERGE, headers=officer("CA-1"))).json()
+        async with runtime.sessions() as own, own.begin():
+            await relationships.relate(
+                own, GRANDMA, Parent(Relation.MOTHER, between, "Lan", None, "VN"), since=None, source="t"
+            )
+            decision = asyncio.create_task(
+                client.post(
+                    f"{URL}/{proposed['id']}/decision", json={"verdict": "APPROVE"}, headers=officer("CA-2")
+                )
+            )
+            await asyncio.wait([decision], timeout=1)
+        reply = await decision
+        assert (reply.status_code, reply.json().get("code")) == (409, "merger-contradicted"), reply.text
 
     async def test_the_history_of_a_merged_number_stays_readable(self, client, officer, two_records):
         change: dict[str, Any] = {"kind": "CHANGE", "effective_from": "2020-01-01", "document": DOCUMENT}

@@ -101,10 +101,17 @@ class TestListPrefixes:
             ("079226", 1_000_000, 0, 100),
             ("079326", 600_000, 400_000, 60),
         ]
-        every = await client.get(
-            "/population/v1/personal-id-prefixes?least_percent=0&limit=3", headers=planner
+
+    async def test_a_prefix_of_a_few_is_told_to_nobody(self, client, session, planner):
+        """The first number of an old year's prefix tells of a late registration: in that province, that day."""
+        await session.execute(
+            text("INSERT INTO personal_id_counters (prefix, taken) VALUES ('004046', 8), ('079326', 10000)")
         )
-        assert len(every.json()["items"]) == 3
+        await session.commit()
+        url = "/population/v1/personal-id-prefixes?least_percent="
+        least = await client.get(f"{url}1", headers=planner)
+        assert [i["prefix"] for i in least.json()["items"]] == ["079326"]
+        assert (await client.get(f"{url}0", headers=planner)).status_code == 422
 
 
 class TestExhaustion:

@@ -223,6 +223,20 @@ class TestReseal:
         read = await client.get(f"/population/v1/persons/{B}?fields=religion,blood_group", headers=insurer)
         assert read.json() == {"religion": "kept in plain", "blood_group": "A+"}
 
+    async def test_a_further_run_finds_what_came_after_a_finished_one(
+        self, client, police, add_person, runtime, tmp_path, session
+    ):
+        """A process that still had the old key wrote on, or the former key is the current one again."""
+        await self._filled(client, police, add_person)
+        dsn = runtime.settings.asyncpg_dsn
+        one, two = (Keyring.of_file(key_file(tmp_path, name, "k1", "k2")) for name in ("k1", "k2"))
+        first = await reseal(dsn, one)
+        assert sum((await reseal(dsn, two)).values()) > 0
+        again = await reseal(dsn, one)
+        assert again["persons"] >= first["persons"] > 0
+        assert sum(again.values()) > sum(first.values())
+        assert sum((await reseal(dsn, one)).values()) == 0
+
     async def test_a_service_that_may_not_change_the_history_seals_it_anew_and_still_may_not(
         self, client, police, add_person, runtime, tmp_path, dump
     ):

@@ -168,3 +168,11 @@ class TestCorrectResidences:
         await send("2021-01-01", "2021-01-31", WARD)
         found = await on_days("2020-06-01", "2021-01-31", "2021-02-01", "2024-01-01", str(today()))
         assert [commune for commune, _ in found] == ["26740", "26743", "26740", "00070", "00070"]
+
+
+class TestTheEndOfTheCalendar:
+    @pytest.mark.parametrize("kind", ["PERMANENT", "TEMPORARY"])
+    async def test_days_without_a_later_one_are_refused_in_words(self, send, add_person, kind):
+        await add_person(MOTHER)
+        reply = await send("9999-12-31", "9999-12-31", HANOI, kind=kind)
+        assert (reply.status_code, reply.json()["code"]) == (422, "residence-dates-invalid")

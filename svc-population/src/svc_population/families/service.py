@@ -32,7 +32,6 @@ from svc_population.families.schemas import (
 )
 from svc_population.personal_ids import rules as births
 from svc_population.persons import service as persons
-from svc_population.persons.errors import PersonNotFound
 from svc_population.persons.models import Person
 from svc_population.persons.vocabulary import MaritalStatus
 from svc_population.relationships import service as relationships
@@ -286,13 +285,10 @@ async def _today(session: AsyncSession, number: str, relationship_id: UUID) -> R
 
 
 async def _locked(session: AsyncSession, numbers: Sequence[str | None]) -> list[Person]:
-    people = []
-    for number in sorted({n for n in numbers if n is not None}):
-        person = await persons.find(session, number, lock=True)
-        if person is None:
-            raise PersonNotFound
-        people.append(person)
-    return people
+    """Return those of these people whom the register holds: an import may name relatives beside them."""
+    stated = sorted({n for n in numbers if n is not None})
+    found = [await persons.find(session, number, lock=True) for number in stated]
+    return [person for person in found if person is not None]
 
 
 _CAUSES: dict[str, frozenset[RelationshipEnd]] = {

@@ -62,7 +62,7 @@ async def list_personal_id_prefixes(
     session: SessionDep,
     _caller: CallerDep,
     _grant: GrantDep,
-    least_percent: Annotated[int, Query(ge=0, le=100)] = 50,
+    least_percent: Annotated[int, Query(ge=1, le=100)] = 50,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> PrefixesOut:
     return await watching.list_prefixes(session, least_percent=least_percent, limit=limit)

@@ -1,7 +1,8 @@
 """Command `python -m svc_population.persons.resealing`: seal every sensitive value with the current key.
 
 Goes through the tables that hold sensitive columns in the order of their keys, a batch in a transaction with
-the position it reached, so that a run that was killed goes on where it was. A value that somebody changes
+the position it reached, so that a run that was killed goes on where it was; one after a finished run looks at
+everything again, as a process may have written with a former key meanwhile. A value that somebody changes
 meanwhile is left as they wrote it, which is with the current key. Run it after a new key was made the current
 one in all processes, and once after the first key was put in place; a key that nothing is sealed with can go.
 """
@@ -23,6 +24,10 @@ BATCH = 1000
 _OPEN = (
     "INSERT INTO resealings (key_id, part) VALUES ($1, $2) ON CONFLICT (key_id, part) DO UPDATE"
     " SET key_id = resealings.key_id RETURNING position, finished_at IS NOT NULL AS finished"
+)
+_AGAIN = (
+    "UPDATE resealings SET position = NULL, finished_at = NULL WHERE key_id = $1"
+    " AND (SELECT count(*) = $2 FROM resealings WHERE key_id = $1 AND finished_at IS NOT NULL)"
 )
 _MOVE = "UPDATE resealings SET position = $3, resealed = resealed + $4 WHERE key_id = $1 AND part = $2"
 _CLOSE = "UPDATE resealings SET finished_at = clock_timestamp() WHERE key_id = $1 AND part = $2"
@@ -58,10 +63,8 @@ async def reseal(dsn: str, keys: Keyring, *, batch: int = BATCH) -> dict[str, in
         raise SensitiveKeyMissing("No key is set: POPULATION_SENSITIVE_KEY_FILE.")
     connection = await asyncpg.connect(dsn)
     try:
-        return {
-            part: await _part(connection, keys, part, batch)
-            for part in ("persons", "person_history", "person_mergers")
-        }
+        await connection.execute(_AGAIN, keys.current, len(_BEGINNING))
+        return {part: await _part(connection, keys, part, batch) for part in _BEGINNING}
     finally:
         await connection.close()
 

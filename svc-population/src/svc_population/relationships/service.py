@@ -91,7 +91,11 @@ Kept = dict[str, list[dict[str, Any]]]
 
 
 async def are_related(session: AsyncSession, one: str, other: str) -> bool:
-    """Tell whether one of two people is recorded as a relative or an ancestor of the other."""
+    """Tell whether one of two people is recorded as a relative or an ancestor of the other.
+
+    The answer holds until the transaction ends: changes of parents wait for it.
+    """
+    await repository.one_at_a_time(session)
     return (
         await repository.are_related(session, one, other)
         or await repository.is_ancestor(session, of=one, sought=other)

@@ -94,7 +94,8 @@ def _faults(body: ResidenceCorrectionIn, person: Person, today: date) -> Iterato
         yield "valid_to", "after the person's death"
     months = bounds_on(body.valid_from).temporary_longest_months
     temporary = body.kind is ResidenceKind.TEMPORARY and body.commune_code is not None
-    if temporary and body.valid_to >= later(body.valid_from, months):
+    # The last days of the calendar have no day months later.
+    if temporary and body.valid_from <= today and body.valid_to >= later(body.valid_from, months):
         yield "valid_to", f"more than {months} months after valid_from"
 
 
