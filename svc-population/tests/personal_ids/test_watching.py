@@ -103,7 +103,7 @@ class TestListPrefixes:
         ]
 
     async def test_a_prefix_of_a_few_is_told_to_nobody(self, client, session, planner):
-        """The first number of an old year's prefix tells of a late registration: in that province, that day."""
+        """The first number of an old year's prefix tells of a late registration on that day."""
         await session.execute(
             text("INSERT INTO personal_id_counters (prefix, taken) VALUES ('004046', 8), ('079326', 10000)")
         )
