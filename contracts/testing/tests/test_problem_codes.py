@@ -54,12 +54,17 @@ def errors() -> list[type[DomainError]]:
 
 
 def called() -> Iterator[tuple[str, ast.Call | None]]:
-    """Return the names of everything that our code calls or raises, with the call."""
+    """Return the names of all that our code calls, raises or keeps in a class to raise, with the call."""
     for file in SOURCES:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            what = (
-                node.func if isinstance(node, ast.Call) else node.exc if isinstance(node, ast.Raise) else None
-            )
+            what: ast.expr | None = None
+            if isinstance(node, ast.Call):
+                what = node.func
+            elif isinstance(node, ast.Raise):
+                what = node.exc
+            elif isinstance(node, ast.ClassDef):
+                kept = (s.value for s in node.body if isinstance(s, ast.Assign))
+                yield from ((value.id, None) for value in kept if isinstance(value, ast.Name))
             if isinstance(what, ast.Name):
                 yield what.id, node if isinstance(node, ast.Call) else None
             elif isinstance(what, ast.Attribute):

@@ -378,7 +378,9 @@ REFUSALS: tuple[Refusal, ...] = (
         401,
         "The call's signature is not valid",
         "Chữ ký của yêu cầu không hợp lệ",
-        "The signature is of no key in force of this system, over five minutes old, or of something else.",
+        "The signature is of no key in force of this system, over five minutes old, or of something else."
+        " The refusal is signed by the provider, but does not cover a signature that it did not accept,"
+        " so it is no proof about the call.",
         "Set the clock, see ndx signing-key list, and sign exactly what is sent, as ndx call --sign does.",
         Helper.CALLER,
         _S,
