@@ -1,7 +1,14 @@
 """What a guesser must not get: more one-time passwords, more sources, simpler passcodes, an error of ours."""
 
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
+from svc_auth.authenticators.limits import LIMITS, CounterKind, Limit
 from svc_auth.authenticators.passcodes import is_too_simple
 from svc_auth.authenticators.source import source_of
 
@@ -69,4 +76,57 @@ class TestOddText:
         reply = await flow.http.post(
             "/auth/v1/authorize", content=raw, headers={"Content-Type": "application/x-www-form-urlencoded"}
         )
-        assert reply.status_code in {400, 422}
+        assert reply.status_code in {400, 410, 422}
+
+
+class TestRoom:
+    """What nobody has to log in for takes no room, and what attempts take is bounded by their number."""
+
+    async def rows(self, session: AsyncSession) -> int:
+        return await session.scalar(text("SELECT count(*) FROM login_transactions")) or 0
+
+    async def test_asking_for_the_page_keeps_nothing(self, flow: Any, session: AsyncSession) -> None:
+        for _ in range(20):
+            assert (await flow.open()).status_code == 200
+        assert await self.rows(session) == 0
+
+    async def test_beyond_its_attempts_a_source_leaves_no_rows(
+        self, flow: Any, session: AsyncSession, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        few = Limit(free=3, first=600, longest=600, forget=3600)
+        monkeypatch.setitem(LIMITS, CounterKind.SOURCE, few)
+        told = []
+        for number in range(6):
+            form = await flow.form(acr_values="1")
+            reply = await flow.submit(form, handle=f"07919000002{number}", passcode="583207")
+            told.append(reply.status_code)
+        assert told == [403] * 3 + [429] * 3
+        assert await self.rows(session) == 3
+
+    async def test_a_locked_name_leaves_no_rows_either(
+        self, flow: Any, session: AsyncSession, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        few = Limit(free=2, first=600, longest=600, forget=3600)
+        monkeypatch.setitem(LIMITS, CounterKind.ACCOUNT, few)
+        for wanted in (403, 403, 429, 429):
+            form = await flow.form(acr_values="1")
+            reply = await flow.submit(form, handle="079190000021", passcode="583207")
+            assert reply.status_code == wanted
+        assert await self.rows(session) == 2
+
+    async def test_a_page_is_worth_nothing_in_another_browser_or_after_its_time(
+        self, flow: Any, holder: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        page = await flow.form(acr_values="1")
+        typed = {"handle": holder.handle, "passcode": holder.passcode}
+        flow.http.cookies.clear()
+        assert (await flow.submit(page, **typed)).status_code == 410
+        own = await flow.form(acr_values="1")
+        assert (await flow.submit(own | {"transaction": page["transaction"]}, **typed)).status_code == 410
+        cut = own["transaction"][:-4] + "AAAA"
+        assert (await flow.submit(own | {"transaction": cut}, **typed)).status_code == 410
+        later = datetime.now(UTC) + timedelta(seconds=601)
+        with monkeypatch.context() as patch:
+            patch.setattr("svc_auth.sessions.service.datetime", SimpleNamespace(now=lambda _zone: later))
+            assert (await flow.submit(own, **typed)).status_code == 410
+        assert (await flow.submit(own, **typed)).status_code == 303

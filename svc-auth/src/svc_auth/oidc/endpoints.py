@@ -47,13 +47,11 @@ async def show_signing_keys(runtime: RuntimeDep, response: Response) -> JwksOut:
 async def begin_login(
     query: Annotated[AuthorizationQuery, Query()],
     request: Request,
-    session: SessionDep,
     runtime: RuntimeDep,
     cookie: BrowserCookie = None,
 ) -> Response:
     counted = Counter(name for name, _ in request.query_params.multi_items())
-    return await login.show_form(
-        session,
+    return login.show_form(
         runtime,
         query,
         repeated=frozenset(name for name, times in counted.items() if times > 1),

@@ -20,8 +20,7 @@ from svc_auth.sessions import service as sessions
 from svc_auth.sessions.service import Attempt, LoginForm
 
 
-async def show_form(
-    session: AsyncSession,
+def show_form(
     runtime: Runtime,
     query: AuthorizationQuery,
     *,
@@ -29,10 +28,10 @@ async def show_form(
     cookie: str | None,
     accepted_language: str,
 ) -> Response:
-    """Check the request, open a transaction for this browser and show the form."""
+    """Check the request, begin a log-in in this browser and show the form."""
     client, wanted = checked(runtime, query, repeated=repeated, accepted_language=accepted_language)
     secret = browser.browser_secret(cookie)
-    opened = await sessions.begin(session, runtime, wanted, browser_secret=secret)
+    opened = sessions.begin(runtime, wanted, browser_secret=secret)
     page = pages.login_page(client, opened, token=browser.form_token(secret, opened.id))
     page.set_cookie(browser.COOKIE, secret, secure=True, httponly=True, samesite="lax", path="/")
     return page
@@ -49,7 +48,7 @@ async def take_form(
 ) -> Response:
     """Try to log in: back to the relying party with a code, or the form again with what to do."""
     typed = LoginForm(
-        transaction_id=form.transaction,
+        carried=form.transaction,
         token=form.token,
         handle=form.handle.strip(),
         passcode=form.passcode.strip(),

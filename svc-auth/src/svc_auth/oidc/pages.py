@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from svc_auth.clients.registry import Client
 from svc_auth.oidc.texts import TEXTS
-from svc_auth.sessions.service import LoginRequest, OpenLogin
+from svc_auth.sessions.carrying import LoginRequest, OpenLogin
 
 AUTHORIZE_PATH = "/auth/v1/authorize"
 
@@ -48,7 +48,7 @@ def login_page(
         other=other,
         other_url=_again(wanted, other),
         client_name=client.name_vi if wanted.language == "vi" else client.name,
-        transaction=str(login.id),
+        transaction=login.carried,
         token=token,
         handle=handle,
         needs_otp=wanted.wanted_acr > 1,

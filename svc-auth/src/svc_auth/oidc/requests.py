@@ -6,7 +6,8 @@ from svc_auth.clients.registry import Client, find_client
 from svc_auth.oidc import pkce
 from svc_auth.oidc.errors import AuthorizationRefused, ClientUnknown, RedirectUriMismatch
 from svc_auth.oidc.schemas import AuthorizationQuery
-from svc_auth.sessions.service import SUPPORTED_ACR, LoginRequest
+from svc_auth.sessions.carrying import LoginRequest
+from svc_auth.sessions.service import SUPPORTED_ACR
 
 LANGUAGES = ("vi", "en")
 _LONGEST = 512

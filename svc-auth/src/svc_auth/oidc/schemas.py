@@ -47,7 +47,7 @@ class PageForm(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    transaction: UUID
+    transaction: Annotated[str, Field(max_length=16_384)] = ""
     token: Annotated[str, Field(max_length=128)] = ""
     handle: Annotated[str, Field(max_length=64)] = ""
     passcode: Annotated[str, Field(max_length=64)] = ""

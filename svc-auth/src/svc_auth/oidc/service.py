@@ -26,7 +26,7 @@ from svc_auth.oidc.errors import (
 )
 from svc_auth.oidc.models import AuthorizationCode, Grant
 from svc_auth.oidc.schemas import DiscoveryOut, TokenForm, TokensOut, UserinfoOut
-from svc_auth.sessions.service import LoginRequest
+from svc_auth.sessions.carrying import LoginRequest
 
 ACCESS_TOKEN = "at+jwt"  # noqa: S105 - a media type (RFC 9068), no secret
 ID_TOKEN = "JWT"  # noqa: S105 - a media type, no secret

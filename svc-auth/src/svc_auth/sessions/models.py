@@ -1,5 +1,6 @@
 """One log-in, from the relying party's request to its end.
 
+Kept from its first attempt on: until then its page carries all of it, and may come back or not.
 Lifecycle: OPEN → PROVED | REFUSED | EXPIRED (by `expires_at`). It belongs to one browser (the digest of a
 cookie) and takes a limited number of attempts. `wanted_acr` is the level that the relying party asked for:
 1 = passcode alone, 2 = passcode and one-time password, two different factors without biometrics.

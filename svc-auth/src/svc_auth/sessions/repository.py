@@ -1,33 +1,40 @@
 """All SQL about log-in transactions."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_auth.sessions.models import LoginTransaction, TransactionState
 
 
-async def add(session: AsyncSession, transaction: LoginTransaction) -> None:
-    session.add(transaction)
-    await session.flush()
+async def may_be_tried(session: AsyncSession, transaction_id: UUID, *, most: int) -> bool:
+    """Tell whether a log-in was not tried yet, or is open with attempts left."""
+    found = await session.execute(
+        select(LoginTransaction.state, LoginTransaction.attempts).where(LoginTransaction.id == transaction_id)
+    )
+    row = found.one_or_none()
+    return row is None or (row.state == TransactionState.OPEN and row.attempts < most)
 
 
-async def open_one(session: AsyncSession, transaction_id: UUID, browser: bytes) -> LoginTransaction | None:
-    """Return an open, unexpired transaction of this browser."""
-    return await session.scalar(select(LoginTransaction).where(*_open(transaction_id, browser)))
+async def add_once(session: AsyncSession, values: Mapping[str, object]) -> None:
+    """Keep a log-in from its first attempt on; of two at one instant the second waits for the first."""
+    await session.execute(insert(LoginTransaction).values(**values).on_conflict_do_nothing())
 
 
 async def take_attempt(
     session: AsyncSession, transaction_id: UUID, browser: bytes, *, most: int
-) -> LoginTransaction | None:
-    """Count an attempt; None when the transaction is not open or has none left."""
+) -> int | None:
+    """Count an attempt and return how many there are; None when it is not open or has none left."""
     statement = (
         update(LoginTransaction)
         .where(*_open(transaction_id, browser), LoginTransaction.attempts < most)
         .values(attempts=LoginTransaction.attempts + 1)
-        .returning(LoginTransaction)
+        .returning(LoginTransaction.attempts)
+        .execution_options(synchronize_session=False)
     )
     return await session.scalar(statement)
 

@@ -1,9 +1,9 @@
 """Use cases of log-in transactions: begin, attempt, end."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
+from cryptography.exceptions import InvalidTag
 from ndx_chassis.app import Runtime
 from ndx_chassis.audit import record_audit
 from ndx_chassis.errors import DomainError
@@ -13,85 +13,46 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_auth.authenticators.errors import TooManyAttempts
 from svc_auth.authenticators.service import Admission, Holder, Proof, Result, admit, prove, tried
-from svc_auth.keys import settings_of
+from svc_auth.keys import keys_of, settings_of
 from svc_auth.sessions import browser, repository
+from svc_auth.sessions.carrying import LoginRequest, OpenLogin, pack, read, unpack, written
 from svc_auth.sessions.errors import TransactionEnded
-from svc_auth.sessions.models import LoginTransaction, TransactionState
+from svc_auth.sessions.models import TransactionState
 
 MOST_ATTEMPTS = 5
 SUPPORTED_ACR = (1, 2)
 
 
 @dataclass(frozen=True, slots=True)
-class LoginRequest:
-    """What a relying party asked for, checked."""
-
-    client_id: str
-    redirect_uri: str
-    relying_state: str
-    nonce: str
-    scope: str
-    code_challenge: str
-    wanted_acr: int
-    language: str
-
-
-@dataclass(frozen=True, slots=True)
 class LoginForm:
     """What the page sent back."""
 
-    transaction_id: UUID
+    carried: str
     token: str
     handle: str
     passcode: str
     otp: str
 
 
-@dataclass(frozen=True, slots=True)
-class OpenLogin:
-    """A transaction as the other slices see it."""
-
-    id: UUID
-    wanted: LoginRequest
-
-
-async def begin(
-    session: AsyncSession, runtime: Runtime, wanted: LoginRequest, *, browser_secret: str
-) -> OpenLogin:
-    """Open a transaction for this browser."""
-    transaction = LoginTransaction(
-        id=new_id(),
-        state=TransactionState.OPEN,
-        browser=browser.digest(browser_secret),
-        client_id=wanted.client_id,
-        redirect_uri=wanted.redirect_uri,
-        relying_state=wanted.relying_state,
-        nonce=wanted.nonce,
-        scope=wanted.scope,
-        code_challenge=wanted.code_challenge,
-        wanted_acr=wanted.wanted_acr,
-        language=wanted.language,
-        attempts=0,
-        expires_at=datetime.now(UTC) + timedelta(seconds=settings_of(runtime).transaction_seconds),
-    )
-    await repository.add(session, transaction)
-    return OpenLogin(transaction.id, wanted)
+def begin(runtime: Runtime, wanted: LoginRequest, *, browser_secret: str) -> OpenLogin:
+    """Begin a log-in in this browser. Its page carries it: only what is tried is kept."""
+    ends = datetime.now(UTC) + timedelta(seconds=settings_of(runtime).transaction_seconds)
+    packed, owner = pack(new_id(), wanted, expires_at=ends), _owner(browser.digest(browser_secret))
+    return unpack(packed, carried=written(keys_of(runtime).secrets.seal(packed, owner=owner)))
 
 
-def _seen(transaction: LoginTransaction) -> OpenLogin:
-    return OpenLogin(
-        transaction.id,
-        LoginRequest(
-            client_id=transaction.client_id,
-            redirect_uri=transaction.redirect_uri,
-            relying_state=transaction.relying_state,
-            nonce=transaction.nonce,
-            scope=transaction.scope,
-            code_challenge=transaction.code_challenge,
-            wanted_acr=transaction.wanted_acr,
-            language=transaction.language,
-        ),
-    )
+def _owner(mine: bytes) -> str:
+    return f"login:{mine.hex()}"
+
+
+def _begun(runtime: Runtime, carried: str, mine: bytes) -> OpenLogin | None:
+    """Return the log-in that a page of this browser carries, until its time is over."""
+    try:
+        packed = keys_of(runtime).secrets.open(read(carried), owner=_owner(mine))
+    except (InvalidTag, ValueError):
+        return None
+    login = unpack(packed, carried=carried)
+    return login if login.expires_at > datetime.now(UTC) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,43 +81,64 @@ async def attempt(
     Raises:
         TransactionEnded: there is no such open log-in in this browser, or its attempts are used up.
     """
-    if not browser.token_fits(browser_secret, form.transaction_id, form.token) or browser_secret is None:
+    if browser_secret is None:
         raise TransactionEnded
     mine = browser.digest(browser_secret)
-    async with runtime.sessions() as counting, counting.begin():
-        transaction = await repository.open_one(counting, form.transaction_id, mine)
-        if transaction is None:
-            raise TransactionEnded
-        if not form.handle or not form.passcode or (transaction.wanted_acr > 1 and not form.otp):
-            return Attempt(_seen(transaction), None)
-        transaction = await repository.take_attempt(counting, form.transaction_id, mine, most=MOST_ATTEMPTS)
-    if transaction is None:
+    login = _begun(runtime, form.carried, mine)
+    if login is None or not browser.token_fits(browser_secret, login.id, form.token):
         raise TransactionEnded
+    async with runtime.sessions() as looking:
+        if not await repository.may_be_tried(looking, login.id, most=MOST_ATTEMPTS):
+            raise TransactionEnded
+    if not form.handle or not form.passcode or (login.wanted.wanted_acr > 1 and not form.otp):
+        return Attempt(login, None)
     try:
-        admission = await _admitted(runtime, form, source)
+        admission, attempts = await _admitted(runtime, form, login, mine, source)
     except TooManyAttempts as refusal:
-        return Attempt(_seen(transaction), None, refusal)
+        return Attempt(login, None, refusal)
     proof = await prove(session, runtime, admission, passcode=form.passcode, otp=form.otp)
     if proof.result is Result.PROVED:
-        if not await repository.end(session, transaction.id, TransactionState.PROVED):
+        if not await repository.end(session, login.id, TransactionState.PROVED):
             raise TransactionEnded
-    elif transaction.attempts >= MOST_ATTEMPTS or proof.result is Result.LOCKED:
-        await repository.end(session, transaction.id, TransactionState.REFUSED)
+    elif attempts >= MOST_ATTEMPTS or proof.result is Result.LOCKED:
+        await repository.end(session, login.id, TransactionState.REFUSED)
     await record_audit(
         session,
         Holder(proof.account_id, request_id),
         action=f"log_in_{proof.result.value}",
         entity_type="login_transaction",
-        entity_id=transaction.id,
-        details={"acr": proof.acr, "client": transaction.client_id},
+        entity_id=login.id,
+        details={"acr": proof.acr, "client": login.wanted.client_id},
     )
-    log.info("log_in_attempted", result=proof.result.value, client=transaction.client_id, acr=proof.acr)
-    return Attempt(_seen(transaction), proof)
+    log.info("log_in_attempted", result=proof.result.value, client=login.wanted.client_id, acr=proof.acr)
+    return Attempt(login, proof)
 
 
-async def _admitted(runtime: Runtime, form: LoginForm, source: str) -> Admission:
+async def _admitted(
+    runtime: Runtime, form: LoginForm, login: OpenLogin, mine: bytes, source: str
+) -> tuple[Admission, int]:
+    """Count an attempt with its name, its source and its log-in: what one of them refuses leaves no trace."""
     async with runtime.sessions() as counting, counting.begin():
-        return await admit(counting, runtime, kinds=tried(otp=form.otp), handle=form.handle, source=source)
+        # Counters before the log-in, as its end does.
+        admission = await admit(
+            counting, runtime, kinds=tried(otp=form.otp), handle=form.handle, source=source
+        )
+        await repository.add_once(counting, _tried_first(login, mine))
+        attempts = await repository.take_attempt(counting, login.id, mine, most=MOST_ATTEMPTS)
+        if attempts is None:
+            raise TransactionEnded
+    return admission, attempts
+
+
+def _tried_first(login: OpenLogin, mine: bytes) -> dict[str, object]:
+    return {
+        **asdict(login.wanted),
+        "id": login.id,
+        "state": TransactionState.OPEN,
+        "browser": mine,
+        "attempts": 0,
+        "expires_at": login.expires_at,
+    }
 
 
 async def forget_ended(session: AsyncSession) -> None:
