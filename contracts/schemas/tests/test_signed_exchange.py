@@ -1,13 +1,16 @@
 """Signed calls and replies: what both sides sign holds, and any change is found."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from time import time
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from ndx_contracts.signatures import Request, SignatureInvalid, jwk, keys_of
+from http_message_signatures import HTTPMessageSigner, algorithms
+from ndx_contracts.signatures import LABEL, Request, SignatureInvalid, _Keys, jwk, keys_of
 from ndx_contracts.signed_exchange import (
+    ALWAYS,
+    REQUEST_TAG,
     Reply,
     ReplyNotBound,
     ReplySigner,
@@ -123,6 +126,29 @@ def test_clocks_may_differ_by_half_a_minute(ahead: int, *, holds: bool) -> None:
     else:
         with pytest.raises(SignatureInvalid, match="future" if ahead > 0 else "age"):
             verify_reply(made, BODY, KEYS, max_age=timedelta(minutes=5))
+
+
+@pytest.mark.parametrize(
+    ("ahead", "holds"), [(20, True), (-20, True), (90, False), (-315, True), (-360, False)]
+)
+def test_so_may_the_clock_of_a_caller(ahead: int, *, holds: bool) -> None:
+    made = request()
+    made.headers = {name.lower(): value for name, value in made.headers.items()}
+    keys = _Keys(private=AGENCY)
+    HTTPMessageSigner(signature_algorithm=algorithms.ED25519, key_resolver=keys).sign(
+        made,
+        key_id=jwk(AGENCY.public_key())["kid"],
+        label=LABEL,
+        tag=REQUEST_TAG,
+        covered_component_ids=(*ALWAYS, "ndx-purpose"),
+        created=datetime.now(UTC) + timedelta(seconds=ahead),
+        body=made.body,
+    )
+    if holds:
+        assert verify_request(made, KEYS)
+    else:
+        with pytest.raises(SignatureInvalid, match="future" if ahead > 0 else "age"):
+            verify_request(made, KEYS)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What is accepted from outside authorities."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -90,6 +91,28 @@ class TestList:
         old = authority.revocation_list(made, [], days=-1)
         with pytest.raises(RevocationListRefused, match="not current"):
             anchors.read_list(authority.list_pem(old), made.certificate)
+
+    def test_one_of_an_authority_whose_clock_is_ahead_waits_for_its_time(
+        self, monkeypatch: pytest.MonkeyPatch
+    ):
+        made, now = make_authority(), datetime.now(UTC)
+        builder = x509.CertificateRevocationListBuilder(
+            made.certificate.subject, now + timedelta(seconds=20), now + timedelta(days=1)
+        ).add_extension(x509.CRLNumber(4), critical=False)
+        pem = authority.list_pem(builder.sign(made.key, hashes.SHA256()))
+        # Given to Envoy now, it would end every handshake under this authority until its time has come.
+        with pytest.raises(RevocationListRefused, match="not current"):
+            anchors.read_list(pem, made.certificate)
+        later = now + timedelta(seconds=21)
+        monkeypatch.setattr(anchors, "datetime", SimpleNamespace(now=lambda _zone: later))
+        assert anchors.number_of(anchors.read_list(pem, made.certificate)) == 4
+
+    def test_the_exchange_s_own_holds_where_a_clock_is_minutes_behind(self, monkeypatch: pytest.MonkeyPatch):
+        made = make_authority()
+        pem = authority.list_pem(authority.revocation_list(made, []))
+        behind = datetime.now(UTC) - timedelta(minutes=4)
+        monkeypatch.setattr(anchors, "datetime", SimpleNamespace(now=lambda _zone: behind))
+        assert anchors.number_of(anchors.read_list(pem, made.certificate)) == 1
 
     def test_one_signed_by_another_of_the_same_name_is_refused(self):
         made, other = make_authority(), make_authority()

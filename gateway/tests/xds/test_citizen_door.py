@@ -62,6 +62,19 @@ class TestToken:
             assert answer.headers["content-type"] == "application/problem+json"
             assert live.provider.received == []
 
+    @pytest.mark.parametrize(
+        ("claim", "seconds", "status"),
+        [("exp", -10, 200), ("exp", -60, 401), ("nbf", 20, 200), ("nbf", 600, 401), ("iat", 20, 200)],
+    )
+    async def test_clocks_may_differ_by_half_a_minute(
+        self, live: Bus, claim: str, seconds: int, status: int
+    ) -> None:
+        await get_with_keys(live, ME, live.tokens.token())
+        token = live.tokens.token(**{claim: int(time.time()) + seconds})
+        async with live.citizen(token) as client:
+            answer = await client.get(ME)
+        assert answer.status_code == status
+
     async def test_a_token_signed_by_another_key_is_refused(self, live: Bus) -> None:
         await get_with_keys(live, ME, live.tokens.token())
         async with live.citizen(Tokens().token()) as client:

@@ -3,12 +3,14 @@
 import asyncio
 import base64
 import json
+import time
 from typing import Any
 
 import pytest
 from joserfc import jwt
 from joserfc.errors import BadSignatureError, JoseError
 from joserfc.jwk import KeySet, OctKey
+from svc_auth.keys import keys_of
 
 pytestmark = pytest.mark.integration
 
@@ -147,3 +149,14 @@ def _claims(token: str) -> dict[str, Any]:
 
 def _encoded(members: dict[str, Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(members).encode()).rstrip(b"=").decode()
+
+
+class TestClocks:
+    @pytest.mark.parametrize(("left", "status"), [(300, 200), (-15, 200), (-60, 401)])
+    async def test_a_clock_may_be_half_a_minute_ahead_of_the_one_that_set_the_end(
+        self, flow, holder, app, left, status
+    ):
+        token = (await flow.redeem(await flow.code(holder))).json()["access_token"]
+        claims = {**_claims(token), "exp": int(time.time()) + left}
+        moved = keys_of(app.state.runtime).signing.sign(claims, kind="at+jwt")
+        assert (await flow.userinfo(moved)).status_code == status

@@ -11,6 +11,7 @@ from ndx_chassis.app import Runtime
 from ndx_chassis.audit import record_audit
 from ndx_chassis.ids import new_id
 from ndx_chassis.telemetry import log
+from ndx_contracts.signatures import CLOCK_SKEW
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_auth.authenticators.service import Holder, Proof, level_of, require_usable
@@ -173,7 +174,7 @@ async def show_userinfo(session: AsyncSession, runtime: Runtime, authorization: 
         claims.get("iss") != settings.issuer
         or claims.get("aud") != settings.audience
         or not isinstance(claims.get("exp"), int)
-        or claims["exp"] <= time.time()
+        or claims["exp"] + CLOCK_SKEW.total_seconds() <= time.time()
     ):
         raise AccessTokenInvalid
     grant = await repository.grant(session, UUID(str(claims["sid"])))
