@@ -4,7 +4,7 @@
 apiVersion: apps/v1
 kind: Deployment
 metadata:
-  name: {{ $root.Release.Name }}-{{ .work }}
+  name: {{ include "ndx-service.name" $root }}-{{ .work }}
   labels: {{- include "ndx-service.labels" $root | nindent 4 }}
 spec:
   {{- if not .of.autoscaling }}
@@ -15,7 +15,7 @@ spec:
     matchLabels: {{- include "ndx-service.selector" . | nindent 6 }}
   template:
     metadata:
-      labels: {{- include "ndx-service.selector" . | nindent 8 }}
+      labels: {{- include "ndx-service.podLabels" . | nindent 8 }}
     spec:
       automountServiceAccountToken: false
       # Leaving, and then the calls that run.
@@ -29,7 +29,7 @@ spec:
           matchLabels: {{- include "ndx-service.selector" . | nindent 12 }}
       containers:
       - name: service
-        image: "{{ $root.Values.image.repository }}:{{ $root.Values.image.tag }}"
+        image: {{ include "ndx-service.image" $root | quote }}
         command: [python, -m, {{ $root.Values.package }}.main]
         env:
         - {name: {{ include "ndx-service.prefix" $root }}_WORKERS_ROLES, value: {{ .of.roles | quote }}}
@@ -51,7 +51,7 @@ spec:
 apiVersion: policy/v1
 kind: PodDisruptionBudget
 metadata:
-  name: {{ .root.Release.Name }}-{{ .work }}
+  name: {{ include "ndx-service.name" .root }}-{{ .work }}
   labels: {{- include "ndx-service.labels" .root | nindent 4 }}
 spec:
   maxUnavailable: 1
@@ -63,10 +63,10 @@ spec:
 apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler
 metadata:
-  name: {{ .root.Release.Name }}-{{ .work }}
+  name: {{ include "ndx-service.name" .root }}-{{ .work }}
   labels: {{- include "ndx-service.labels" .root | nindent 4 }}
 spec:
-  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: {{ .root.Release.Name }}-{{ .work }}}
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: {{ include "ndx-service.name" .root }}-{{ .work }}}
   minReplicas: {{ .of.autoscaling.minReplicas }}
   maxReplicas: {{ .of.autoscaling.maxReplicas }}
   metrics:

@@ -1,12 +1,22 @@
+{{- /* What says where the database is; all that migrations read. */ -}}
+{{- define "ndx-service.database" -}}
+- name: {{ include "ndx-service.prefix" . }}_DATABASE_URL
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "ndx-service.secret" (dict "root" . "given" .Values.database.secret "kind" "database") }}
+      key: {{ .Values.database.key }}
+{{- end -}}
+
 {{- /* What the service reads; secrets come from Secrets, files from mounts, never from values. */ -}}
 {{- define "ndx-service.environment" -}}
 {{- $prefix := include "ndx-service.prefix" . -}}
-{{- $secret := .Values.database.secret -}}
-- name: {{ $prefix }}_DATABASE_URL
-  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: {{ .Values.database.key }}}}
+{{ include "ndx-service.database" . }}
 {{- with .Values.database.readingKey }}
 - name: {{ $prefix }}_READING_DATABASE_URL
-  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: {{ . }}}}
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "ndx-service.secret" (dict "root" $ "given" $.Values.database.secret "kind" "database") }}
+      key: {{ . }}
 - name: {{ $prefix }}_READING_LATE_SECONDS
   value: {{ $.Values.database.readingLateSeconds | quote }}
 {{- end }}
@@ -20,18 +30,24 @@
 - {name: {{ $prefix }}_AGENCY_CERT_FILE, value: /etc/ndx/agency/tls.crt}
 - {name: {{ $prefix }}_AGENCY_KEY_FILE, value: /etc/ndx/agency/tls.key}
 - {name: {{ $prefix }}_REPLY_KEY_FILE, value: /etc/ndx/keys/replies.pem}
-- {name: NDX_GATEWAY_URL, value: {{ .Values.gateway.url | quote }}}
-- {name: NDX_CITIZEN_URL, value: {{ .Values.gateway.citizenUrl | quote }}}
 - {name: NDX_GATEWAY_CA_FILE, value: /etc/ndx/agency/ca.crt}
-- {name: KAFKA_BOOTSTRAP_SERVERS, value: {{ .Values.kafka.bootstrapServers | quote }}}
-- {name: OTEL_TRACES_EXPORTER, value: {{ .Values.traces.exporter }}}
-{{- with .Values.traces.endpoint }}
-- {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }}}
-{{- end }}
-- {name: NDX_LOG_LEVEL, value: {{ .Values.logLevel }}}
+{{ include "ndx-service.surroundings" . }}
 {{- range $name, $value := .Values.settings }}
 - {name: {{ $name }}, value: {{ $value | quote }}}
 {{- end }}
+{{- end -}}
+
+{{- /* What every part of a release is told alike. */ -}}
+{{- define "ndx-service.surroundings" -}}
+{{- $shared := include "ndx-service.shared" . | fromYaml -}}
+- {name: NDX_GATEWAY_URL, value: {{ tpl $shared.gateway.url . | quote }}}
+- {name: NDX_CITIZEN_URL, value: {{ tpl $shared.gateway.citizenUrl . | quote }}}
+- {name: KAFKA_BOOTSTRAP_SERVERS, value: {{ tpl $shared.kafka.bootstrapServers . | quote }}}
+- {name: OTEL_TRACES_EXPORTER, value: {{ $shared.traces.exporter }}}
+{{- with $shared.traces.endpoint }}
+- {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }}}
+{{- end }}
+- {name: NDX_LOG_LEVEL, value: {{ $shared.logLevel }}}
 {{- end -}}
 
 {{- define "ndx-service.security" -}}
@@ -51,9 +67,16 @@ capabilities: {drop: [ALL]}
 {{- end -}}
 
 {{- define "ndx-service.volumes" -}}
-- {name: tls, secret: {secretName: {{ .Values.secrets.tls }}, defaultMode: 0440}}
-- {name: agency, secret: {secretName: {{ .Values.secrets.agency }}, defaultMode: 0440}}
-- {name: keys, secret: {secretName: {{ .Values.secrets.keys }}, defaultMode: 0440}}
+- name: tls
+  secret: {secretName: {{ include "ndx-service.secret" (dict "root" . "given" .Values.secrets.tls "kind" "tls") }}, defaultMode: 0440}
+# It comes when the service's own system is enrolled, which it need not wait for.
+- name: agency
+  secret:
+    secretName: {{ include "ndx-service.secret" (dict "root" . "given" .Values.secrets.agency "kind" "agency") }}
+    defaultMode: 0440
+    optional: true
+- name: keys
+  secret: {secretName: {{ include "ndx-service.secret" (dict "root" . "given" .Values.secrets.keys "kind" "keys") }}, defaultMode: 0440}
 - {name: temporary, emptyDir: {sizeLimit: 1Gi}}
 {{- with .Values.sharedFolder }}
 - {name: shared, persistentVolumeClaim: {claimName: {{ .claim }}}}

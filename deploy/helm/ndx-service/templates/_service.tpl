@@ -18,7 +18,7 @@
 apiVersion: v1
 kind: Service
 metadata:
-  name: {{ .Release.Name }}
+  name: {{ include "ndx-service.name" . }}
   labels: {{- include "ndx-service.labels" . | nindent 4 }}
 spec:
   clusterIP: None
@@ -31,12 +31,18 @@ spec:
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
-  name: {{ .Release.Name }}
+  name: {{ include "ndx-service.name" . }}
   labels: {{- include "ndx-service.labels" . | nindent 4 }}
 spec:
   podSelector:
     matchLabels: {app.kubernetes.io/name: {{ .Chart.Name }}, app.kubernetes.io/instance: {{ .Release.Name }}}
-  policyTypes: [Ingress]
+  policyTypes: [Ingress, Egress]
+  egress:
+  {{- include "ndx-service.egress" . | nindent 2 }}
+  - to:
+    - podSelector:
+        matchLabels: {app.kubernetes.io/name: envoy, app.kubernetes.io/part-of: ndx}
+    ports: [{port: 8443}, {port: 8444}]
   ingress:
   {{- range .Values.callers }}
   - from:
@@ -49,11 +55,28 @@ spec:
     ports: [{port: https}]
   {{- end }}
 ---
+{{ include "ndx-service.migrations" (dict "root" . "resources" .Values.worker.resources) }}
+{{- end -}}
+
+{{- /* Names, and what `outside` names: databases, brokers, the collector of traces. */ -}}
+{{- define "ndx-service.egress" -}}
+- ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
+{{- range .Values.outside }}
+- ports: [{port: {{ .port }}}]
+  {{- with .to }}
+  to: {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* Tables first, before an install or upgrade; it needs the database and nothing else. */ -}}
+{{- define "ndx-service.migrations" -}}
+{{- $root := .root -}}
 apiVersion: batch/v1
 kind: Job
 metadata:
-  name: {{ .Release.Name }}-migrations
-  labels: {{- include "ndx-service.labels" . | nindent 4 }}
+  name: {{ include "ndx-service.name" $root }}-migrations
+  labels: {{- include "ndx-service.labels" $root | nindent 4 }}
   annotations:
     helm.sh/hook: pre-install,pre-upgrade
     helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
@@ -61,18 +84,18 @@ spec:
   backoffLimit: 3
   template:
     metadata:
-      labels: {{- include "ndx-service.labels" . | nindent 8 }}
+      labels: {{- include "ndx-service.podLabels" (dict "root" $root "work" "migrations") | nindent 8 }}
     spec:
       restartPolicy: Never
       automountServiceAccountToken: false
       securityContext: {runAsNonRoot: true, runAsUser: 10001, fsGroup: 10001, seccompProfile: {type: RuntimeDefault}}
       containers:
       - name: migrations
-        image: "{{ .Values.image.repository }}:{{ .Values.image.tag }}"
-        command: [python, -m, ndx_chassis.migrations, {{ .Values.package }}]
-        env: {{- include "ndx-service.environment" . | nindent 8 }}
-        resources: {{- toYaml .Values.worker.resources | nindent 10 }}
-        securityContext: {{- include "ndx-service.security" . | nindent 10 }}
-        volumeMounts: {{- include "ndx-service.mounts" . | nindent 8 }}
-      volumes: {{- include "ndx-service.volumes" . | nindent 6 }}
+        image: {{ include "ndx-service.image" $root | quote }}
+        command: [python, -m, ndx_chassis.migrations, {{ $root.Values.package }}]
+        env: {{- include "ndx-service.database" $root | nindent 8 }}
+        resources: {{- toYaml .resources | nindent 10 }}
+        securityContext: {{- include "ndx-service.security" $root | nindent 10 }}
+        volumeMounts: [{name: temporary, mountPath: /tmp}]
+      volumes: [{name: temporary, emptyDir: {sizeLimit: 1Gi}}]
 {{- end -}}

@@ -38,4 +38,9 @@ async def create(servers: str, *, replicas: int = 1, wait_seconds: float = 60) -
 
 
 if __name__ == "__main__":
-    asyncio.run(create(os.environ["KAFKA_BOOTSTRAP_SERVERS"]))
+    asyncio.run(
+        create(
+            os.environ["KAFKA_BOOTSTRAP_SERVERS"],
+            replicas=int(os.environ.get("KAFKA_TOPIC_REPLICAS", "1")),
+        )
+    )

@@ -192,4 +192,5 @@ def _make_files(
     for name in SERVICES:
         _secret(keys / f"{name}-replies.pem", authority.key_pem(ed25519.Ed25519PrivateKey.generate()))
     _secret(keys / "ledger-signing.pem", authority.key_pem(ed25519.Ed25519PrivateKey.generate()))
+    _secret(keys / "auth-secrets.key", secrets.token_bytes(32))
     _secret(keys / "auth-signing.pem", authority.key_pem(ec.generate_private_key(ec.SECP256R1())))
