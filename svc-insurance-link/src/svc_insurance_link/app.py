@@ -7,6 +7,7 @@ from ndx_contracts.events import (
     BirthRegistered,
     PersonalIdCancelled,
     PersonChanged,
+    PersonDeathCancelled,
     PersonDeceased,
     PersonsMerged,
     PersonsSeparated,
@@ -37,6 +38,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                     group="insurance",
                     handlers={
                         PersonDeceased: consumers.on_person_deceased,
+                        PersonDeathCancelled: consumers.on_person_death_cancelled,
                         PersonChanged: consumers.on_person_changed,
                         PersonsMerged: consumers.on_persons_merged,
                         PersonsSeparated: consumers.on_persons_separated,

@@ -6,6 +6,7 @@ from ndx_chassis.consumer import Subscription
 from ndx_contracts.events import (
     BirthRegistered,
     PersonalIdCancelled,
+    PersonDeathCancelled,
     PersonDeceased,
     PersonsMerged,
     PersonsSeparated,
@@ -36,6 +37,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                     group="tax",
                     handlers={
                         PersonDeceased: consumers.on_person_deceased,
+                        PersonDeathCancelled: consumers.on_person_death_cancelled,
                         PersonsMerged: consumers.on_persons_merged,
                         PersonsSeparated: consumers.on_persons_separated,
                     },

@@ -12,7 +12,14 @@ from ndx_contracts.field_groups import FieldGroup
 
 from svc_identity.accounts import locking, service
 from svc_identity.accounts.models import LockCause
-from svc_identity.accounts.schemas import AccountIn, AccountOut, ActivationCodeOut, LockIn, OpenedAccountOut
+from svc_identity.accounts.schemas import (
+    AccountIn,
+    AccountOut,
+    ActivationCodeOut,
+    LockIn,
+    OpenedAccountOut,
+    UnlockIn,
+)
 
 router = APIRouter(prefix="/identity/v1", tags=["accounts"])
 _AT_THE_OFFICE = operation(door="agency", personal_data=True, field_groups=[FieldGroup.EID_ACCOUNT])
@@ -58,7 +65,7 @@ async def lock_account(
 
 @router.post("/accounts/{account_id}/unlock", openapi_extra=_AT_THE_OFFICE)
 async def unlock_account(
-    account_id: UUID, body: LockIn, session: SessionDep, caller: CallerDep, grant: GrantDep
+    account_id: UUID, body: UnlockIn, session: SessionDep, caller: CallerDep, grant: GrantDep
 ) -> AccountOut:
     return await locking.unlock_account(
         session, caller=caller, grant=grant, account_id=account_id, cause=LockCause(body.cause)

@@ -1,5 +1,6 @@
-"""Use cases: lock accounts for a cause, and unlock them."""
+"""Use cases: lock accounts for a cause, and unlock them; a death locks, and taken back unlocks."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from svc_identity.accounts.errors import AccountNotLocked, LockIsFinal
 from svc_identity.accounts.models import FOR_EVER, Account, AccountLock, AccountState, LockCause
 from svc_identity.accounts.schemas import AccountOut
 from svc_identity.accounts.service import disclosed, required, shown, touch
+from svc_identity.rules.calendar import Reopening, rules, today
 
 
 async def lock_account(
@@ -30,10 +32,67 @@ async def lock_account(
     return await shown(session, account)
 
 
-async def lock_for_death(session: AsyncSession, actor: Actor, *, personal_id: str) -> None:
-    """Lock the account of a person who died, for ever and without a human step."""
-    for number in {personal_id, await former_numbers.current(session, personal_id)}:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Which word of the population database about a person it is."""
+
+    record: UUID
+    personal_id: str
+    version: int
+
+
+async def lock_for_death(session: AsyncSession, actor: Actor, told: Told) -> bool:
+    """Lock the account of a person who died, without a human step; False where a later word is known."""
+    numbers = await _held(session, told.personal_id)
+    if not await _told(session, told, dead=True):
+        return False
+    for number in numbers:
         await lock_by_event(session, actor, number, LockCause.DEATH)
+    return True
+
+
+async def end_for_life(session: AsyncSession, actor: Actor, told: Told) -> bool:
+    """End the locks of a death that was taken back, where the rule leaves that to no office.
+
+    What was locked for other causes stays so. False where a later word is known.
+    """
+    numbers = await _held(session, told.personal_id)
+    if not await _told(session, told, dead=False):
+        return False
+    if rules().reopening(today()) is Reopening.OFFICE:
+        return True
+    for number in numbers:
+        await end_death_lock(session, actor, number)
+    return True
+
+
+async def end_death_lock(session: AsyncSession, actor: Actor, personal_id: str) -> None:
+    """End the lock for a death unless one of this very number is known."""
+    account = await repository.account_of(session, personal_id, lock=True)
+    if account is None or await repository.is_dead(session, personal_id):
+        return
+    locks = await repository.open_locks(session, account.id)
+    ending = next((lock for lock in locks if lock.cause is LockCause.DEATH), None)
+    if ending is not None:
+        await end_lock(session, actor, account, ending, last=len(locks) == 1)
+
+
+async def is_dead(session: AsyncSession, personal_id: str) -> bool:
+    """Tell whether a death of this very number is known."""
+    return await repository.is_dead(session, personal_id)
+
+
+async def _held(session: AsyncSession, personal_id: str) -> list[str]:
+    current = await former_numbers.current(session, personal_id)
+    numbers = sorted({personal_id, current})
+    await repository.hold(session, numbers)
+    return numbers
+
+
+async def _told(session: AsyncSession, told: Told, *, dead: bool) -> bool:
+    return await repository.tell_life(
+        session, record=told.record, personal_id=told.personal_id, version=told.version, dead=dead
+    )
 
 
 async def lock_by_event(session: AsyncSession, actor: Actor, personal_id: str, cause: LockCause) -> None:
@@ -69,12 +128,14 @@ async def unlock_account(
     """End the lock of one cause; the account is ACTIVE again when no other lock is open.
 
     Raises:
-        LockIsFinal: the causes of death and of a cancelled number never end.
+        LockIsFinal: no office ends the lock for a death, a cancelled number or a merger; one for a death that
+            was taken back is ended by the office where the rule says so.
         AccountNotLocked: there is no open lock of this cause.
     """
     account = await required(session, account_id, lock=True)
     locks = await repository.open_locks(session, account_id)
-    if any(lock.cause in FOR_EVER for lock in locks):
+    final = await _final(session, account)
+    if any(lock.cause in final for lock in locks):
         raise LockIsFinal
     ending = next((lock for lock in locks if lock.cause is cause), None)
     if ending is None:
@@ -82,6 +143,12 @@ async def unlock_account(
     await end_lock(session, caller, account, ending, last=len(locks) == 1)
     await disclosed(session, caller, grant, account.personal_id, Outcome.DISCLOSED)
     return await shown(session, account)
+
+
+async def _final(session: AsyncSession, account: Account) -> frozenset[LockCause]:
+    """Return the causes that an office cannot end now."""
+    lives = await repository.lives_again(session, account.personal_id)
+    return FOR_EVER - {LockCause.DEATH} if lives else FOR_EVER
 
 
 async def end_lock(

@@ -2,8 +2,8 @@
 
 Lifecycle: ACTIVE ⇄ LOCKED. An account is LOCKED while at least one lock is open; each lock has its cause,
 and ends only by the way that the law gives to this cause (Identity Law, article 34; Decree 59/2022,
-article 19). A lock for death or a cancelled number
-never ends, one for a merger only when that is undone. A citizen has at most one account; its
+article 19). A lock for a cancelled number never ends, one for a merger only when that is undone, one for a
+death only when that is taken back. A citizen has at most one account; its
 level rises from 1 to 2 and never falls. `version` grows with every change and travels in the events.
 """
 
@@ -40,7 +40,7 @@ class LockCause(StrEnum):
 FOR_EVER: frozenset[LockCause] = frozenset(
     {LockCause.DEATH, LockCause.PERSONAL_ID_CANCELLED, LockCause.PERSONS_MERGED}
 )
-"""Causes that no office can undo; they come by event, never from an office."""
+"""Causes that no office sets; they come by event, and only what undoes their event ends them."""
 
 
 class Account(Base):
@@ -90,3 +90,17 @@ class AccountLock(Base):
     )
     ended_by: Mapped[str | None]
     ended_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+
+
+class EndOfLife(Base):
+    """What was told last of a record's death or of its end: of two words the later version counts."""
+
+    __tablename__ = "ends_of_life"
+
+    record: Mapped[UUID] = mapped_column(primary_key=True)
+    personal_id: Mapped[str] = mapped_column(index=True)
+    version: Mapped[int]
+    dead: Mapped[bool]
+    told_at: Mapped[datetime] = mapped_column(
+        TIMESTAMP(timezone=True), server_default=text("clock_timestamp()")
+    )

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from svc_identity.accounts.models import Account, AccountLock
+from svc_identity.accounts.models import Account, AccountLock, EndOfLife
 
 
 async def add_account(session: AsyncSession, account: Account) -> Account | None:
@@ -45,3 +45,30 @@ async def hold(session: AsyncSession, personal_ids: Sequence[str]) -> None:
         await session.execute(
             select(func.pg_advisory_xact_lock(func.hashtextextended(f"number:{number}", 0)))
         )
+
+
+async def tell_life(
+    session: AsyncSession, *, record: UUID, personal_id: str, version: int, dead: bool
+) -> bool:
+    """Note what is told of a record's death; False when a later word of it is known."""
+    statement = insert(EndOfLife).values(record=record, personal_id=personal_id, version=version, dead=dead)
+    news = {"personal_id": personal_id, "version": version, "dead": dead}
+    told = await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[EndOfLife.record], set_=news, where=EndOfLife.version < version
+        ).returning(EndOfLife.record)
+    )
+    return told.first() is not None
+
+
+async def is_dead(session: AsyncSession, personal_id: str) -> bool:
+    """Tell whether a death of this very number is known."""
+    statement = select(EndOfLife.record).where(EndOfLife.personal_id == personal_id, EndOfLife.dead)
+    return (await session.scalars(statement.limit(1))).first() is not None
+
+
+async def lives_again(session: AsyncSession, personal_id: str) -> bool:
+    """Tell whether the latest word of this number is that a death was taken back."""
+    statement = select(EndOfLife.record).where(EndOfLife.personal_id == personal_id, ~EndOfLife.dead)
+    known = (await session.scalars(statement.limit(1))).first() is not None
+    return known and not await is_dead(session, personal_id)

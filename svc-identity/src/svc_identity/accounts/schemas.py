@@ -34,6 +34,12 @@ class LockIn(Input):
     cause: OfficeCause
 
 
+class UnlockIn(Input):
+    """The cause of a lock that an office ends; one for a death only after that was taken back."""
+
+    cause: OfficeCause | Literal["DEATH"]
+
+
 class AccountOut(Output):
     account_id: UUID
     level: AccountLevel

@@ -7,12 +7,13 @@ from ndx_chassis.former_numbers import Merger
 from ndx_contracts.events import (
     BirthRegistered,
     PersonalIdCancelled,
+    PersonDeathCancelled,
     PersonDeceased,
     PersonsMerged,
     PersonsSeparated,
 )
 
-from svc_identity.accounts.locking import lock_for_death
+from svc_identity.accounts.locking import Told, end_for_life, lock_for_death
 from svc_identity.dependants import service, successions
 from svc_identity.dependants.models import Relation
 
@@ -35,8 +36,17 @@ async def on_births_registered(
 
 
 async def on_person_deceased(session: Session, event: Event[PersonDeceased], _runtime: Runtime) -> None:
-    await lock_for_death(session, event, personal_id=event.data.personal_id)
-    await service.end_by_death(session, event, personal_id=event.data.personal_id)
+    told = Told(event.data.person_id, event.data.personal_id, event.data.version)
+    if await lock_for_death(session, event, told):
+        await service.end_by_death(session, event, personal_id=event.data.personal_id)
+
+
+async def on_person_death_cancelled(
+    session: Session, event: Event[PersonDeathCancelled], _runtime: Runtime
+) -> None:
+    told = Told(event.data.person_id, event.data.personal_id, event.data.version)
+    if await end_for_life(session, event, told):
+        await service.resume_after_death(session, event, personal_id=event.data.personal_id)
 
 
 async def on_personal_id_cancelled(
@@ -68,6 +78,7 @@ SUBSCRIPTIONS = [
         "identity",
         {
             PersonDeceased: on_person_deceased,
+            PersonDeathCancelled: on_person_death_cancelled,
             PersonsMerged: on_persons_merged,
             PersonsSeparated: on_persons_separated,
         },

@@ -2,8 +2,9 @@
 
 Lifecycle: ATTACHED (by the event of the birth, when the parent has an active account of level 2) → ENDED
 by the child's age of 14, the child's death or the guardian's death, or as the second one of a child whose
-records were merged: that one is ATTACHED again when the merger is undone. `ends_on` is the day of the age
-limit. A child hangs on an account at most once; an ended attachment is kept.
+records were merged. What a merger ended is ATTACHED again when it is undone, what a death ended when that is
+taken back. `ends_on` is the day of the age limit. A child hangs on an account at most once; an ended
+attachment is kept.
 """
 
 from datetime import date, datetime

@@ -66,6 +66,18 @@ async def resume(session: AsyncSession, ids: Sequence[UUID]) -> Sequence[Dependa
     return (await session.scalars(statement)).all()
 
 
+async def ended_by_death(session: AsyncSession, number: str, *, day: date) -> Sequence[Dependant]:
+    """Return what the death of a child or of a guardian ended, unless the age has ended it since."""
+    as_child = (Dependant.dependant_personal_id == number) & (
+        Dependant.end_cause == EndCause.DEPENDANT_DECEASED
+    )
+    as_guardian = (Dependant.guardian_personal_id == number) & (
+        Dependant.end_cause == EndCause.GUARDIAN_DECEASED
+    )
+    statement = select(Dependant).where(as_child | as_guardian, Dependant.ends_on > day)
+    return (await session.scalars(statement.order_by(Dependant.id).with_for_update())).all()
+
+
 _OTHER = aliased(Dependant)
 
 

@@ -13,6 +13,7 @@ from ndx_chassis.outbox import publish
 from ndx_chassis.telemetry import log
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from svc_identity.accounts.locking import is_dead
 from svc_identity.accounts.service import record_own_look, usable_account_of
 from svc_identity.dependants import events, repository
 from svc_identity.dependants.errors import ChildNotKnownYet
@@ -109,6 +110,29 @@ async def end_by_death(session: AsyncSession, actor: Actor, *, personal_id: str)
         await _announce(session, actor, cause, ending)
         ended += len(ending)
     return ended
+
+
+async def resume_after_death(session: AsyncSession, actor: Actor, *, personal_id: str) -> int:
+    """Attach again what a death had ended that was taken back: children below the age, living guardians."""
+    resumed = []
+    for dependant in await repository.ended_by_death(session, personal_id, day=today()):
+        both = (dependant.dependant_personal_id, dependant.guardian_personal_id)
+        if any([await is_dead(session, number) for number in both]):
+            continue
+        dependant.ended_at, dependant.end_cause = None, None
+        resumed.append(dependant)
+    await session.flush()
+    await publish(session, *(events.attached(d) for d in resumed))
+    for dependant in resumed:
+        await record_audit(
+            session,
+            actor,
+            action="dependant_attached",
+            entity_type="account",
+            entity_id=dependant.account_id,
+            details={"dependant_id": str(dependant.id), "relation": dependant.relation.value},
+        )
+    return len(resumed)
 
 
 async def end_by_age(session: AsyncSession, day: date) -> int:

@@ -41,6 +41,17 @@ class DeadlineRule(_Rule):
     working_days: int
 
 
+class Reopening(StrEnum):
+    """What unlocks an account when a registered death is cancelled."""
+
+    BY_ITSELF = "BY_ITSELF"
+    OFFICE = "OFFICE"
+
+
+class ReopeningRule(_Rule):
+    account: Reopening
+
+
 class Rules(BaseModel):
     """The code list `rules.json`."""
 
@@ -48,6 +59,11 @@ class Rules(BaseModel):
 
     ages: tuple[AgeRule, ...]
     deadlines: tuple[DeadlineRule, ...]
+    after_cancelled_death: tuple[ReopeningRule, ...]
+
+    def reopening(self, day: date) -> Reopening:
+        """Return who unlocks an account after a cancelled death; where no rule held, an office."""
+        return next((r.account for r in self.after_cancelled_death if r.holds(day)), Reopening.OFFICE)
 
     def age(self, rule: str, day: date) -> int:
         """Return the years of an age rule on a day.

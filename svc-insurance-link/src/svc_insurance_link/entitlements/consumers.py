@@ -1,4 +1,4 @@
-"""The Kafka door: births open entitlements, deaths end them, changes refresh the copy."""
+"""The Kafka door: births open entitlements, deaths end them, and taken back open them again."""
 
 from ndx_chassis.app import Runtime
 from ndx_chassis.consumer import Event
@@ -8,12 +8,14 @@ from ndx_contracts.events import (
     BirthRegistered,
     PersonalIdCancelled,
     PersonChanged,
+    PersonDeathCancelled,
     PersonDeceased,
     PersonsMerged,
     PersonsSeparated,
 )
 
 from svc_insurance_link.entitlements import service, successions
+from svc_insurance_link.participants.service import Told
 
 
 async def on_births_registered(
@@ -25,7 +27,27 @@ async def on_births_registered(
 async def on_person_deceased(session: Session, event: Event[PersonDeceased], runtime: Runtime) -> None:
     del runtime
     await service.end_for_death(
-        session, event, personal_id=event.data.personal_id, died_on=event.data.died_on
+        session,
+        event,
+        personal_id=event.data.personal_id,
+        died_on=event.data.died_on,
+        told=Told(event.data.person_id, event.data.version),
+    )
+
+
+async def on_person_death_cancelled(
+    session: Session, event: Event[PersonDeathCancelled], runtime: Runtime
+) -> None:
+    number = event.data.personal_id
+    told = Told(event.data.person_id, event.data.version)
+    await service.live_on(session, event, personal_id=number, told=told)
+    # What was corrected while the person was held for dead was not followed.
+    await service.follow_change(
+        session,
+        event,
+        gateway=runtime.gateway,
+        personal_id=number,
+        changed=tuple(service.IDENTITY_GROUPS),
     )
 
 

@@ -97,6 +97,27 @@ async def resume(session: AsyncSession, entitlements: Sequence[UUID]) -> Sequenc
     return done.scalars().all()
 
 
+async def resume_after_death(
+    session: AsyncSession, participant_id: UUID, kinds: Sequence[str], *, other_than: date | None = None
+) -> Sequence[Entitlement]:
+    """Let run again what a death ended (on another day than the given one); return what runs again."""
+    chosen = [
+        Entitlement.participant_id == participant_id,
+        Entitlement.end_cause == EndCause.DEATH.value,
+        Entitlement.kind.in_(kinds),
+    ]
+    if other_than is not None:
+        chosen.append(Entitlement.ended_on != other_than)
+    done = await session.execute(
+        update(Entitlement)
+        .where(*chosen)
+        .values(ended_on=None, end_cause=None)
+        .returning(Entitlement)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    return done.scalars().all()
+
+
 async def give_back(session: AsyncSession, entitlements: Sequence[UUID], *, giver: UUID, taker: UUID) -> None:
     """Give entitlements back as they are by now: what ended meanwhile has ended."""
     await session.execute(

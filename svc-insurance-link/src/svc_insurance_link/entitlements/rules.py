@@ -8,6 +8,7 @@ from functools import cache
 from importlib.resources import files
 
 CHILD_UNDER_6 = "CHILD_UNDER_6"
+KINDS = (CHILD_UNDER_6,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,4 +95,15 @@ def child_under_6(birth_date: date, *, on: date) -> Interval | None:
         valid_from=birth_date,
         valid_to=rule.last_day(birth_date),
         rule=rule.name,
+    )
+
+
+def resuming_kinds(on: date) -> tuple[str, ...]:
+    """Return the kinds that run again by themselves on a day when a death is taken back."""
+    text = files(__package__).joinpath("rules_data/after_cancelled_death.json").read_text(encoding="utf-8")
+    return tuple(
+        rule["kind"]
+        for rule in json.loads(text)["kinds"]
+        if date.fromisoformat(rule["in_force_from"]) <= on
+        and (rule["in_force_to"] is None or on <= date.fromisoformat(rule["in_force_to"]))
     )

@@ -24,7 +24,7 @@ from svc_insurance_link.entitlements.models import EndCause, Entitlement
 from svc_insurance_link.entitlements.schemas import EntitlementOut, EntitlementsOut, IdentityCopyOut
 from svc_insurance_link.participants import service as participants
 from svc_insurance_link.participants.errors import ParticipantNotFound
-from svc_insurance_link.participants.service import KnownParticipant
+from svc_insurance_link.participants.service import KnownParticipant, Told
 
 ENTITY = "entitlement"
 IDENTITY_GROUPS = frozenset({"birth_name", "birth_date", "sex"})
@@ -99,13 +99,19 @@ async def _open(
 
 
 async def end_for_death(
-    session: AsyncSession, actor: Actor, *, personal_id: str, died_on: date
+    session: AsyncSession, actor: Actor, *, personal_id: str, died_on: date, told: Told | None
 ) -> Sequence[Entitlement]:
-    """End everything that runs beyond the day of death; a death before its birth's event is remembered."""
+    """End everything that runs beyond the day of death; a death before its birth's event is remembered.
+
+    A death that was told with another day before ends it on this one.
+    """
     await participants.hold(session, personal_id)
-    participant_id = await participants.note_death(session, personal_id=personal_id, died_on=died_on)
+    participant_id = await participants.note_death(
+        session, personal_id=personal_id, died_on=died_on, told=told
+    )
     if participant_id is None:
         return ()
+    await repository.resume_after_death(session, participant_id, rules.KINDS, other_than=died_on)
     ended = await repository.end_all(session, participant_id, ended_on=died_on, cause=EndCause.DEATH.value)
     for entitlement in ended:
         await record_audit(
@@ -118,6 +124,27 @@ async def end_for_death(
         )
     await publish(session, *(events.ended(entitlement, personal_id) for entitlement in ended))
     return ended
+
+
+async def live_on(session: AsyncSession, actor: Actor, *, personal_id: str, told: Told | None) -> None:
+    """Let run again what a death ended that was taken back, as far as the rules give it without an office."""
+    await participants.hold(session, personal_id)
+    participant_id = await participants.forget_death(session, personal_id=personal_id, told=told)
+    if participant_id is None:
+        return
+    kinds = rules.resuming_kinds(today())
+    resumed = await repository.resume_after_death(session, participant_id, kinds)
+    for entitlement in resumed:
+        await record_audit(
+            session,
+            actor,
+            action="entitlement_resumed",
+            entity_type=ENTITY,
+            entity_id=entitlement.id,
+            details={"cause": EndCause.DEATH.value},
+        )
+    now = (await participants.numbers_of_today(session, [personal_id]))[personal_id]
+    await publish(session, *(events.opened(entitlement, now) for entitlement in resumed))
 
 
 async def follow_change(

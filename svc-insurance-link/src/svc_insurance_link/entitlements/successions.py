@@ -14,6 +14,7 @@ from svc_insurance_link.entitlements.service import (
     IDENTITY_GROUPS,
     end_for_death,
     follow_change,
+    live_on,
     today,
 )
 from svc_insurance_link.participants import service as participants
@@ -95,7 +96,10 @@ async def _part(session: AsyncSession, actor: Actor, *, number: str, merger: Mer
             await _audit(session, actor, "entitlement_resumed", entitlement, EndCause.PERSONS_MERGED.value)
         await publish(session, *(events.opened(e, number) for e in resumed))
     if parted.died_on is not None:
-        await end_for_death(session, actor, personal_id=number, died_on=parted.died_on)
+        await end_for_death(session, actor, personal_id=number, died_on=parted.died_on, told=None)
+    else:
+        # A death that was told of the other number while both were one is that one's.
+        await live_on(session, actor, personal_id=number, told=None)
     return parted
 
 

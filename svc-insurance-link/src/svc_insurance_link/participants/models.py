@@ -10,7 +10,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from ndx_chassis.ids import new_id
-from sqlalchemy import CheckConstraint, ForeignKey, Text, func
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, func, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -69,12 +69,19 @@ class ParticipantCode(Base):
 
 
 class Death(Base):
-    """A death heard of, whether or not the person is a participant (yet)."""
+    """A death heard of, whether or not the person is a participant (yet); without a day it was taken back.
+
+    `record` and `version` say which word of the population database it is: an older one, told later, counts
+    for nothing. Rows from before these were kept have neither.
+    """
 
     __tablename__ = "deaths"
+    __table_args__ = (Index("ix_deaths_record", "record", postgresql_where=text("record IS NOT NULL")),)
 
     personal_id: Mapped[str] = mapped_column(Text, primary_key=True)
-    died_on: Mapped[date]
+    died_on: Mapped[date | None]
+    record: Mapped[UUID | None]
+    version: Mapped[int | None]
     recorded_at: Mapped[datetime] = mapped_column(
         TIMESTAMP(timezone=True), server_default=func.clock_timestamp()
     )

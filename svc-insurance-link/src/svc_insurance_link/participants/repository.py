@@ -21,7 +21,9 @@ _numbers = bindparam("numbers", type_=ARRAY(Text))
 _TODAY = func.coalesce(former_numbers.number_of_today(), bindparam("number"))
 _BY_PERSONAL_ID = select(Participant).where(Participant.personal_id == _TODAY)
 _KNOWN = select(Participant).where(Participant.personal_id == func.any(_numbers))
-_DEATHS = select(Death.personal_id, Death.died_on).where(Death.personal_id == func.any(_numbers))
+_DEATHS = select(Death.personal_id, Death.died_on).where(
+    Death.personal_id == func.any(_numbers), Death.died_on.is_not(None)
+)
 
 
 async def lock(session: AsyncSession, personal_ids: Sequence[str]) -> None:
@@ -128,13 +130,31 @@ async def refresh(
     return done.first() is not None
 
 
-async def record_death(session: AsyncSession, personal_id: str, died_on: date) -> UUID | None:
-    """Remember a death; return the participant's id when there is one."""
+async def version_told(session: AsyncSession, record: UUID) -> int:
+    """Return the latest version of a record that told of a death or of its end; -1: none."""
+    found: int | None = await session.scalar(select(func.max(Death.version)).where(Death.record == record))
+    return -1 if found is None else found
+
+
+async def keep_death(
+    session: AsyncSession, personal_id: str, died_on: date | None, *, told: tuple[UUID, int] | None
+) -> None:
+    """Remember a death of a number, or that there is none any more."""
+    values: dict[str, object] = {"died_on": died_on}
+    if told is not None:
+        values |= {"record": told[0], "version": told[1]}
+        # The record may have had another number when its death was told.
+        others = update(Death).where(Death.record == told[0], Death.personal_id != personal_id)
+        await session.execute(others.values(died_on=None).execution_options(synchronize_session=False))
     await session.execute(
         insert(Death)
-        .values(personal_id=personal_id, died_on=died_on)
-        .on_conflict_do_update(index_elements=[Death.personal_id], set_={"died_on": died_on})
+        .values(personal_id=personal_id, **values)
+        .on_conflict_do_update(index_elements=[Death.personal_id], set_=values)
     )
+
+
+async def mark_death(session: AsyncSession, personal_id: str, died_on: date | None) -> UUID | None:
+    """Let a participant be dead since a day, or alive; return the participant's id when there is one."""
     done = await session.execute(
         update(Participant)
         .where(Participant.personal_id == await former_numbers.current(session, personal_id))

@@ -141,9 +141,45 @@ async def refresh_copy(
     return person
 
 
-async def note_death(session: AsyncSession, *, personal_id: str, died_on: date) -> UUID | None:
-    """Remember a death; return the participant's id when there is one. Needs `hold`."""
-    return await repository.record_death(session, personal_id, died_on)
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Which word of the population database it is: of two about a record, the later version counts."""
+
+    record: UUID
+    version: int
+
+
+async def note_death(
+    session: AsyncSession, *, personal_id: str, died_on: date, told: Told | None
+) -> UUID | None:
+    """Remember a death; return the participant's id when there is one. Needs `hold`.
+
+    `told` None: it was noted before, and comes back with its number. An older word changes nothing.
+    """
+    if told is not None:
+        if await repository.version_told(session, told.record) >= told.version:
+            return None
+        await repository.keep_death(session, personal_id, died_on, told=(told.record, told.version))
+    return await repository.mark_death(session, personal_id, died_on)
+
+
+async def forget_death(session: AsyncSession, *, personal_id: str, told: Told | None) -> UUID | None:
+    """Take a death back; return the participant's id when that lets one live. Needs `hold`.
+
+    `told` None: the number never had one. It is remembered also where nobody is known, so that the death
+    which it takes back may be told later. A death of another number of the person goes on to count.
+    """
+    if told is not None:
+        if await repository.version_told(session, told.record) >= told.version:
+            return None
+        await repository.keep_death(session, personal_id, None, told=(told.record, told.version))
+    number = await former_numbers.current(session, personal_id)
+    numbers = [number, *await former_numbers.leading_to(session, [number])]
+    others = await repository.deaths_of(session, numbers)
+    if others:
+        await repository.mark_death(session, number, min(others.values()))
+        return None
+    return await repository.mark_death(session, number, None)
 
 
 async def keep_card_code(

@@ -1,4 +1,4 @@
-"""The Kafka door: births register dependants, deaths close dependants and taxpayers."""
+"""The Kafka door: births register dependants, deaths close people, and taken back open them."""
 
 from ndx_chassis.app import Runtime
 from ndx_chassis.consumer import Event
@@ -7,12 +7,14 @@ from ndx_chassis.former_numbers import Merger
 from ndx_contracts.events import (
     BirthRegistered,
     PersonalIdCancelled,
+    PersonDeathCancelled,
     PersonDeceased,
     PersonsMerged,
     PersonsSeparated,
 )
 
-from svc_tax_link.dependants import service, successions
+from svc_tax_link.dependants import deaths, service, successions
+from svc_tax_link.taxpayers.service import Told
 
 
 async def on_births_registered(
@@ -23,9 +25,20 @@ async def on_births_registered(
 
 async def on_person_deceased(session: Session, event: Event[PersonDeceased], runtime: Runtime) -> None:
     del runtime
-    await service.close_for_death(
-        session, event, personal_id=event.data.personal_id, died_on=event.data.died_on
+    await deaths.close_for_death(
+        session,
+        event,
+        personal_id=event.data.personal_id,
+        died_on=event.data.died_on,
+        told=Told(event.data.person_id, event.data.version),
     )
+
+
+async def on_person_death_cancelled(
+    session: Session, event: Event[PersonDeathCancelled], _runtime: Runtime
+) -> None:
+    told = Told(event.data.person_id, event.data.version)
+    await deaths.live_on(session, event, personal_id=event.data.personal_id, told=told)
 
 
 async def on_personal_id_cancelled(

@@ -1,8 +1,9 @@
 """A dependant and the months in which a taxpayer claims one.
 
-Dependant: UNCLAIMED (nobody counts the child now) ⇄ CLAIMED → CLOSED (final: death). A claim counts a
-dependant with one taxpayer from its first to its last month, both included; VOID is a claim that never
-should have counted a month. One dependant has one payer per month: the database refuses a second one.
+Dependant: UNCLAIMED (nobody counts the child now) ⇄ CLAIMED → CLOSED (by death, until it is taken back). A
+claim counts a dependant with one taxpayer from its first to its last month, both included; VOID is a claim
+that never should have counted a month. One dependant has one payer per month: the database refuses a second
+one.
 """
 
 from datetime import date, datetime

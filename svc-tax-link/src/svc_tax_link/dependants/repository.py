@@ -1,14 +1,16 @@
 """All SQL about dependants and claims."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import Text, bindparam, case, func, or_, select, update
+from sqlalchemy import Text, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_tax_link.dependants.models import Claim, ClaimState, Dependant, DependantState
+from svc_tax_link.dependants.months import Months
 
 # Built once: building a statement costs more than running it.
 _BY_PERSONAL_ID = select(Dependant).where(Dependant.personal_id == bindparam("number"))
@@ -91,35 +93,44 @@ async def close_dependant(session: AsyncSession, personal_id: str, died_on: date
     return done.scalar_one_or_none()
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A claim that was stopped, with its months before and what became of it."""
+
+    claim_id: UUID
+    dependant_number: int
+    before: Months
+    state: ClaimState
+    after: Months
+
+
 async def stop_claims(
     session: AsyncSession,
     *,
     last_month: date,
     taxpayer_id: UUID | None = None,
     dependant_number: int | None = None,
-) -> list[int]:
-    """Let claims count no month after the last one; return the dependants whose claims were cut."""
+) -> list[Cut]:
+    """Let claims count no month after the last one; return what was cut."""
     whose = (
         Claim.taxpayer_id == taxpayer_id
         if taxpayer_id is not None
         else Claim.dependant_number == dependant_number
     )
-    later = Claim.from_month > last_month
-    done = await session.execute(
-        update(Claim)
-        .where(
-            whose,
-            Claim.state == ClaimState.ACTIVE.value,
-            or_(Claim.to_month.is_(None), Claim.to_month > last_month),
-        )
-        .values(
-            state=case((later, ClaimState.VOID.value), else_=Claim.state),
-            to_month=case((later, Claim.to_month), else_=last_month),
-        )
-        .returning(Claim.dependant_number)
-        .execution_options(synchronize_session=False)
+    running = or_(Claim.to_month.is_(None), Claim.to_month > last_month)
+    found = select(Claim.id, Claim.dependant_number, Claim.from_month, Claim.to_month).where(
+        whose, Claim.state == ClaimState.ACTIVE.value, running
     )
-    return list(done.scalars())
+    cut = []
+    for row in (await session.execute(found.order_by(Claim.id).with_for_update())).all():
+        before = (row.from_month, row.to_month)
+        void = row.from_month > last_month
+        state, after = (
+            (ClaimState.VOID, before) if void else (ClaimState.ACTIVE, (row.from_month, last_month))
+        )
+        await write_months(session, row.id, state=state, months=after)
+        cut.append(Cut(row.id, row.dependant_number, before, state, after))
+    return cut
 
 
 async def lock_counted_with(session: AsyncSession, taxpayer_id: UUID) -> None:
@@ -153,6 +164,25 @@ async def set_claimed(session: AsyncSession, number: int) -> None:
         .where(Dependant.number == number, Dependant.state == DependantState.UNCLAIMED.value)
         .values(state=DependantState.CLAIMED.value)
     )
+
+
+async def reopen_dependant(session: AsyncSession, personal_id: str) -> Dependant | None:
+    """Open a dependant again who was closed by a death; None when there is none."""
+    done = await session.execute(
+        update(Dependant)
+        .where(Dependant.personal_id == personal_id, Dependant.state == DependantState.CLOSED.value)
+        .values(state=DependantState.UNCLAIMED.value, died_on=None)
+        .returning(Dependant)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    return done.scalar_one_or_none()
+
+
+async def hold_dependants(session: AsyncSession, numbers: Sequence[int]) -> Sequence[Dependant]:
+    """Lock dependants, always before their claims, and return them."""
+    statement = select(Dependant).where(Dependant.number.in_(numbers)).order_by(Dependant.number)
+    held = await session.scalars(statement.with_for_update().execution_options(populate_existing=True))
+    return held.all()
 
 
 async def rename(session: AsyncSession, old: str, new: str) -> UUID | None:
@@ -232,4 +262,5 @@ async def write_months(
         update(Claim)
         .where(Claim.id == claim_id)
         .values(state=state.value, from_month=months[0], to_month=months[1])
+        .execution_options(synchronize_session=False)
     )

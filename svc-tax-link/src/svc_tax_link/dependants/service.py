@@ -31,7 +31,6 @@ from svc_tax_link.dependants.months import (
     ChildRule,
     child_rule,
     common_months,
-    month_after,
     month_of,
     read_month,
     written,
@@ -130,7 +129,7 @@ async def _count(session: AsyncSession, newborn: _Newborn) -> None:
         claim = _claim(dependant.number, payer[1], newborn.from_month, newborn.last_month, newborn.rule)
         await repository.add_claim(session, claim)
     with newborn.birth.trace():
-        await _announce(
+        await announce(
             session,
             newborn.birth,
             dependant,
@@ -171,7 +170,7 @@ def _claim(number: int, taxpayer_id: UUID, from_month: date, to_month: date, rul
     )
 
 
-async def _announce(
+async def announce(
     session: AsyncSession,
     actor: Actor,
     dependant: Dependant,
@@ -180,6 +179,7 @@ async def _announce(
     payer: str | None,
     from_month: date,
 ) -> None:
+    """Write down and tell who counts a dependant from a month on."""
     await record_audit(
         session,
         actor,
@@ -197,45 +197,6 @@ async def _announce(
             from_month=from_month,
         ),
     )
-
-
-async def close_for_death(session: AsyncSession, actor: Actor, *, personal_id: str, died_on: date) -> None:
-    """Close a person who died as dependant and as taxpayer; whom they counted waits for another payer.
-
-    The month of death is the last one counted.
-    """
-    await taxpayers.hold(session, personal_id)
-    taxpayer_id = await taxpayers.close_for_death(session, personal_id=personal_id, died_on=died_on)
-    last_month = month_of(died_on)
-    number = (await taxpayers.today(session, [personal_id]))[personal_id]
-    dependant = await repository.close_dependant(session, number, died_on)
-    if dependant is not None:
-        await repository.stop_claims(
-            session,
-            last_month=max(last_month, month_of(dependant.birth_date)),
-            dependant_number=dependant.number,
-        )
-        await record_audit(
-            session, actor, action="dependant_closed", entity_type=ENTITY, entity_id=dependant.id
-        )
-    if taxpayer_id is None:
-        return
-    await repository.lock_counted_with(session, taxpayer_id)
-    cut = await repository.stop_claims(session, last_month=last_month, taxpayer_id=taxpayer_id)
-    await record_audit(
-        session,
-        actor,
-        action="taxpayer_closed",
-        entity_type=taxpayers.ENTITY,
-        entity_id=taxpayer_id,
-        details={"claims_stopped": len(cut)},
-    )
-    for freed in await repository.set_unclaimed(session, cut) if cut else ():
-        # A claim that never counted a month leaves the child free from birth on.
-        first_free = max(month_after(last_month), month_of(freed.birth_date))
-        await _announce(
-            session, actor, freed, action="dependant_unclaimed", payer=None, from_month=first_free
-        )
 
 
 async def claim_dependant(
@@ -280,7 +241,7 @@ async def claim_dependant(
         raise DependantMonthTaken
     if await repository.add_claim(session, claim):
         await repository.set_claimed(session, dependant.number)
-        await _announce(
+        await announce(
             session,
             caller,
             dependant,

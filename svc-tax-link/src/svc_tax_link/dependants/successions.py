@@ -12,9 +12,10 @@ from ndx_chassis.outbox import publish
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_tax_link.dependants import events, repository, settlements
+from svc_tax_link.dependants.deaths import close_for_death, live_on
 from svc_tax_link.dependants.models import Claim
 from svc_tax_link.dependants.months import Months, common_months
-from svc_tax_link.dependants.service import ENTITY, close_for_death
+from svc_tax_link.dependants.service import ENTITY
 from svc_tax_link.taxpayers import service as taxpayers
 from svc_tax_link.taxpayers import successions
 
@@ -102,7 +103,10 @@ async def part_numbers(
     await settlements.review(session, settled)
     died_on = (await taxpayers.deaths_of(session, [separated])).get(separated)
     if died_on is not None:
-        await close_for_death(session, actor, personal_id=separated, died_on=died_on)
+        await close_for_death(session, actor, personal_id=separated, died_on=died_on, told=None)
+    else:
+        # A death that was told of the other number while both were one is that one's.
+        await live_on(session, actor, personal_id=separated, told=None, beside=remaining)
 
 
 async def _part(session: AsyncSession, actor: Actor, *, number: str, merger: Merger | None) -> bool:

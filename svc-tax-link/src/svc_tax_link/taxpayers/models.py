@@ -2,16 +2,18 @@
 
 States: MATCHED; PENDING_ID_UPDATE (what the tax register holds does not fit the population database: the
 code is kept and waits for a matching ID); DUP_TAX_CODE (several legacy codes lead to one person and wait to
-be merged into the ID); DECEASED_CLOSE (final). A death that is known before its taxpayer is remembered.
+be merged into the ID); DECEASED_CLOSE (until the death is taken back). A death that is known before its
+taxpayer is remembered.
 """
 
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from ndx_chassis.ids import new_id
-from sqlalchemy import CheckConstraint, ForeignKey, Text, func
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, func, text
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from svc_tax_link.tables import Base
@@ -63,12 +65,20 @@ class LegacyCode(Base):
 
 
 class Death(Base):
-    """A death heard of, whether or not the person pays tax (yet)."""
+    """A death heard of, whether or not the person pays tax (yet); without a day it was taken back.
+
+    `record` and `version` say which word of the population database it is: an older one, told later, counts
+    for nothing. Rows from before these were kept have neither. `cut` notes the claims that the death stopped.
+    """
 
     __tablename__ = "deaths"
+    __table_args__ = (Index("ix_deaths_record", "record", postgresql_where=text("record IS NOT NULL")),)
 
     personal_id: Mapped[str] = mapped_column(Text, primary_key=True)
-    died_on: Mapped[date]
+    died_on: Mapped[date | None]
+    record: Mapped[UUID | None]
+    version: Mapped[int | None]
+    cut: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'"))
     recorded_at: Mapped[datetime] = mapped_column(
         TIMESTAMP(timezone=True), server_default=func.clock_timestamp()
     )

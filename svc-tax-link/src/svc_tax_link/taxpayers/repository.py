@@ -1,12 +1,13 @@
 """All SQL about taxpayers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from ndx_chassis import former_numbers
 from sqlalchemy import Text, bindparam, func, select, text, update
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_tax_link.taxpayers.models import Death, LegacyCode, Taxpayer, TaxpayerState
@@ -20,7 +21,9 @@ _LOCK = text(
 _numbers = bindparam("numbers", type_=ARRAY(Text))
 _TODAY = func.coalesce(former_numbers.number_of_today(), bindparam("number"))
 _BY_PERSONAL_ID = select(Taxpayer).where(Taxpayer.personal_id == _TODAY)
-_DEATHS = select(Death.personal_id, Death.died_on).where(Death.personal_id == func.any(_numbers))
+_DEATHS = select(Death.personal_id, Death.died_on).where(
+    Death.personal_id == func.any(_numbers), Death.died_on.is_not(None)
+)
 _LIVING = (
     select(Taxpayer.personal_id, Taxpayer.id)
     .where(
@@ -86,13 +89,54 @@ async def codes_of(session: AsyncSession, taxpayer_id: UUID) -> tuple[str, ...]:
     return tuple(found.scalars())
 
 
-async def record_death(session: AsyncSession, personal_id: str, died_on: date) -> UUID | None:
-    """Remember a death and close the taxpayer; return the taxpayer's id when there is one."""
+async def version_told(session: AsyncSession, record: UUID) -> int:
+    """Return the latest version of a record that told of a death or of its end; -1: none."""
+    found: int | None = await session.scalar(select(func.max(Death.version)).where(Death.record == record))
+    return -1 if found is None else found
+
+
+async def keep_death(
+    session: AsyncSession, personal_id: str, died_on: date | None, *, told: tuple[UUID, int]
+) -> list[dict[str, Any]]:
+    """Remember a death of a number, or that there is none any more; return which claims one before cut."""
+    # The record may have had another number when its death was told.
+    before = await session.scalars(
+        select(Death).where((Death.record == told[0]) | (Death.personal_id == personal_id))
+    )
+    cut = []
+    for death in before.all():
+        cut += death.cut
+        death.cut = []
+        death.died_on = None
+    await session.flush()
+    values = {"died_on": died_on, "record": told[0], "version": told[1]}
     await session.execute(
         insert(Death)
-        .values(personal_id=personal_id, died_on=died_on)
-        .on_conflict_do_update(index_elements=[Death.personal_id], set_={"died_on": died_on})
+        .values(personal_id=personal_id, **values)
+        .on_conflict_do_update(index_elements=[Death.personal_id], set_=values),
+        execution_options={"synchronize_session": False},
     )
+    return cut
+
+
+async def cut_of(session: AsyncSession, personal_id: str) -> list[dict[str, Any]]:
+    """Return which claims the death of a number had cut."""
+    return await session.scalar(select(Death.cut).where(Death.personal_id == personal_id)) or []
+
+
+async def note_cut(session: AsyncSession, personal_id: str, cut: Sequence[Mapping[str, Any]]) -> None:
+    """Note with a death which claims it cut, beside those noted before."""
+    await session.execute(
+        update(Death)
+        .where(Death.personal_id == personal_id)
+        .values(cut=Death.cut.concat(bindparam("more", type_=JSONB)))
+        .execution_options(synchronize_session=False),
+        {"more": [dict(each) for each in cut]},
+    )
+
+
+async def mark_death(session: AsyncSession, personal_id: str, died_on: date) -> UUID | None:
+    """Close the taxpayer; return the taxpayer's id when there is one."""
     done = await session.execute(
         update(Taxpayer)
         .where(Taxpayer.personal_id == await former_numbers.current(session, personal_id))

@@ -1,8 +1,9 @@
 """Use cases of taxpayers: register under the personal ID, read, close at death."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Any
 from uuid import UUID
 
 from ndx_chassis import former_numbers
@@ -17,7 +18,7 @@ from ndx_contracts.field_groups import FieldGroup
 from ndx_contracts.names import same_name
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from svc_tax_link.taxpayers import repository
+from svc_tax_link.taxpayers import reopening, repository
 from svc_tax_link.taxpayers.errors import TaxCodeHeldByAnother, TaxpayerMismatch, TaxpayerNotFound
 from svc_tax_link.taxpayers.events import taxpayer_registered
 from svc_tax_link.taxpayers.models import Taxpayer, TaxpayerState
@@ -57,6 +58,13 @@ async def living_payers(session: AsyncSession, personal_ids: Sequence[str]) -> d
     return await repository.living(session, personal_ids) if personal_ids else {}
 
 
+async def living_payer(session: AsyncSession, taxpayer_id: UUID) -> str | None:
+    """Return the number of a taxpayer who can claim, held as they are; None: they cannot."""
+    taxpayer = await repository.by_id(session, taxpayer_id)
+    living = await repository.living(session, [taxpayer.personal_id])
+    return taxpayer.personal_id if living else None
+
+
 async def today(session: AsyncSession, personal_ids: Sequence[str]) -> dict[str, str]:
     """Return for each number the one to which it leads, or itself."""
     return await former_numbers.today(session, personal_ids)
@@ -75,9 +83,72 @@ async def settle(session: AsyncSession, taxpayer: Taxpayer) -> None:
     await session.flush()
 
 
-async def close_for_death(session: AsyncSession, *, personal_id: str, died_on: date) -> UUID | None:
-    """Remember a death; return the taxpayer who was closed by it, if there is one. Needs `hold`."""
-    return await repository.record_death(session, personal_id, died_on)
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Which word of the population database it is: of two about a record, the later version counts."""
+
+    record: UUID
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What a word about a death changed: of which taxpayer, and the claims that a death before had cut."""
+
+    taxpayer_id: UUID | None
+    cut: Sequence[Mapping[str, Any]] = ()
+
+
+async def close_for_death(
+    session: AsyncSession, *, personal_id: str, died_on: date, told: Told | None
+) -> Noted | None:
+    """Remember a death and close the taxpayer, if there is one; None where a later word is known.
+
+    Needs `hold`. `told` None: it was noted before, and comes back with its number.
+    """
+    cut: Sequence[Mapping[str, Any]] = ()
+    if told is not None:
+        if await repository.version_told(session, told.record) >= told.version:
+            return None
+        cut = await repository.keep_death(session, personal_id, died_on, told=(told.record, told.version))
+    return Noted(await repository.mark_death(session, personal_id, died_on), cut)
+
+
+async def cut_of(session: AsyncSession, personal_id: str) -> Sequence[Mapping[str, Any]]:
+    """Return which claims the death of a number had cut."""
+    return await repository.cut_of(session, personal_id)
+
+
+async def note_cut(session: AsyncSession, personal_id: str, cut: Sequence[Mapping[str, Any]]) -> None:
+    """Note with a death which claims it cut, for when it is taken back."""
+    if cut:
+        await repository.note_cut(session, personal_id, cut)
+
+
+async def reopen(session: AsyncSession, *, personal_id: str, told: Told | None) -> Noted | None:
+    """Take a death back, and open the taxpayer again as the rule says; None where that changes nothing.
+
+    `told` None: the number never had one. A death of another number of the person goes on to count. Where
+    the rule leaves it to the office, the taxpayer waits in PENDING_ID_UPDATE until registered again.
+    """
+    cut: Sequence[Mapping[str, Any]] = ()
+    if told is not None:
+        if await repository.version_told(session, told.record) >= told.version:
+            return None
+        cut = await repository.keep_death(session, personal_id, None, told=(told.record, told.version))
+    number = await former_numbers.current(session, personal_id)
+    numbers = [number, *await former_numbers.leading_to(session, [number])]
+    if await repository.deaths_of(session, numbers):
+        return None
+    taxpayer = await repository.by_personal_id(session, number)
+    if taxpayer is None or taxpayer.died_on is None:
+        return Noted(None, cut)
+    # Both in one statement: the database holds that only the dead are closed; `settle` says the rest.
+    taxpayer.died_on, taxpayer.state = None, TaxpayerState.PENDING_ID_UPDATE.value
+    if reopening.by_office(datetime.now(UTC).date()):
+        taxpayer.fetched_at = None
+    await settle(session, taxpayer)
+    return Noted(taxpayer.id, cut)
 
 
 async def register_taxpayer(
