@@ -1,4 +1,4 @@
-"""A death closes what hangs on the person: a newborn's insurance at the next clinic."""
+"""A death closes what hangs on the person, and taken back it opens it again: insurance at the next clinic."""
 
 from typing import Any
 from uuid import uuid4
@@ -22,8 +22,35 @@ def answer(system: Any, body: dict[str, Any], number: str) -> str:
     return str(reply.json().get("result_code"))
 
 
+def cancel(system: Any, death: str) -> None:
+    """Let one officer of the commune ask for it, and another one decide."""
+    asked = {
+        "cause": "PERSON_ALIVE",
+        "reason": "Người được khai tử còn sống",
+        "document": {
+            "kind": "INSPECTION_CONCLUSION",
+            "number": f"KL-{uuid4().hex[:8]}",
+            "issued_by": "Cơ quan minh họa",
+            "issued_on": "2026-01-05",
+        },
+    }
+    url = f"/civil-registry/v1/deaths/{death}/cancellation"
+    with system.door("X26740/one-stop") as commune:
+        for path, body, officer in (
+            (url, asked, "CB-01"),
+            (f"{url}/decision", {"verdict": "APPROVE"}, "CB-02"),
+        ):
+            reply = commune.post(
+                path, body, purpose="CIVIL_REGISTRATION", NDX_Officer=officer, NDX_Case_Id="HS-1"
+            )
+            assert reply.status_code == 200, reply.text
+    assert reply.json()["status"] == "CANCELLED"
+
+
 class TestDeathOfANewborn:
-    def test_the_entitlement_ends_by_itself(self, system, walked) -> None:
+    def test_the_entitlement_ends_by_itself_and_is_back_when_the_death_is_cancelled(
+        self, system, walked
+    ) -> None:
         del walked
         body = system.declaration()
         with system.door("X26740/one-stop") as commune:
@@ -49,3 +76,9 @@ class TestDeathOfANewborn:
             assert reply.status_code == 201, reply.text
         system.wait_for(lambda: answer(system, body, number) == DECEASED)
         assert system.count("insurance", "entitlements", "end_cause = 'DEATH'") >= 1
+        cancel(system, reply.json()["death_id"])
+        system.wait_for(lambda: answer(system, body, number) == COVERED)
+        (person,) = system.rows(
+            "population", "SELECT life_status, version FROM persons WHERE personal_id = $1", number
+        )
+        assert person["life_status"] == "ALIVE"

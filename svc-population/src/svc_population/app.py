@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from ndx_chassis.app import Runtime, ServiceSpec, build_app
 from ndx_chassis.consumer import Event, Subscription
 from ndx_chassis.db import Session
-from ndx_contracts.events import PersonDeceased
+from ndx_contracts.events import PersonDeathCancelled, PersonDeceased
 
 from svc_population.admin_units import endpoints as admin_unit_endpoints
 from svc_population.changes import endpoints as change_endpoints
@@ -34,8 +34,8 @@ from svc_population.personal_ids import watching
 from svc_population.personal_ids.allocator import Allocator
 from svc_population.personal_ids.service import ALLOCATOR
 from svc_population.persons import consumers as person_consumers
+from svc_population.persons import deaths, hot_read, hot_verify
 from svc_population.persons import endpoints as person_endpoints
-from svc_population.persons import hot_read, hot_verify
 from svc_population.persons.desk import Desk, Gathered
 from svc_population.persons.sealing import Keyring
 from svc_population.persons.service import KEYRING
@@ -96,9 +96,30 @@ _CLOSED_BY_DEATH = (
 
 
 async def _close_by_death(session: Session, event: Event[PersonDeceased], runtime: Runtime) -> None:
-    """Let each slice close what hangs on a person who died, in one transaction."""
+    """Let each slice close what hangs on a person who died, in one transaction.
+
+    A death that was taken back since closes nothing, however late it is told.
+    """
+    if await deaths.taken_back_since(session, event.data.person_id, event.data.version):
+        return
     for close in _CLOSED_BY_DEATH:
         await close(session, event, runtime)
+
+
+_OPENED_AGAIN = (
+    residence_consumers.on_person_death_cancelled,
+    household_consumers.on_person_death_cancelled,
+    family_consumers.on_person_death_cancelled,
+)
+
+
+async def _open_again(session: Session, event: Event[PersonDeathCancelled], runtime: Runtime) -> None:
+    """Let each slice give back what a death had closed, to somebody who lives."""
+    person = await deaths.lives_again(session, event.data.person_id, event.data.personal_id)
+    if person is None:
+        return
+    for give_back in _OPENED_AGAIN:
+        await give_back(session, event, runtime)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -136,7 +157,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 *person_consumers.SUBSCRIPTIONS,
                 *account_consumers.SUBSCRIPTIONS,
                 *disclosure_consumers.SUBSCRIPTIONS,
-                Subscription("population.person.v1", "population", {PersonDeceased: _close_by_death}),
+                Subscription(
+                    "population.person.v1",
+                    "population",
+                    {PersonDeceased: _close_by_death, PersonDeathCancelled: _open_again},
+                ),
             ],
             jobs=[
                 personal_id_jobs.WATCH_PREFIXES,

@@ -25,6 +25,7 @@ from svc_population.changes.errors import (
 from svc_population.changes.periods import versions
 from svc_population.changes.schemas import PersonChangeIn, PersonChangeOut, SourceOut, SourcesOut
 from svc_population.changes.source_of_truth import Wish, sources
+from svc_population.persons import deaths
 from svc_population.persons import service as persons
 from svc_population.persons.errors import PersonLocked
 from svc_population.persons.field_groups import columns_of, storable
@@ -140,7 +141,10 @@ async def apply(session: AsyncSession, person: Person, requested: Requested) -> 
         )
     version = person.version + 1
     changed = [group for group in FieldGroup if group.value in groups]
+    died_on = person.death_or_missing_date if person.locked else None
     await persons.announce_change(session, person, [g.value for g in changed], version=version)
+    if died_on is not None:
+        await _follow_death(session, person, died_on)
     log.info(
         "person_changed",
         person_id=str(person.person_id),
@@ -148,6 +152,16 @@ async def apply(session: AsyncSession, person: Person, requested: Requested) -> 
         changed=[g.value for g in changed],
     )
     return PersonChangeOut(version=version, changed=tuple(changed))
+
+
+async def _follow_death(session: AsyncSession, person: Person, died_on: date) -> None:
+    """Tell what a correction made of a dead person's record: alive after all, or dead on another day."""
+    await session.refresh(person)
+    if not person.locked:
+        await deaths.overrule(session, person, died_on=died_on)
+    elif person.death_or_missing_date not in {None, died_on}:
+        on = person.death_or_missing_date or died_on
+        await deaths.announce_death(session, person, version=person.version, died_on=on)
 
 
 async def _told(

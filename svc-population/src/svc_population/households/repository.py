@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.households.models import Household, HouseholdCounter, HouseholdMember
-from svc_population.households.vocabulary import HouseholdState, MembershipEnd
+from svc_population.households.vocabulary import HouseholdState, MembershipEnd, RelationToHead
 
 _MEMBERS = text(
     "SELECT personal_id, person_id, relation_to_head, birth_date, source, permanent_since, life_status,"
@@ -51,6 +51,32 @@ async def running(session: AsyncSession, number: str) -> Sequence[Row[UUID, date
         HouseholdMember.household_number == number, HouseholdMember.ended_on.is_(None)
     )
     return (await session.execute(statement)).all()
+
+
+async def heads_since(session: AsyncSession, person_id: UUID) -> date | None:
+    """Return since when a person is the head of their household, by the book."""
+    since: date | None = await session.scalar(
+        select(HouseholdMember.since).where(
+            HouseholdMember.person_id == person_id,
+            HouseholdMember.ended_on.is_(None),
+            HouseholdMember.relation_to_head == RelationToHead.HEAD,
+        )
+    )
+    return since
+
+
+async def left_by_death(session: AsyncSession, person_id: UUID) -> HouseholdMember | None:
+    """Return the membership that a death ended, if none was ended later."""
+    statement = select(HouseholdMember).where(
+        HouseholdMember.person_id == person_id,
+        HouseholdMember.ended_on.is_not(None),
+        HouseholdMember.end_cause != MembershipEnd.CORRECTED,
+    )
+    last = await session.scalar(
+        statement.order_by(HouseholdMember.ended_on.desc(), HouseholdMember.id.desc()).limit(1),
+        execution_options={"populate_existing": True},
+    )
+    return last if last is not None and last.end_cause == MembershipEnd.DEATH else None
 
 
 async def add_members(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> None:

@@ -21,7 +21,7 @@ from svc_population.mergers.schemas import MergeIn, SecondPersonIn, SplitIn, Und
 from svc_population.mergers.vocabulary import MergerKind, MergerState
 from svc_population.personal_ids import service as personal_ids
 from svc_population.personal_ids.personal_id import place_code_of, prefix
-from svc_population.persons import events, joining
+from svc_population.persons import deaths, events, joining
 from svc_population.persons import service as persons
 from svc_population.persons.errors import RecordsChangedSince
 from svc_population.persons.field_groups import COLUMNS, changed_groups, columns_of
@@ -156,11 +156,17 @@ async def undo(session: AsyncSession, merger: Merger, undone: Merger, plan: Undo
         if "residences" in kept:
             await residences.part(session, kept["residences"], giver=giver, taker=taker)
             await households.hand_over(session, giver=giver, taker=taker, only=kept["memberships"])
+        await deaths.part(session, [survivor, back], grounds=_of_deaths(grounds))
         await duplicates.reopen_parted(session, caller, kept.get("cases", {}), merger_id=undone.id)
     else:
         await _undo_split(session, survivor, undone, grounds)
         await duplicates.settle_merged(session, caller, survivor=survivor.personal_id, merger_id=merger.id)
     undone.state = MergerState.UNDONE.value
+
+
+def _of_deaths(grounds: Grounds) -> deaths.Grounds:
+    news = grounds.news
+    return deaths.Grounds(source=news.source, actor=grounds.actor, agency=news.agency, document=news.document)
 
 
 async def _undo_split(session: AsyncSession, original: Person, undone: Merger, grounds: Grounds) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 from ndx_contracts.events import (
     PersonalIdCancelled,
     PersonChanged,
+    PersonDeathCancelled,
     PersonDeceased,
     PersonRegistered,
     PersonsMerged,
@@ -65,6 +66,25 @@ def person_deceased(
     commune_code: str | None,
 ) -> PersonDeceased:
     return PersonDeceased(
+        person_id=person_id,
+        personal_id=personal_id,
+        version=version,
+        died_on=died_on,
+        province_code=province_code,
+        commune_code=commune_code,
+    )
+
+
+def person_death_cancelled(
+    *,
+    person_id: UUID,
+    personal_id: str,
+    version: int,
+    died_on: date,
+    province_code: str | None,
+    commune_code: str | None,
+) -> PersonDeathCancelled:
+    return PersonDeathCancelled(
         person_id=person_id,
         personal_id=personal_id,
         version=version,

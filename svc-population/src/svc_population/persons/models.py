@@ -1,7 +1,8 @@
 """A person: one current row with the 26 field groups of article 9, and one row of history per change.
 
 Lifecycle: ALIVE → MISSING | DECLARED_DEAD (both by a court, both can end) → DECEASED. A dead person's record
-is locked: what comes later is a correction with a case. `version` grows with every change; the history row
+is locked: what comes later is a correction with a case, until the death is taken back (`deaths.py`).
+`version` grows with every change; the history row
 of version n holds what the changed columns held before it, the day from which the new values are true (valid
 time), when they were recorded, and the source: agency, document, case and officer. The first version's source
 stands in the person's own row, and moves into the history of version 2.
@@ -185,6 +186,18 @@ resealings = Table(
     Column("finished_at", TIMESTAMP(timezone=True)),
 )
 """How far the sensitive values of a table were sealed anew with a key."""
+
+registered_deaths = Table(
+    "registered_deaths",
+    Base.metadata,
+    Column("death_id", PG_UUID(as_uuid=True), primary_key=True),
+    Column("personal_id", _NUMBER, nullable=False, index=True),
+    Column("died_on", Date, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("told_at", TIMESTAMP(timezone=True), nullable=False, server_default=_NOW),
+    Column("cancelled_at", TIMESTAMP(timezone=True)),
+)
+"""Deaths that the civil registry registered, each under the number that was declared."""
 
 verification_guards = Table(
     "verification_guards",

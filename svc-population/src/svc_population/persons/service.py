@@ -1,4 +1,4 @@
-"""Use cases of persons: open a record, find, change with history, die, take another number."""
+"""Use cases of persons: open a record, find, change with history, take another number."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -15,7 +15,6 @@ from ndx_chassis.disclosure import disclose, found
 from ndx_chassis.ids import new_id
 from ndx_chassis.last_writes import write_now
 from ndx_chassis.outbox import publish
-from ndx_chassis.telemetry import log
 from ndx_contracts.disclosure import Outcome
 from ndx_contracts.field_groups import FieldGroup
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -26,7 +25,7 @@ from svc_population.persons.errors import PersonLocked, PersonNotFound
 from svc_population.persons.field_groups import CARDS, changed_groups, storable
 from svc_population.persons.models import Person
 from svc_population.persons.sealing import NO_KEYS, SENSITIVE, Keyring
-from svc_population.persons.vocabulary import ChangeKind, LifeStatus
+from svc_population.persons.vocabulary import ChangeKind
 from svc_population.relationships import service as relationships
 
 PROVINCES_OF_TODAY_FROM = date(2025, 7, 1)
@@ -316,50 +315,6 @@ async def add_version(
 ) -> None:
     """Write the history of a version that a record has already, in which no group changed."""
     await _write_version(session, person, person.version, changed=[], before=before, news=news, actor=actor)
-
-
-async def record_death(
-    session: AsyncSession, *, personal_id: str, died_on: date, source: str, actor: Actor
-) -> None:
-    """Close a person's record after the death was registered; a repeat changes nothing.
-
-    Raises:
-        PersonNotFound: nobody has this number.
-    """
-    person = await find(session, personal_id, lock=True)
-    if person is None:
-        raise PersonNotFound
-    if person.locked:
-        if person.death_or_missing_date != died_on:
-            log.warning("death_contradicted", person_id=str(person.person_id))
-            await record_audit(
-                session,
-                actor,
-                action="death_contradicted",
-                entity_type=ENTITY,
-                entity_id=person.person_id,
-                details={"source": source},
-            )
-        return
-    news = Change(
-        {"life_status": LifeStatus.DECEASED.value, "death_or_missing_date": died_on},
-        valid_from=died_on,
-        source=source,
-    )
-    province, commune = place_of(person)
-    await change(session, person, news, actor=actor)
-    await publish(
-        session,
-        events.person_deceased(
-            person_id=person.person_id,
-            personal_id=person.personal_id,
-            version=person.version + 1,
-            died_on=died_on,
-            province_code=province,
-            commune_code=commune,
-        ),
-    )
-    log.info("person_deceased", person_id=str(person.person_id))
 
 
 async def renumber(

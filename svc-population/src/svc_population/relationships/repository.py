@@ -178,6 +178,24 @@ async def end(
     return (await session.execute(_END, values)).all()
 
 
+# A marriage of two people with numbers stands with both, and ended for both on one day.
+_RESUME_MARRIAGE = text(
+    "WITH one AS (SELECT * FROM relationship_history WHERE id = :id AND relation = 'SPOUSE'),"
+    " gone AS (DELETE FROM relationship_history h USING one WHERE h.id = one.id OR (h.relation = 'SPOUSE'"
+    " AND h.personal_id = one.related_personal_id AND h.related_personal_id = one.personal_id"
+    " AND h.ended_on = one.ended_on AND h.end_cause = one.end_cause) RETURNING h.*)"
+    " INSERT INTO relationships (id, personal_id, relation, related_personal_id, related_name,"
+    " related_birth_year, related_nationality, source, recorded_at, since)"
+    " SELECT id, personal_id, relation, related_personal_id, related_name, related_birth_year,"
+    " related_nationality, source, recorded_at, since FROM gone"
+)
+
+
+async def resume_marriage(session: AsyncSession, relationship_id: UUID) -> None:
+    """Let a marriage that ended be one of today again, as it was."""
+    await session.execute(_RESUME_MARRIAGE, {"id": relationship_id})
+
+
 async def add_now(session: AsyncSession, row: dict[str, Any]) -> UUID | None:
     """Add a relationship at once; None when the place is taken."""
     statement = insert(_relationships).values(**row).on_conflict_do_nothing()

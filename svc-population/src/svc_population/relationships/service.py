@@ -217,3 +217,8 @@ async def part(
     """End relationships; return of each whose it was, what, and with whom."""
     rows = await repository.end(session, ids, ended_on=ended_on, cause=cause.value, source=source)
     return [(row.personal_id, row.relation, row.related_personal_id) for row in rows]
+
+
+async def resume_marriage(session: AsyncSession, relationship_id: UUID) -> None:
+    """Let a marriage that a death ended go on as if it had not, with both."""
+    await repository.resume_marriage(session, relationship_id)

@@ -1,5 +1,6 @@
 """What ends by itself: everything at a death, and what had a last day when that day is past."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from svc_population.admin_units import service as admin_units
 from svc_population.persons import service as persons
 from svc_population.persons.errors import RecordsChangedSince
 from svc_population.residences import projection, register, repository
-from svc_population.residences.vocabulary import EndCause, ResidenceKind
+from svc_population.residences.vocabulary import EndCause, ResidenceKind, ResidenceState
 
 _A_RUN = 500
 
@@ -23,6 +24,46 @@ async def close_by_death(session: AsyncSession, actor: Actor, *, person_id: UUID
             session,
             actor,
             action="residence_ended",
+            entity_type=register.ENTITY,
+            entity_id=row.id,
+            details={"kind": row.kind, "cause": EndCause.DEATH.value},
+        )
+
+
+async def resume_after_death(session: AsyncSession, actor: Actor, *, personal_id: str) -> None:
+    """Let run again what a death ended that was taken back, as the person's own row has kept it.
+
+    What had a planned last day that is past by now ends with it, by the clock. A stay is not resumed: it is
+    over, and the row keeps none.
+    """
+    person = await persons.find(session, personal_id, lock=True)
+    if person is None or person.locked:
+        return
+    ended = await repository.ended_by_death(session, person.person_id)
+    for kind in (
+        ResidenceKind.PERMANENT,
+        ResidenceKind.TEMPORARY,
+        ResidenceKind.CURRENT,
+        ResidenceKind.ABSENCE,
+    ):
+        what = projection.shown(kind, person)
+        row = next((r for r in ended if r.kind == kind), None)
+        if what is None or row is None or await repository.running(session, person.person_id, kind):
+            continue
+        if not projection.same(kind, replace(register.held(row), valid_to=what.valid_to), what):
+            continue
+        values = {
+            "state": ResidenceState.REGISTERED.value,
+            "valid_to": what.valid_to,
+            "end_cause": None,
+            "ended_by": None,
+            "ended_at": None,
+        }
+        await repository.alter(session, row.id, values)
+        await record_audit(
+            session,
+            actor,
+            action="residence_resumed",
             entity_type=register.ENTITY,
             entity_id=row.id,
             details={"kind": row.kind, "cause": EndCause.DEATH.value},

@@ -101,6 +101,15 @@ async def close_all(session: AsyncSession, person_id: UUID, *, day: date, actor:
     return rows.all()
 
 
+async def ended_by_death(session: AsyncSession, person_id: UUID) -> Sequence[Residence]:
+    """Return what a death ended for a person, what ended last first."""
+    statement = select(Residence).where(
+        Residence.person_id == person_id, Residence.end_cause == EndCause.DEATH
+    )
+    statement = statement.order_by(Residence.ended_at.desc(), *_NEWEST)
+    return (await session.scalars(statement, execution_options={"populate_existing": True})).all()
+
+
 async def expired(session: AsyncSession, *, day: date, limit: int) -> Sequence[Row[UUID, str]]:
     """Return running registrations whose last day is past, the oldest first."""
     statement = (
