@@ -10,7 +10,8 @@ from ndx_chassis.contracts import PACKAGES, event_schemas, openapi_of, rendered
 from ndx_chassis.errors import DomainError
 from ndx_chassis.problems import STATUS
 from ndx_contracts.events import EVENTS
-from ndx_contracts.refusals import BY_CODE, REFUSALS, Layer, page
+from ndx_contracts.refusal import Layer, page
+from ndx_contracts.refusals import BY_CODE, REFUSALS
 from ndx_contracts.topics import TOPICS
 
 ROOT = Path(__file__).resolve().parents[3]

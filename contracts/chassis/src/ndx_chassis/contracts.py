@@ -9,7 +9,8 @@ from typing import Any
 
 from ndx_contracts.disclosure import DisclosureRecord
 from ndx_contracts.events import EVENTS
-from ndx_contracts.refusals import REFUSALS, page
+from ndx_contracts.refusal import page
+from ndx_contracts.refusals import REFUSALS
 
 PACKAGES: dict[str, str] = {
     "gateway": "gateway",

@@ -1,41 +1,6 @@
 """Every reason for which the exchange refuses a call, once for all who say it: Envoy, clients, pages."""
 
-from dataclasses import dataclass
-from enum import StrEnum
-
-
-class Layer(StrEnum):
-    """Who refuses: Envoy before any service is reached, or the providing service."""
-
-    GATEWAY = "GATEWAY"
-    SERVICE = "SERVICE"
-
-
-class Helper(StrEnum):
-    """Who can help the caller."""
-
-    CALLER = "your own developers"
-    OPERATOR = "the operator of the exchange"
-    PROVIDER = "the providing agency, which approves agreements"
-    CONSUMER = "your agency's own contact for agreements, with the providing agency"
-    PERSON = "the person whose data it is"
-    NOBODY = "nobody needs to: it ends by itself"
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """One code with its meaning, its remedy and who can help."""
-
-    code: str
-    status: int
-    title: str
-    title_vi: str
-    detail: str
-    """The cause, as it stands in the reply."""
-    remedy: str
-    helper: Helper
-    layer: Layer = Layer.GATEWAY
-
+from ndx_contracts.refusal import Helper, Layer, Refusal
 
 _AGAIN = "Send the call again with growing pauses and the same Idempotency-Key: nothing happens twice."
 _S = Layer.SERVICE
@@ -407,22 +372,3 @@ REFUSALS: tuple[Refusal, ...] = (
     ),
 )
 BY_CODE: dict[str, Refusal] = {refusal.code: refusal for refusal in REFUSALS}
-
-
-def page(refusal: Refusal) -> str:
-    """Return the documentation page of a code, in Markdown."""
-    who = {
-        Layer.GATEWAY: "The gateway refuses: no service was reached and nothing was done.",
-        Layer.SERVICE: "The providing service refuses under the agreement: nothing was given or done.",
-    }[refusal.layer]
-    if refusal.code in {"provider-unavailable", "provider-timeout"}:
-        who = "The gateway answers in the provider's place; the provider may have received the call."
-    return (
-        f"# `{refusal.code}` ({refusal.status})\n\n"
-        f"**{refusal.title}** · {refusal.title_vi}\n\n"
-        f"{who}\n\n"
-        f"## Cause\n\n{refusal.detail}\n\n"
-        f"## Remedy\n\n{refusal.remedy}\n\n"
-        f"## Who can help\n\n{refusal.helper[0].upper()}{refusal.helper[1:]}. "
-        "Give them the `trace_id` of the reply; it holds nothing about a person.\n"
-    )

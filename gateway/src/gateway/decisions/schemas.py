@@ -6,7 +6,7 @@ from typing import Annotated
 from ndx_contracts.agreements import CommuneCode, OperationName, ProvinceCode
 from ndx_contracts.bodies import Input, Output
 from ndx_contracts.field_groups import FieldGroup
-from ndx_contracts.refusals import Layer
+from ndx_contracts.refusal import Layer
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 Text = Annotated[str, StringConstraints(max_length=128)]

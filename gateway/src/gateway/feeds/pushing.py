@@ -24,7 +24,7 @@ from ndx_chassis.telemetry import log
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.feeds import leases, repository
+from gateway.feeds import leases, pushing_sql, repository
 from gateway.feeds.calling import Answer, Line
 from gateway.feeds.desk import desk_of
 from gateway.feeds.handing_over import hand_over
@@ -100,7 +100,7 @@ async def exchange(
 async def keep_leases(runtime: Runtime, worker: UUID, held: Collection[UUID]) -> Collection[UUID]:
     """Renew leases of calls that go on, and return whose."""
     async with runtime.sessions() as session, session.begin():
-        return await repository.keep_leases(session, held, worker, leases.LEASE_SECONDS)
+        return await pushing_sql.keep_leases(session, held, worker, leases.LEASE_SECONDS)
 
 
 async def run(runtime: Runtime, worker: UUID, errand: Errand, line: Line) -> Outcome:
@@ -111,7 +111,7 @@ async def run(runtime: Runtime, worker: UUID, errand: Errand, line: Line) -> Out
         if not seen.delivered:
             return Outcome(errand.subscription, None, seen)
         async with runtime.sessions() as session, session.begin():
-            mine = await repository.take_leased(session, [errand.subscription], worker)
+            mine = await pushing_sql.take_leased(session, [errand.subscription], worker)
             active = [one for one in mine if one.state == SubscriptionState.ACTIVE.value]
             # One is enough to be lost where lately nobody answered.
             found = await _pack(session, runtime, active, most=1)
@@ -124,7 +124,7 @@ async def run(runtime: Runtime, worker: UUID, errand: Errand, line: Line) -> Out
 
 async def _take(session: AsyncSession, runtime: Runtime, worker: UUID, wanted: Collection[UUID]) -> Round:
     """Lease what is free and has something to send, and take it in hand."""
-    found = await repository.take_free(session, wanted, datetime.now(UTC))
+    found = await pushing_sql.take_free(session, wanted, datetime.now(UTC))
     free = [subscription for subscription, _ in found]
     for subscription, there in found:
         subscription.leased_by = worker
@@ -143,7 +143,7 @@ async def _pack(
 ) -> Round:
     """Take the next events in hand with their disclosure records, as far as rights go at this moment."""
     now, box = datetime.now(UTC), desk_of(runtime).box
-    due = await repository.next_due(session, {one.id: most or one.max_events for one in mine}, now)
+    due = await pushing_sql.next_due(session, {one.id: most or one.max_events for one in mine}, now)
     # A suspension that is committed by now is seen here: rights are asked anew in each transaction.
     rights = await all_rights(session, [one for one in mine if one.id in due], lambda: str(new_id()))
     errands, again = [], []
@@ -194,10 +194,10 @@ async def _keep(session: AsyncSession, worker: UUID, outcomes: Collection[Outcom
         return
     now = datetime.now(UTC)
     # What was another's by now, after a lease had ended, is only told of.
-    leased = await repository.take_leased(session, [one.subscription for one in outcomes], worker)
+    leased = await pushing_sql.take_leased(session, [one.subscription for one in outcomes], worker)
     mine = {subscription.id: subscription for subscription in leased}
     places = [(o.subscription, position) for o in outcomes if o.parcel for position, _ in o.parcel.events]
-    rows = await repository.sent(session, places) if places else {}
+    rows = await pushing_sql.sent(session, places) if places else {}
     for outcome in outcomes:
         answer, events = outcome.answer, () if outcome.parcel is None else outcome.parcel.events
         if answer is not None:

@@ -17,7 +17,7 @@ from ndx_chassis.ids import new_id
 from ndx_chassis.problems import is_connection_trouble, where
 from ndx_chassis.telemetry import log
 
-from gateway.feeds import leases, pushing, repository
+from gateway.feeds import leases, pushing, pushing_sql
 from gateway.feeds.calling import Identity, Lines
 from gateway.feeds.desk import Desk, desk_of
 from gateway.feeds.pushing import Errand, Outcome
@@ -94,7 +94,7 @@ class Worker:
     async def _look(self) -> None:
         self.desk.news, self._looked_at = False, time.monotonic()
         async with self._runtime.sessions() as session:
-            due = await repository.due_subscriptions(session, datetime.now(UTC))
+            due = await pushing_sql.due_subscriptions(session, datetime.now(UTC))
         for lane, waiting in self._next.items():
             waiting.clear()
             waiting.extend(identifier for identifier, failures in due if (failures > 0) is lane)

@@ -5,7 +5,8 @@ from typing import Any
 
 from ndx_contracts.headers import REQUEST_ID
 from ndx_contracts.problems import MEDIA_TYPE, problem_type
-from ndx_contracts.refusals import BY_CODE, Refusal
+from ndx_contracts.refusal import Refusal
+from ndx_contracts.refusals import BY_CODE
 
 from gateway.xds import names
 from gateway.xds.names import TRACE_HEADER, TYPE

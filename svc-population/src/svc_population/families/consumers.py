@@ -5,13 +5,13 @@ from ndx_chassis.consumer import Event
 from ndx_chassis.db import Session
 from ndx_contracts.events import PersonDeathCancelled, PersonDeceased
 
-from svc_population.families import returning, service
-from svc_population.families.service import Grounds
+from svc_population.families import ending, returning
+from svc_population.families.noting import Grounds
 
 
 async def on_person_deceased(session: Session, event: Event[PersonDeceased], _runtime: Runtime) -> None:
     grounds = Grounds(on=event.data.died_on, source=f"event:{event.id}", actor=event)
-    await service.end_by_death(session, personal_id=event.data.personal_id, grounds=grounds)
+    await ending.end_by_death(session, personal_id=event.data.personal_id, grounds=grounds)
 
 
 async def on_person_death_cancelled(

@@ -13,7 +13,7 @@ from ndx_chassis.idempotency import IdempotencyKey
 from ndx_contracts.field_groups import FieldGroup
 from ndx_contracts.personal_ids import PersonalId
 
-from svc_population.families import service
+from svc_population.families import ending, reading, service
 from svc_population.families.schemas import (
     RelationshipEndIn,
     RelationshipIn,
@@ -63,7 +63,7 @@ async def list_relationships(
 ) -> RelationshipsOut:
     """List relatives of today, children and wards among them, and former ones with their days."""
     response.headers["Cache-Control"] = "no-store"
-    return await service.list_relationships(
+    return await reading.list_relationships(
         session, runtime, caller=caller, grant=grant, personal_id=personal_id, on=on
     )
 
@@ -82,7 +82,7 @@ async def end_relationship(
 ) -> RelationshipOut:
     """End a relationship of today: divorce, annulment, another parent, the end of a guardianship."""
     response.headers["Cache-Control"] = "no-store"
-    return await service.end_relationship(
+    return await ending.end_relationship(
         session,
         runtime,
         caller=caller,

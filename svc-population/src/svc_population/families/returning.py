@@ -8,7 +8,7 @@ restored by themselves: a ward has had another guardian to be found meanwhile, a
 from ndx_contracts.field_groups import FieldGroup
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from svc_population.families.service import Grounds
+from svc_population.families.noting import Grounds
 from svc_population.persons import service as persons
 from svc_population.persons.vocabulary import MaritalStatus
 from svc_population.relationships import service as relationships

@@ -9,12 +9,12 @@ from ndx_chassis.caller import CallerDep
 from ndx_chassis.db import ReadingDep, SessionDep
 from ndx_contracts.agreements import AgencyCode, CommuneCode, ProvinceCode
 
-from svc_population.quality import service
+from svc_population.quality import indicators, people, service
 from svc_population.quality.schemas import FaultyPersonsOut, QualityIndicatorsOut, RulesOut
 from svc_population.quality.vocabulary import Dimension
 
 router = APIRouter(prefix="/population/v1/quality", tags=["quality"])
-_PEOPLE = operation(personal_data=True, field_groups=service.GROUPS, cost=5)
+_PEOPLE = operation(personal_data=True, field_groups=people.GROUPS, cost=5)
 
 
 @router.get("/rules", openapi_extra=operation())
@@ -28,14 +28,14 @@ async def get_quality_indicators(
     *,
     session: ReadingDep,
     grant: GrantDep,
-    level: service.Level = "PROVINCE",
+    level: indicators.Level = "PROVINCE",
     province_code: ProvinceCode | None = None,
     commune_code: CommuneCode | None = None,
     dimension: Dimension | None = None,
     agency: Annotated[AgencyCode | None, Query(description="Only what this agency is a source of.")] = None,
 ) -> QualityIndicatorsOut:
     """Give the exact indicators of this moment by unit: each rule's numbers, and each dimension's."""
-    return await service.indicators(
+    return await indicators.of_units(
         session,
         grant=grant,
         level=level,
@@ -61,7 +61,7 @@ async def list_faulty_persons(
 ) -> FaultyPersonsOut:
     """List the people of a commune who break a rule; each one shown is recorded."""
     response.headers["Cache-Control"] = "no-store"
-    return await service.faulty_persons(
+    return await people.faulty_persons(
         session,
         runtime,
         caller=caller,

@@ -10,6 +10,7 @@ from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.operator_runs import service as operator_runs
+from svc_population.quality import indicators, people
 from svc_population.quality import service as quality
 from svc_population.quality.errors import QualityRuleUnknown
 from svc_population.quality_cases import repository
@@ -96,7 +97,9 @@ async def advance(session: AsyncSession) -> bool:
         return False
     try:
         if run.communes is None:
-            communes = await quality.communes_with_faults(session, run.rule, province_code=run.province_code)
+            communes = await indicators.communes_with_faults(
+                session, run.rule, province_code=run.province_code
+            )
             run.nowhere = communes.pop("", 0)
             run.communes = sorted(communes)
         if run.communes:
@@ -111,7 +114,7 @@ async def advance(session: AsyncSession) -> bool:
 
 
 async def _slice(session: AsyncSession, run: QualityCaseRun, commune_code: str) -> None:
-    rule, people = await quality.people_with_fault(
+    rule, found = await people.people_with_fault(
         session,
         run.rule,
         commune_code=commune_code,
@@ -121,17 +124,17 @@ async def _slice(session: AsyncSession, run: QualityCaseRun, commune_code: str) 
     )
     words = (f"rule: {rule.code}", rule.title_vi, f"columns: {', '.join(rule.columns)}")
     faults = [
-        Fault(p["personal_id"], rule.code, words, "\n".join(str(p[c]) for c in rule.columns)) for p in people
+        Fault(p["personal_id"], rule.code, words, "\n".join(str(p[c]) for c in rule.columns)) for p in found
     ]
     opened = await open_faults(session, run.caller(), faults)
-    run.looked += len(people)
+    run.looked += len(found)
     run.opened += opened.new
     run.known += opened.known
     run.deferred += opened.deferred
-    if len(people) < SLICE:
+    if len(found) < SLICE:
         run.communes, run.after_person = (run.communes or [])[1:], None
     else:
-        run.after_person = people[-1]["person_id"]
+        run.after_person = found[-1]["person_id"]
 
 
 async def _end(session: AsyncSession, run: QualityCaseRun, state: CaseRunState) -> None:

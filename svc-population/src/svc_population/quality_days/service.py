@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.admin_units.service import today
 from svc_population.admin_units.succession import units_in_time
-from svc_population.quality import service as quality
+from svc_population.quality import indicators
 from svc_population.quality.errors import QualityNotCounted
 from svc_population.quality.vocabulary import Dimension
 from svc_population.quality_days import repository
@@ -21,7 +21,7 @@ from svc_population.quality_days.schemas import QualityPointOut, QualitySeriesOu
 USUAL_DAYS = 90
 MOST_DAYS = 1100
 """Three years of days: a chart shows no more points."""
-_LEVELS: tuple[quality.Level, ...] = ("COUNTRY", "PROVINCE", "COMMUNE")
+_LEVELS: tuple[indicators.Level, ...] = ("COUNTRY", "PROVINCE", "COMMUNE")
 
 
 async def keep_today(runtime: Runtime) -> int:
@@ -30,7 +30,7 @@ async def keep_today(runtime: Runtime) -> int:
     for level in _LEVELS:
         async with runtime.sessions() as session, session.begin():
             try:
-                generation, units = await quality.everywhere(session, level=level)
+                generation, units = await indicators.everywhere(session, level=level)
             except QualityNotCounted:
                 return 0
             rows = [
@@ -70,7 +70,7 @@ async def series(
         OutsideAdminScope: the unit is not whole within the agreement's area.
         InvalidInput: the days are in the wrong order, or too many.
     """
-    level: quality.Level = "COMMUNE" if commune_code else "PROVINCE" if province_code else "COUNTRY"
+    level: indicators.Level = "COMMUNE" if commune_code else "PROVINCE" if province_code else "COUNTRY"
     if commune_code is not None:
         province = units_in_time().province_of(commune_code, today())
         grant.require_scope(None if province is None else province.code, commune_code)
@@ -86,7 +86,7 @@ async def series(
     return QualitySeriesOut(
         level=level,
         code=code or None,
-        name=quality.name_of(level, code),
+        name=indicators.name_of(level, code),
         since=first,
         until=last,
         items=tuple(point for kept in found for point in _points(kept, dimension, rule)),
@@ -110,6 +110,6 @@ def _point(kept: QualityDay, indicator: str, checked: int, faultless: int) -> Qu
         indicator=indicator,
         checked=checked,
         faultless=faultless,
-        percent=quality.percent(faultless, checked),
+        percent=indicators.percent(faultless, checked),
         **values,
     )
