@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from fastapi import Depends, Response
 from ndx_contracts.disclosure import Outcome
 from ndx_contracts.field_groups import FieldGroup
 from prometheus_client.core import Metric
@@ -101,6 +102,14 @@ class Disclosed:
     subjects: list[str]
     field_groups: list[FieldGroup]
     agreed: list[FieldGroup]
+
+
+async def _no_store(response: Response) -> None:
+    response.headers["Cache-Control"] = "no-store"
+
+
+NO_STORE = Depends(_no_store)
+"""An answer with somebody's data or secret is kept by nobody on its way (RFC 9111, section 5.2.2.5)."""
 
 
 async def disclose(

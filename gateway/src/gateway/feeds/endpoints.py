@@ -3,10 +3,11 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query
 from ndx_chassis.app import RuntimeDep, operation
 from ndx_chassis.caller import KNOWN_CALLER, CallerDep
 from ndx_chassis.db import SessionDep
+from ndx_chassis.disclosure import NO_STORE
 from ndx_chassis.idempotency import IdempotencyKey, once
 
 from gateway.agencies.schemas import ReasonIn
@@ -139,18 +140,18 @@ async def _patience(
 
 # The wait comes before the session: nobody holds a connection while nothing happens.
 @router.get(
-    "/subscriptions/{subscription_id}/events", openapi_extra=_EVENTS, dependencies=[Depends(_patience)]
+    "/subscriptions/{subscription_id}/events",
+    openapi_extra=_EVENTS,
+    dependencies=[NO_STORE, Depends(_patience)],
 )
 async def pull_feed_events(
     *,
     subscription_id: UUID,
-    response: Response,
     session: SessionDep,
     runtime: RuntimeDep,
     caller: CallerDep,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> FeedPage:
-    response.headers["Cache-Control"] = "no-store"
     return await handing_over.pull(session, runtime, caller, identifier=subscription_id, limit=limit)
 
 

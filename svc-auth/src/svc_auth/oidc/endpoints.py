@@ -7,6 +7,7 @@ from fastapi import APIRouter, Cookie, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from ndx_chassis.app import RuntimeDep, public
 from ndx_chassis.db import SessionDep
+from ndx_chassis.disclosure import NO_STORE
 from ndx_chassis.problems import request_id_of
 
 from svc_auth.authenticators.source import source_of
@@ -78,17 +79,13 @@ async def submit_login(
     )
 
 
-@router.post("/v1/token", openapi_extra=public())
+@router.post("/v1/token", openapi_extra=public(), dependencies=[NO_STORE])
 async def issue_tokens(
-    form: Annotated[TokenForm, Form()], request: Request, response: Response, runtime: RuntimeDep
+    form: Annotated[TokenForm, Form()], request: Request, runtime: RuntimeDep
 ) -> TokensOut:
-    response.headers["Cache-Control"] = "no-store"
     return await service.redeem_code(runtime, form, request_id=request_id_of(request))
 
 
-@router.get("/v1/userinfo", openapi_extra=public())
-async def show_userinfo(
-    request: Request, response: Response, session: SessionDep, runtime: RuntimeDep
-) -> UserinfoOut:
-    response.headers["Cache-Control"] = "no-store"
+@router.get("/v1/userinfo", openapi_extra=public(), dependencies=[NO_STORE])
+async def show_userinfo(request: Request, session: SessionDep, runtime: RuntimeDep) -> UserinfoOut:
     return await service.show_userinfo(session, runtime, request.headers.get("authorization", ""))

@@ -2,11 +2,12 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 from ndx_chassis.agreements import GrantDep
 from ndx_chassis.app import RuntimeDep, operation
 from ndx_chassis.caller import CallerDep, CitizenDep
 from ndx_chassis.db import SessionDep
+from ndx_chassis.disclosure import NO_STORE
 from ndx_chassis.idempotency import IdempotencyKey
 from ndx_contracts.field_groups import FieldGroup
 
@@ -25,18 +26,16 @@ router = APIRouter(prefix="/identity/v1", tags=["accounts"])
 _AT_THE_OFFICE = operation(door="agency", personal_data=True, field_groups=[FieldGroup.EID_ACCOUNT])
 
 
-@router.post("/accounts", status_code=201, openapi_extra=_AT_THE_OFFICE)
+@router.post("/accounts", status_code=201, openapi_extra=_AT_THE_OFFICE, dependencies=[NO_STORE])
 async def open_account(
     *,
     body: AccountIn,
-    response: Response,
     session: SessionDep,
     runtime: RuntimeDep,
     caller: CallerDep,
     grant: GrantDep,
     idempotency_key: IdempotencyKey = None,
 ) -> OpenedAccountOut:
-    response.headers["Cache-Control"] = "no-store"
     return await service.open_account(
         session,
         runtime,
@@ -72,11 +71,15 @@ async def unlock_account(
     )
 
 
-@router.post("/accounts/{account_id}/activation-codes", status_code=201, openapi_extra=_AT_THE_OFFICE)
+@router.post(
+    "/accounts/{account_id}/activation-codes",
+    status_code=201,
+    openapi_extra=_AT_THE_OFFICE,
+    dependencies=[NO_STORE],
+)
 async def issue_activation_code(
-    account_id: UUID, response: Response, session: SessionDep, caller: CallerDep, grant: GrantDep
+    account_id: UUID, session: SessionDep, caller: CallerDep, grant: GrantDep
 ) -> ActivationCodeOut:
-    response.headers["Cache-Control"] = "no-store"
     return await service.issue_activation_code(session, caller=caller, grant=grant, account_id=account_id)
 
 

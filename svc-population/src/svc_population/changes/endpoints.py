@@ -7,6 +7,7 @@ from ndx_chassis.agreements import GrantDep
 from ndx_chassis.app import RuntimeDep, operation
 from ndx_chassis.caller import KNOWN_CALLER, CallerDep
 from ndx_chassis.db import SessionDep
+from ndx_chassis.disclosure import NO_STORE
 from ndx_contracts.personal_ids import PersonalId
 
 from svc_population.changes import service
@@ -19,6 +20,7 @@ IfMatch = Annotated[str | None, Header(alias="If-Match", description="The versio
 @router.patch(
     "/persons/{personal_id}",
     openapi_extra=operation(door="agency", personal_data=True, field_groups=CHANGEABLE),
+    dependencies=[NO_STORE],
 )
 async def change_person(
     *,
@@ -40,7 +42,6 @@ async def change_person(
         body=body,
         if_match=if_match,
     )
-    response.headers["Cache-Control"] = "no-store"
     response.headers["ETag"] = f'"{answer.version}"'
     return answer
 

@@ -4,11 +4,12 @@ from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 from ndx_chassis.agreements import GrantDep
 from ndx_chassis.app import RuntimeDep, operation
 from ndx_chassis.caller import CallerDep
 from ndx_chassis.db import SessionDep
+from ndx_chassis.disclosure import NO_STORE
 from ndx_chassis.idempotency import IdempotencyKey
 from ndx_contracts.field_groups import FieldGroup
 from ndx_contracts.personal_ids import PersonalId
@@ -21,7 +22,9 @@ from svc_population.families.schemas import (
     RelationshipsOut,
 )
 
-router = APIRouter(prefix="/population/v1/persons/{personal_id}/relationships", tags=["families"])
+router = APIRouter(
+    prefix="/population/v1/persons/{personal_id}/relationships", tags=["families"], dependencies=[NO_STORE]
+)
 _DECLARED = operation(personal_data=True, field_groups=[FieldGroup.FAMILY_RELATIONS])
 
 
@@ -30,7 +33,6 @@ async def add_relationship(
     *,
     personal_id: PersonalId,
     body: RelationshipIn,
-    response: Response,
     session: SessionDep,
     runtime: RuntimeDep,
     caller: CallerDep,
@@ -38,7 +40,6 @@ async def add_relationship(
     idempotency_key: IdempotencyKey = None,
 ) -> RelationshipOut:
     """Record a mother, father, spouse or guardian of a person."""
-    response.headers["Cache-Control"] = "no-store"
     return await service.add_relationship(
         session,
         runtime,
@@ -54,7 +55,6 @@ async def add_relationship(
 async def list_relationships(
     *,
     personal_id: PersonalId,
-    response: Response,
     session: SessionDep,
     runtime: RuntimeDep,
     caller: CallerDep,
@@ -62,7 +62,6 @@ async def list_relationships(
     on: Annotated[date | None, Query(description="Only what was true on this day.")] = None,
 ) -> RelationshipsOut:
     """List relatives of today, children and wards among them, and former ones with their days."""
-    response.headers["Cache-Control"] = "no-store"
     return await reading.list_relationships(
         session, runtime, caller=caller, grant=grant, personal_id=personal_id, on=on
     )
@@ -74,14 +73,12 @@ async def end_relationship(
     personal_id: PersonalId,
     relationship_id: UUID,
     body: RelationshipEndIn,
-    response: Response,
     session: SessionDep,
     runtime: RuntimeDep,
     caller: CallerDep,
     grant: GrantDep,
 ) -> RelationshipOut:
     """End a relationship of today: divorce, annulment, another parent, the end of a guardianship."""
-    response.headers["Cache-Control"] = "no-store"
     return await ending.end_relationship(
         session,
         runtime,

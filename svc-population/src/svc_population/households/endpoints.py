@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 from ndx_chassis.agreements import GrantDep
 from ndx_chassis.app import RuntimeDep, operation
 from ndx_chassis.caller import CallerDep
 from ndx_chassis.db import SessionDep
+from ndx_chassis.disclosure import NO_STORE
 from ndx_chassis.idempotency import IdempotencyKey
 from ndx_contracts.personal_ids import PersonalId
 
@@ -29,11 +30,10 @@ _DECLARED = operation(personal_data=True, field_groups=answers.GROUPS)
 _CASES = operation()
 
 
-@router.post("", status_code=201, openapi_extra=_DECLARED)
+@router.post("", status_code=201, openapi_extra=_DECLARED, dependencies=[NO_STORE])
 async def form_household(
     *,
     body: HouseholdIn,
-    response: Response,
     session: SessionDep,
     runtime: RuntimeDep,
     caller: CallerDep,
@@ -41,7 +41,6 @@ async def form_household(
     idempotency_key: IdempotencyKey = None,
 ) -> HouseholdDetailOut:
     """Form a household of people who are in none; it gets its number."""
-    response.headers["Cache-Control"] = "no-store"
     return await service.form_household(
         session, runtime, caller=caller, grant=grant, body=body, idempotency_key=idempotency_key
     )
@@ -58,21 +57,19 @@ async def list_headless_households(
     return await answers.list_headless_households(session, grant=grant, cursor=cursor, limit=limit)
 
 
-@router.get("/{number}", openapi_extra=_DECLARED)
+@router.get("/{number}", openapi_extra=_DECLARED, dependencies=[NO_STORE])
 async def get_household(
-    number: HouseholdNumber, response: Response, session: SessionDep, caller: CallerDep, grant: GrantDep
+    number: HouseholdNumber, session: SessionDep, caller: CallerDep, grant: GrantDep
 ) -> HouseholdDetailOut:
     """Read a household with its members, the head first, and those who left."""
-    response.headers["Cache-Control"] = "no-store"
     return await answers.get_household(session, caller=caller, grant=grant, number=number)
 
 
-@router.post("/{number}/members", openapi_extra=_DECLARED)
+@router.post("/{number}/members", openapi_extra=_DECLARED, dependencies=[NO_STORE])
 async def join_household(
     *,
     number: HouseholdNumber,
     body: JoinIn,
-    response: Response,
     session: SessionDep,
     runtime: RuntimeDep,
     caller: CallerDep,
@@ -80,7 +77,6 @@ async def join_household(
     idempotency_key: IdempotencyKey = None,
 ) -> HouseholdDetailOut:
     """Let a person join; with `leaves_former` they leave the household in which they are."""
-    response.headers["Cache-Control"] = "no-store"
     return await service.join_household(
         session,
         runtime,
@@ -92,60 +88,53 @@ async def join_household(
     )
 
 
-@router.post("/{number}/members/{personal_id}/leave", openapi_extra=_DECLARED)
+@router.post("/{number}/members/{personal_id}/leave", openapi_extra=_DECLARED, dependencies=[NO_STORE])
 async def leave_household(
     *,
     number: HouseholdNumber,
     personal_id: PersonalId,
     body: LeaveIn,
-    response: Response,
     session: SessionDep,
     caller: CallerDep,
     grant: GrantDep,
 ) -> HouseholdDetailOut:
     """Let a member leave; the last one dissolves the household."""
-    response.headers["Cache-Control"] = "no-store"
     return await service.leave_household(
         session, caller=caller, grant=grant, number=number, personal_id=personal_id, body=body
     )
 
 
-@router.post("/{number}/split", status_code=201, openapi_extra=_DECLARED)
+@router.post("/{number}/split", status_code=201, openapi_extra=_DECLARED, dependencies=[NO_STORE])
 async def split_household(
     *,
     number: HouseholdNumber,
     body: SplitIn,
-    response: Response,
     session: SessionDep,
     caller: CallerDep,
     grant: GrantDep,
 ) -> HouseholdDetailOut:
     """Let some members form a household of their own; the answer is the new one."""
-    response.headers["Cache-Control"] = "no-store"
     return await service.split_household(session, caller=caller, grant=grant, number=number, body=body)
 
 
-@router.post("/{number}/head", openapi_extra=_DECLARED)
+@router.post("/{number}/head", openapi_extra=_DECLARED, dependencies=[NO_STORE])
 async def change_household_head(
     *,
     number: HouseholdNumber,
     body: HeadIn,
-    response: Response,
     session: SessionDep,
     caller: CallerDep,
     grant: GrantDep,
 ) -> HouseholdDetailOut:
     """Make another member the head, and restate everybody's relation to them."""
-    response.headers["Cache-Control"] = "no-store"
     return await service.change_household_head(session, caller=caller, grant=grant, number=number, body=body)
 
 
-@router.post("/{number}/corrections", openapi_extra=_DECLARED)
+@router.post("/{number}/corrections", openapi_extra=_DECLARED, dependencies=[NO_STORE])
 async def correct_household(
     *,
     number: HouseholdNumber,
     body: HouseholdCorrectionIn,
-    response: Response,
     session: SessionDep,
     runtime: RuntimeDep,
     caller: CallerDep,
@@ -153,7 +142,6 @@ async def correct_household(
     if_match: IfMatch = None,
 ) -> HouseholdDetailOut:
     """Correct who was in a household, or its head, on past days; the dossier is in NDX-Case-Id."""
-    response.headers["Cache-Control"] = "no-store"
     return await correcting.correct_household(
         session,
         runtime,

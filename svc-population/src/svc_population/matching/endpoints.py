@@ -5,6 +5,7 @@ from ndx_chassis.agreements import GrantDep
 from ndx_chassis.app import RuntimeDep, operation
 from ndx_chassis.caller import CallerDep
 from ndx_chassis.db import ReadingDep, SessionDep
+from ndx_chassis.disclosure import NO_STORE
 
 from svc_population.matching import records, service
 from svc_population.matching.schemas import (
@@ -46,18 +47,17 @@ async def search_persons(
     openapi_extra=operation(
         door="agency", personal_data=True, field_groups=MATCHED_BY, cost=MATCH_COST, changes="NOTHING"
     ),
+    dependencies=[NO_STORE],
 )
 async def match_person(
     *,
     body: MatchIn,
-    response: Response,
     session: SessionDep,
     runtime: RuntimeDep,
     caller: CallerDep,
     grant: GrantDep,
 ) -> MatchOut:
     """Say whose record this is: one person when that is sure, else the reasons why nobody can say."""
-    response.headers["Cache-Control"] = "no-store"
     return await records.match(
         session,
         caller=caller,

@@ -3,18 +3,19 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Body
 from ndx_chassis.agreements import GrantDep
 from ndx_chassis.app import RuntimeDep, operation
 from ndx_chassis.caller import CallerDep
 from ndx_chassis.db import SessionDep
+from ndx_chassis.disclosure import NO_STORE
 from ndx_chassis.idempotency import IdempotencyKey
 from ndx_contracts.field_groups import FieldGroup
 
 from svc_population.mergers import service
 from svc_population.mergers.schemas import DecisionIn, MergerIn, MergerOut
 
-router = APIRouter(prefix="/population/v1", tags=["mergers"])
+router = APIRouter(prefix="/population/v1", tags=["mergers"], dependencies=[NO_STORE])
 _NUMBERS = [FieldGroup.PERSONAL_ID]
 
 
@@ -25,14 +26,12 @@ _NUMBERS = [FieldGroup.PERSONAL_ID]
 async def propose_person_merger(
     *,
     body: Annotated[MergerIn, Body()],
-    response: Response,
     session: SessionDep,
     runtime: RuntimeDep,
     caller: CallerDep,
     grant: GrantDep,
     idempotency_key: IdempotencyKey = None,
 ) -> MergerOut:
-    response.headers["Cache-Control"] = "no-store"
     return await service.propose(
         session, runtime, caller=caller, grant=grant, body=body, idempotency_key=idempotency_key
     )
@@ -46,13 +45,11 @@ async def decide_person_merger(
     *,
     merger_id: UUID,
     body: DecisionIn,
-    response: Response,
     session: SessionDep,
     runtime: RuntimeDep,
     caller: CallerDep,
     grant: GrantDep,
 ) -> MergerOut:
-    response.headers["Cache-Control"] = "no-store"
     return await service.decide(session, runtime, caller=caller, grant=grant, merger_id=merger_id, body=body)
 
 
@@ -63,10 +60,8 @@ async def decide_person_merger(
 async def get_person_merger(
     *,
     merger_id: UUID,
-    response: Response,
     session: SessionDep,
     caller: CallerDep,
     grant: GrantDep,
 ) -> MergerOut:
-    response.headers["Cache-Control"] = "no-store"
     return await service.show(session, caller=caller, grant=grant, merger_id=merger_id)

@@ -2,12 +2,13 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from ndx_chassis.agreements import GrantDep
 from ndx_chassis.app import RuntimeDep, operation
 from ndx_chassis.caller import CallerDep
 from ndx_chassis.db import SessionDep
+from ndx_chassis.disclosure import NO_STORE
 from ndx_contracts.field_groups import FieldGroup
 from ndx_contracts.personal_ids import PersonalId
 
@@ -49,7 +50,17 @@ _FREE: dict[str, Any] = {
     ]
 }
 Transaction = Annotated[TransactionId, Query(alias="transactionId")]
+Offset = Annotated[int, Query(ge=0, le=MOST_FOUND)]
+Limit = Annotated[int, Query(ge=1, le=MOST_FOUND)]
 Names = Annotated[list[AttributeName], Query(max_length=MOST_ATTRIBUTES)]
+
+
+async def _transaction(_transaction: Transaction) -> None:
+    """Ask for what the standard has in every call; only what makes or merges something is told by it."""
+
+
+_READS = [NO_STORE, Depends(_transaction)]
+"""What declares a read: its answer is kept by nobody, its transaction is asked for and not looked at."""
 
 
 @data_access.get(
@@ -60,8 +71,8 @@ async def osia_query_person_list(
     *,
     request: Request,
     names: Names = [],  # noqa: B006 - FastAPI copies it
-    offset: Annotated[int, Query(ge=0, le=MOST_FOUND)] = 0,
-    limit: Annotated[int, Query(ge=1, le=MOST_FOUND)] = 100,
+    offset: Offset = 0,
+    limit: Limit = 100,
     session: SessionDep,
     runtime: RuntimeDep,
     caller: CallerDep,
@@ -103,38 +114,36 @@ async def osia_read_person_attributes(
 @data_access.post(
     "/persons/{uin}/match",
     openapi_extra=operation(door="agency", personal_data=True, field_groups=_COMPARED, changes="NOTHING"),
+    dependencies=[NO_STORE],
 )
 async def osia_match_person_attributes(
     *,
     uin: PersonalId,
     body: Attributes,
-    response: Response,
     session: SessionDep,
     runtime: RuntimeDep,
     caller: CallerDep,
     grant: GrantDep,
 ) -> list[dict[str, Any]]:
     """matchPersonAttributes: the attributes that differ; an empty list is a match."""
-    response.headers.update(_SECRET)
     return await comparing.match(session, runtime, caller=caller, grant=grant, uin=uin, values=body)
 
 
 @data_access.post(
     "/persons/{uin}/verify",
     openapi_extra=operation(door="agency", personal_data=True, field_groups=_COMPARED, changes="NOTHING"),
+    dependencies=[NO_STORE],
 )
 async def osia_verify_person_attributes(
     *,
     uin: PersonalId,
     body: Expressions,
-    response: Response,
     session: SessionDep,
     runtime: RuntimeDep,
     caller: CallerDep,
     grant: GrantDep,
 ) -> bool:
     """verifyPersonAttributes: whether all expressions are true."""
-    response.headers.update(_SECRET)
     return await comparing.verify(session, runtime, caller=caller, grant=grant, uin=uin, expressions=body)
 
 
@@ -164,26 +173,23 @@ async def osia_generate_uin(
     openapi_extra=operation(
         door="agency", personal_data=True, field_groups=_SHOWN, cost=QUERY_COST, changes="NOTHING"
     ),
+    dependencies=_READS,
 )
 async def osia_find_persons(
     *,
-    transaction: Transaction,
     body: Expressions,
     group: bool = False,
     reference: bool = True,
     gallery: Annotated[str | None, Query(max_length=64)] = None,
-    offset: Annotated[int, Query(ge=0, le=MOST_FOUND)] = 0,
-    limit: Annotated[int, Query(ge=1, le=MOST_FOUND)] = 100,
-    response: Response,
+    offset: Offset = 0,
+    limit: Limit = 100,
     session: SessionDep,
     runtime: RuntimeDep,
     caller: CallerDep,
     grant: GrantDep,
 ) -> list[dict[str, str]]:
     """findPersons: those whose record of today fits; earlier versions are not searched."""
-    del transaction
     registry.refuse_other_searches(reference=reference, gallery=gallery)
-    response.headers.update(_SECRET)
     return await registry.find_persons(
         session,
         runtime,
@@ -199,19 +205,16 @@ async def osia_find_persons(
 @population.get(
     "/persons/{personId}",
     openapi_extra=operation(door="agency", personal_data=True, field_groups=registry.STATUS_GROUPS),
+    dependencies=_READS,
 )
 async def osia_read_person(
     *,
     person_id: Annotated[PersonalId, Path(alias="personId")],
-    transaction: Transaction,
-    response: Response,
     runtime: RuntimeDep,
     caller: CallerDep,
     grant: GrantDep,
 ) -> dict[str, str]:
     """readPerson: number and statuses."""
-    del transaction
-    response.headers.update(_SECRET)
     return await registry.read_person(runtime, caller=caller, grant=grant, person_id=person_id)
 
 
@@ -243,41 +246,35 @@ async def osia_merge_person(
 @population.get(
     "/persons/{personId}/identities",
     openapi_extra=operation(door="agency", personal_data=True, field_groups=registry.VERSION_GROUPS),
+    dependencies=_READS,
 )
 async def osia_read_identities(
     *,
     person_id: Annotated[PersonalId, Path(alias="personId")],
-    transaction: Transaction,
-    response: Response,
     session: SessionDep,
     runtime: RuntimeDep,
     caller: CallerDep,
     grant: GrantDep,
 ) -> list[dict[str, Any]]:
     """readIdentities: the versions of the record, as far as the agreement covers them."""
-    del transaction
-    response.headers.update(_SECRET)
     return await registry.read_identities(session, runtime, caller=caller, grant=grant, person_id=person_id)
 
 
 @population.get(
     "/persons/{personId}/identities/{identityId}",
     openapi_extra=operation(door="agency", personal_data=True, field_groups=registry.VERSION_GROUPS),
+    dependencies=_READS,
 )
 async def osia_read_identity(
     *,
     person_id: Annotated[PersonalId, Path(alias="personId")],
     identity_id: Annotated[IdentityId, Path(alias="identityId")],
-    transaction: Transaction,
-    response: Response,
     session: SessionDep,
     runtime: RuntimeDep,
     caller: CallerDep,
     grant: GrantDep,
 ) -> dict[str, Any]:
     """readIdentity: one version of the record."""
-    del transaction
-    response.headers.update(_SECRET)
     return await registry.read_identity(
         session, runtime, caller=caller, grant=grant, person_id=person_id, number=int(identity_id)
     )
@@ -316,20 +313,17 @@ async def osia_partial_update_identity(
 @population.get(
     "/persons/{personId}/reference",
     openapi_extra=operation(door="agency", personal_data=True, field_groups=registry.VERSION_GROUPS),
+    dependencies=_READS,
 )
 async def osia_read_reference(
     *,
     person_id: Annotated[PersonalId, Path(alias="personId")],
-    transaction: Transaction,
-    response: Response,
     session: SessionDep,
     runtime: RuntimeDep,
     caller: CallerDep,
     grant: GrantDep,
 ) -> dict[str, Any]:
     """readReference: what the record says today."""
-    del transaction
-    response.headers.update(_SECRET)
     return await registry.read_identity(
         session, runtime, caller=caller, grant=grant, person_id=person_id, number=None
     )

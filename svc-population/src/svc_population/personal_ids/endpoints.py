@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 from ndx_chassis.agreements import GrantDep
 from ndx_chassis.app import RuntimeDep, operation
 from ndx_chassis.caller import CallerDep
 from ndx_chassis.db import SessionDep
+from ndx_chassis.disclosure import NO_STORE
 from ndx_chassis.idempotency import IdempotencyKey
 from ndx_contracts.field_groups import FieldGroup
 from ndx_contracts.personal_ids import PersonalId
@@ -19,33 +20,29 @@ router = APIRouter(prefix="/population/v1", tags=["personal-ids"])
 _NUMBERS = operation(door="agency", personal_data=True, field_groups=[FieldGroup.PERSONAL_ID])
 
 
-@router.post("/personal-id-requests", openapi_extra=_NUMBERS)
+@router.post("/personal-id-requests", openapi_extra=_NUMBERS, dependencies=[NO_STORE])
 async def create_personal_id_request(
     *,
     body: PersonalIdRequestIn,
-    response: Response,
     session: SessionDep,
     runtime: RuntimeDep,
     caller: CallerDep,
     grant: GrantDep,
 ) -> PersonalIdRequestOut:
-    response.headers["Cache-Control"] = "no-store"
     return await service.request_number(session, runtime, caller=caller, grant=grant, body=body)
 
 
-@router.post("/personal-ids/{personal_id}/cancel", openapi_extra=_NUMBERS)
+@router.post("/personal-ids/{personal_id}/cancel", openapi_extra=_NUMBERS, dependencies=[NO_STORE])
 async def cancel_personal_id(
     *,
     personal_id: PersonalId,
     body: CancellationIn,
-    response: Response,
     session: SessionDep,
     runtime: RuntimeDep,
     caller: CallerDep,
     grant: GrantDep,
     idempotency_key: IdempotencyKey = None,
 ) -> CancellationOut:
-    response.headers["Cache-Control"] = "no-store"
     return await cancellation.cancel(
         session,
         runtime,

@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 from ndx_chassis.agreements import GrantDep
 from ndx_chassis.app import RuntimeDep, operation
 from ndx_chassis.caller import CallerDep
 from ndx_chassis.db import ReadingDep, SessionDep
+from ndx_chassis.disclosure import NO_STORE
 from ndx_contracts.agreements import AgencyCode, CommuneCode, ProvinceCode
 
 from svc_population.quality import indicators, people, service
@@ -46,10 +47,9 @@ async def get_quality_indicators(
     )
 
 
-@router.get("/faulty-persons", openapi_extra=_PEOPLE)
+@router.get("/faulty-persons", openapi_extra=_PEOPLE, dependencies=[NO_STORE])
 async def list_faulty_persons(
     *,
-    response: Response,
     session: SessionDep,
     caller: CallerDep,
     grant: GrantDep,
@@ -60,7 +60,6 @@ async def list_faulty_persons(
     runtime: RuntimeDep,
 ) -> FaultyPersonsOut:
     """List the people of a commune who break a rule; each one shown is recorded."""
-    response.headers["Cache-Control"] = "no-store"
     return await people.faulty_persons(
         session,
         runtime,

@@ -3,11 +3,12 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 from ndx_chassis.agreements import GrantDep
 from ndx_chassis.app import operation
 from ndx_chassis.caller import CallerDep
 from ndx_chassis.db import SessionDep
+from ndx_chassis.disclosure import NO_STORE
 
 from svc_population.reconciliation import service
 from svc_population.reconciliation.schemas import (
@@ -21,7 +22,7 @@ from svc_population.reconciliation.schemas import (
     ReopenIn,
 )
 
-router = APIRouter(prefix="/population/v1", tags=["reconciliation"])
+router = APIRouter(prefix="/population/v1", tags=["reconciliation"], dependencies=[NO_STORE])
 CASES_COST = 20
 """Quota units of one request for up to 1,000 cases."""
 _DECLARED = operation(personal_data=True, field_groups=service.GROUPS)
@@ -31,17 +32,15 @@ Limit = Annotated[int, Query(ge=1, le=500)]
 
 @router.post("/reconciliation-cases", openapi_extra=_MANY)
 async def open_reconciliation_cases(
-    body: CasesIn, response: Response, session: SessionDep, caller: CallerDep, grant: GrantDep
+    body: CasesIn, session: SessionDep, caller: CallerDep, grant: GrantDep
 ) -> OpenedCasesOut:
     """Open up to 1,000 cases, each once per reference; what both registers say alike is matched at once."""
-    response.headers["Cache-Control"] = "no-store"
     return await service.open_cases(session, caller=caller, grant=grant, body=body)
 
 
 @router.get("/reconciliation-cases/mine", openapi_extra=_DECLARED)
 async def list_own_reconciliation_cases(
     *,
-    response: Response,
     session: SessionDep,
     caller: CallerDep,
     grant: GrantDep,
@@ -49,14 +48,12 @@ async def list_own_reconciliation_cases(
     limit: Limit = 100,
 ) -> OwnCasesOut:
     """List the cases that the calling agency opened, with their states and deadlines."""
-    response.headers["Cache-Control"] = "no-store"
     return await service.list_own_cases(session, caller=caller, grant=grant, cursor=cursor, limit=limit)
 
 
 @router.get("/reconciliation-cases", openapi_extra=_DECLARED)
 async def list_reconciliation_cases(
     *,
-    response: Response,
     session: SessionDep,
     caller: CallerDep,
     grant: GrantDep,
@@ -64,7 +61,6 @@ async def list_reconciliation_cases(
     limit: Limit = 100,
 ) -> CasesOut:
     """List the waiting cases of the agreement's area, those due first first, with both sides' values."""
-    response.headers["Cache-Control"] = "no-store"
     return await service.list_cases(session, caller=caller, grant=grant, cursor=cursor, limit=limit)
 
 
@@ -73,13 +69,11 @@ async def decide_reconciliation_case(
     *,
     case_id: UUID,
     body: OutcomeIn,
-    response: Response,
     session: SessionDep,
     caller: CallerDep,
     grant: GrantDep,
 ) -> CaseOut:
     """Record what the commune found out, with note and evidence."""
-    response.headers["Cache-Control"] = "no-store"
     return await service.decide_case(session, caller=caller, grant=grant, case_id=case_id, body=body)
 
 
@@ -88,11 +82,9 @@ async def reopen_reconciliation_case(
     *,
     case_id: UUID,
     body: ReopenIn,
-    response: Response,
     session: SessionDep,
     caller: CallerDep,
     grant: GrantDep,
 ) -> OwnCaseOut:
     """Bring new evidence to a case that was settled: it is reviewed again."""
-    response.headers["Cache-Control"] = "no-store"
     return await service.reopen_case(session, caller=caller, grant=grant, case_id=case_id, body=body)

@@ -4,11 +4,12 @@ from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 from ndx_chassis.agreements import GrantDep
 from ndx_chassis.app import RuntimeDep, operation
 from ndx_chassis.caller import CallerDep
 from ndx_chassis.db import SessionDep
+from ndx_chassis.disclosure import NO_STORE
 from ndx_chassis.idempotency import IdempotencyKey
 from ndx_contracts.personal_ids import PersonalId
 
@@ -24,7 +25,9 @@ from svc_population.residences.schemas import (
 )
 from svc_population.residences.vocabulary import GROUP_OF, ResidenceKind
 
-router = APIRouter(prefix="/population/v1/persons/{personal_id}/residences", tags=["residences"])
+router = APIRouter(
+    prefix="/population/v1/persons/{personal_id}/residences", tags=["residences"], dependencies=[NO_STORE]
+)
 _DECLARED = operation(personal_data=True, field_groups=sorted(set(GROUP_OF.values())))
 
 
@@ -33,7 +36,6 @@ async def register_residence(
     *,
     personal_id: PersonalId,
     body: ResidenceIn,
-    response: Response,
     session: SessionDep,
     runtime: RuntimeDep,
     caller: CallerDep,
@@ -42,7 +44,6 @@ async def register_residence(
     idempotency_key: IdempotencyKey = None,
 ) -> ResidenceOut:
     """Register a residence, an absence or a stay; what runs of its kind ends on the eve."""
-    response.headers["Cache-Control"] = "no-store"
     return await service.register_residence(
         session,
         runtime,
@@ -59,7 +60,6 @@ async def register_residence(
 async def list_residences(
     *,
     personal_id: PersonalId,
-    response: Response,
     session: SessionDep,
     runtime: RuntimeDep,
     caller: CallerDep,
@@ -69,7 +69,6 @@ async def list_residences(
     units_on: Annotated[date | None, Query(description="Units of this day in `place`; today.")] = None,
 ) -> ResidencesOut:
     """List a person's registrations of residence with their days, the newest first."""
-    response.headers["Cache-Control"] = "no-store"
     return await answers.list_residences(
         session,
         runtime,
@@ -88,7 +87,6 @@ async def change_residence(
     personal_id: PersonalId,
     residence_id: UUID,
     body: ResidenceChangeIn,
-    response: Response,
     session: SessionDep,
     runtime: RuntimeDep,
     caller: CallerDep,
@@ -96,7 +94,6 @@ async def change_residence(
     if_match: IfMatch = None,
 ) -> ResidenceOut:
     """Correct the address of a running registration, or move its planned end."""
-    response.headers["Cache-Control"] = "no-store"
     return await service.change_residence(
         session,
         runtime,
@@ -115,7 +112,6 @@ async def end_residence(
     personal_id: PersonalId,
     residence_id: UUID,
     body: ResidenceEndIn,
-    response: Response,
     session: SessionDep,
     runtime: RuntimeDep,
     caller: CallerDep,
@@ -123,7 +119,6 @@ async def end_residence(
     if_match: IfMatch = None,
 ) -> ResidenceOut:
     """Take a running registration off the register, also one that never was true."""
-    response.headers["Cache-Control"] = "no-store"
     return await service.end_residence(
         session,
         runtime,
@@ -141,7 +136,6 @@ async def correct_residences(
     *,
     personal_id: PersonalId,
     body: ResidenceCorrectionIn,
-    response: Response,
     session: SessionDep,
     runtime: RuntimeDep,
     caller: CallerDep,
@@ -149,7 +143,6 @@ async def correct_residences(
     if_match: IfMatch = None,
 ) -> ResidencesOut:
     """Correct where a person was registered on past days; the dossier is in NDX-Case-Id."""
-    response.headers["Cache-Control"] = "no-store"
     return await correcting.correct_residences(
         session,
         runtime,
