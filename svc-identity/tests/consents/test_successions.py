@@ -8,7 +8,8 @@ from uuid import UUID
 import httpx
 import pytest
 from ndx_chassis.ids import new_id
-from ndx_contracts.events import PersonalIdCancelled, PersonsMerged, PersonsSeparated
+from ndx_contracts.events import PersonalIdCancelled
+from ndx_testing.mergers import merged, separated
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,27 +20,6 @@ FIRST, SECOND = new_id(), new_id()
 Headers = dict[str, str]
 Make = Callable[..., Any]
 Holders = dict[str, Headers]
-
-
-def merged(survivor: str = NEW, duplicate: str = OLD, *, record: UUID = FIRST) -> PersonsMerged:
-    return PersonsMerged(
-        person_id=record,
-        personal_id=survivor,
-        version=2,
-        merged_person_id=new_id(),
-        merged_personal_id=duplicate,
-    )
-
-
-def separated(remaining: str = NEW, number: str = OLD, *, record: UUID = FIRST) -> PersonsSeparated:
-    return PersonsSeparated(
-        person_id=record,
-        personal_id=remaining,
-        version=3,
-        separated_person_id=new_id(),
-        separated_personal_id=number,
-        undone=True,
-    )
 
 
 @pytest.fixture
@@ -88,7 +68,7 @@ class TestConsentsFollow:
         self, client: httpx.AsyncClient, holders: Holders, given: str, deliver: Make, in_force: Make
     ) -> None:
         (before,) = await listed(client, holders[OLD])
-        await deliver(merged())
+        await deliver(merged(NEW, OLD, record=FIRST))
         assert await in_force() == [OLD, NEW]
         (after,) = await listed(client, holders[NEW])
         assert {k: v for k, v in after.items() if k != "id"} == {k: v for k, v in before.items() if k != "id"}
@@ -102,8 +82,8 @@ class TestConsentsFollow:
     async def test_an_undone_merger_leaves_it_with_the_one_who_gave_it(
         self, client: httpx.AsyncClient, holders: Holders, given: str, deliver: Make, in_force: Make
     ) -> None:
-        await deliver(merged())
-        await deliver(separated())
+        await deliver(merged(NEW, OLD, record=FIRST))
+        await deliver(separated(NEW, OLD, record=FIRST))
         assert await in_force() == [OLD]
         assert [c["in_force"] for c in await listed(client, holders[NEW])] == [False]
         assert [c["in_force"] for c in await listed(client, holders[OLD])] == [True]
@@ -111,7 +91,7 @@ class TestConsentsFollow:
     async def test_it_follows_on_and_an_undone_merger_ends_it_wherever_it_led(
         self, holders: Holders, given: str, deliver: Make, in_force: Make
     ) -> None:
-        await deliver(merged())
+        await deliver(merged(NEW, OLD, record=FIRST))
         await deliver(merged(NEWEST, NEW, record=SECOND))
         assert await in_force() == [OLD, NEW, NEWEST]
         await deliver(separated(NEWEST, OLD, record=SECOND))
@@ -120,11 +100,11 @@ class TestConsentsFollow:
     async def test_a_merger_told_again_or_after_its_end_changes_nothing(
         self, holders: Holders, given: str, deliver: Make, in_force: Make, session: AsyncSession
     ) -> None:
-        await deliver(merged())
-        await deliver(merged())
+        await deliver(merged(NEW, OLD, record=FIRST))
+        await deliver(merged(NEW, OLD, record=FIRST))
         assert await in_force() == [OLD, NEW]
-        await deliver(separated())
-        await deliver(merged())
+        await deliver(separated(NEW, OLD, record=FIRST))
+        await deliver(merged(NEW, OLD, record=FIRST))
         assert await in_force() == [OLD]
         states = await session.execute(text("SELECT DISTINCT state FROM accounts"))
         assert list(states.scalars()) == ["ACTIVE"]
@@ -134,7 +114,7 @@ class TestWithdraw:
     async def test_whoever_withdraws_one_withdraws_it_under_every_number_for_good(
         self, client: httpx.AsyncClient, holders: Holders, given: str, deliver: Make, in_force: Make
     ) -> None:
-        await deliver(merged())
+        await deliver(merged(NEW, OLD, record=FIRST))
         await deliver(merged(NEWEST, NEW, record=SECOND))
         (consent,) = await listed(client, holders[NEWEST])
         reply = await client.post(f"{URL}/{consent['id']}/withdraw", headers=holders[NEWEST])
@@ -147,7 +127,7 @@ class TestWithdraw:
         self, client: httpx.AsyncClient, holders: Holders, given: str, deliver: Make, in_force: Make
     ) -> None:
         await client.post(f"{URL}/{given}/withdraw", headers=holders[OLD])
-        await deliver(merged())
+        await deliver(merged(NEW, OLD, record=FIRST))
         assert await in_force() == []
         assert await listed(client, holders[NEW]) == []
 

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 from ndx_chassis.ids import new_id
-from ndx_contracts.events import BirthRegistered, PersonalIdCancelled, PersonsMerged, PersonsSeparated
+from ndx_contracts.events import BirthRegistered, PersonalIdCancelled
+from ndx_testing.mergers import merged, separated
 from sqlalchemy import text
 
 pytestmark = pytest.mark.integration
@@ -19,18 +20,6 @@ def birth(child: str = CHILD, mother: str = MOTHER) -> BirthRegistered:
         mother_personal_id=mother,
         registered_at=datetime(2026, 11, 24, 2, tzinfo=UTC),
         office="X26740",
-    )
-
-
-def merged(survivor: str, duplicate: str) -> PersonsMerged:
-    ids = {"person_id": new_id(), "merged_person_id": new_id()}
-    return PersonsMerged(**ids, personal_id=survivor, version=2, merged_personal_id=duplicate)
-
-
-def separated(remaining: str, number: str, *, undone: bool = True) -> PersonsSeparated:
-    ids = {"person_id": new_id(), "separated_person_id": new_id()}
-    return PersonsSeparated(
-        **ids, personal_id=remaining, version=3, separated_personal_id=number, undone=undone
     )
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from datetime import date
 from typing import Any
-from uuid import UUID
 
 import httpx
 import pytest
 from ndx_chassis.ids import new_id
-from ndx_contracts.events import PersonalIdCancelled, PersonsMerged, PersonsSeparated
+from ndx_contracts.events import PersonalIdCancelled
+from ndx_testing.mergers import merged, separated
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,27 +19,6 @@ CARD = "TE1790079226001"
 RECORD = new_id()
 """The surviving record, by which mergers and their ends are compared."""
 Make = Callable[..., Any]
-
-
-def merged(survivor: str = OTHER, duplicate: str = CHILD, *, record: UUID = RECORD) -> PersonsMerged:
-    return PersonsMerged(
-        person_id=record,
-        personal_id=survivor,
-        version=2,
-        merged_person_id=new_id(),
-        merged_personal_id=duplicate,
-    )
-
-
-def separated(remaining: str = OTHER, number: str = CHILD, *, record: UUID = RECORD) -> PersonsSeparated:
-    return PersonsSeparated(
-        person_id=record,
-        personal_id=remaining,
-        version=3,
-        separated_person_id=new_id(),
-        separated_personal_id=number,
-        undone=True,
-    )
 
 
 @pytest.fixture
@@ -87,12 +66,12 @@ class TestMergedRecords:
         await deliver(birth())
         before = await held(CHILD)
         assert before
-        await deliver(merged())
+        await deliver(merged(OTHER, CHILD, record=RECORD))
         assert await held(OTHER) == before
         name = await session.scalar(text("SELECT name FROM participants"))
         assert name == "Nguyễn Minh Hoà"
         await session.rollback()
-        await deliver(separated())
+        await deliver(separated(OTHER, CHILD, record=RECORD))
         assert await held(CHILD) == before
         assert await held(OTHER) is None
 
@@ -122,13 +101,13 @@ class TestMergedRecords:
         await session.commit()
         both = await held(CHILD)
         extra = next(e for e in both if e not in mine)
-        await deliver(merged())
+        await deliver(merged(OTHER, CHILD, record=RECORD))
         assert set(await held(OTHER)) == {*theirs, extra}
         assert await held(CHILD) == await held(OTHER)
         keys = "SELECT p.personal_id FROM participant_codes c JOIN participants p ON p.id = c.participant_id"
         assert set(await session.scalars(text(keys))) == {OTHER}
         await session.rollback()
-        await deliver(separated())
+        await deliver(separated(OTHER, CHILD, record=RECORD))
         assert set(await held(CHILD)) == {*mine, extra}
         assert await held(OTHER) == theirs
         assert set(await session.scalars(text(keys))) == {CHILD, OTHER}
@@ -137,7 +116,7 @@ class TestMergedRecords:
         self, two: None, birth: Make, death: Make, deliver: Make, session: AsyncSession
     ) -> None:
         await deliver(birth())
-        await deliver(merged())
+        await deliver(merged(OTHER, CHILD, record=RECORD))
         await deliver(death(date(2026, 11, 26), CHILD))
         ended = await session.execute(text("SELECT ended_on FROM entitlements"))
         assert [row[0] for row in ended] == [date(2026, 11, 26)]
@@ -149,7 +128,7 @@ class TestMergedRecords:
         await deliver(birth(OTHER))
         mine = next(e["data"]["entitlement_id"] for e in await emitted() if e["data"]["personal_id"] == CHILD)
         started = len(await emitted())
-        await deliver(merged())
+        await deliver(merged(OTHER, CHILD, record=RECORD))
         assert await causes(session) == {mine: "PERSONS_MERGED"}
         (told,) = (await emitted())[started:]
         assert told["type"] == "insurance.entitlement-ended.v1"
@@ -158,7 +137,7 @@ class TestMergedRecords:
         audited = "SELECT entity_id FROM audit_entries WHERE action = :action"
         assert list(await session.scalars(text(audited), {"action": "entitlement_ended"})) == [mine]
         await session.rollback()
-        await deliver(separated())
+        await deliver(separated(OTHER, CHILD, record=RECORD))
         assert await causes(session) == {}
         again = (await emitted())[started + 1]
         assert (again["type"], again["data"]["personal_id"]) == ("insurance.entitlement-opened.v1", CHILD)
@@ -169,9 +148,9 @@ class TestMergedRecords:
     ) -> None:
         await deliver(birth())
         await deliver(birth(OTHER))
-        await deliver(merged())
+        await deliver(merged(OTHER, CHILD, record=RECORD))
         await deliver(death(date(2026, 11, 26), CHILD))
-        await deliver(separated())
+        await deliver(separated(OTHER, CHILD, record=RECORD))
         assert list((await causes(session)).values()) == ["DEATH", "DEATH"]
 
     async def test_a_merger_told_again_or_after_its_end_changes_nothing(
@@ -180,8 +159,8 @@ class TestMergedRecords:
         await deliver(birth())
         await deliver(birth(OTHER))
         before = await held(CHILD), await held(OTHER)
-        await deliver(separated())
-        await deliver(merged())
+        await deliver(separated(OTHER, CHILD, record=RECORD))
+        await deliver(merged(OTHER, CHILD, record=RECORD))
         assert (await held(CHILD), await held(OTHER)) == before
         assert [e["type"].split(".")[1] for e in await emitted()] == ["entitlement-opened"] * 2
 
@@ -195,11 +174,11 @@ class TestMergedRecords:
         mine, theirs = await held(CHILD), await held(OTHER)
         assert mine
         assert theirs
-        await deliver(merged(OTHER, between))
+        await deliver(merged(OTHER, between, record=RECORD))
         await deliver(merged(between, CHILD, record=record))
         assert await held(CHILD) == await held(between) == await held(OTHER)
         assert set(await held(OTHER)) >= set(theirs)
-        await deliver(separated(OTHER, between))
+        await deliver(separated(OTHER, between, record=RECORD))
         assert await held(OTHER) == theirs
         assert await held(between) == await held(CHILD) == mine
         await deliver(separated(between, CHILD, record=record))
@@ -210,7 +189,7 @@ class TestMergedRecords:
         self, two: None, people: Any, birth: Make, deliver: Make, held: Make
     ) -> None:
         del people[CHILD]  # the population database answers for the number that stands
-        await deliver(merged())
+        await deliver(merged(OTHER, CHILD, record=RECORD))
         await deliver(birth())
         await deliver(birth(OTHER))
         assert len(await held(OTHER)) == 1

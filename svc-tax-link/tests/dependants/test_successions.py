@@ -10,7 +10,8 @@ import httpx
 import pytest
 from ndx_chassis.app import Runtime
 from ndx_chassis.ids import new_id
-from ndx_contracts.events import PersonalIdCancelled, PersonDeceased, PersonsMerged, PersonsSeparated
+from ndx_contracts.events import PersonalIdCancelled, PersonDeceased
+from ndx_testing.mergers import merged, separated
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from svc_tax_link.dependants import successions
@@ -32,8 +33,7 @@ def more_people(people: dict[str, dict[str, Any]]) -> None:
 @pytest.fixture
 def merge(deliver: Make) -> Make:
     async def send(survivor: str, duplicate: str) -> None:
-        ids = {"person_id": new_id(), "merged_person_id": new_id()}
-        await deliver(PersonsMerged(**ids, personal_id=survivor, version=2, merged_personal_id=duplicate))
+        await deliver(merged(survivor, duplicate))
 
     return send
 
@@ -41,12 +41,7 @@ def merge(deliver: Make) -> Make:
 @pytest.fixture
 def separate(deliver: Make) -> Make:
     async def send(remaining: str, number: str) -> None:
-        ids = {"person_id": new_id(), "separated_person_id": new_id()}
-        await deliver(
-            PersonsSeparated(
-                **ids, personal_id=remaining, version=3, separated_personal_id=number, undone=True
-            )
-        )
+        await deliver(separated(remaining, number))
 
     return send
 
