@@ -19,6 +19,7 @@ from yarl import URL
 from gateway.feeds.addresses import Network, may_be_called
 from gateway.feeds.lookups import Names
 from gateway.feeds.messages import Letter
+from gateway.feeds.tls_sessions import Sessions, resuming
 
 TAG = "ndx-feed"
 _MOST_BODY = 16_384
@@ -31,6 +32,7 @@ _SERVER_ERROR = 500
 _CONTEXTS = 256
 """TLS settings that are kept; to make them costs half as much as a handshake."""
 _NAMES = Names(64, "webhook-names")
+_SESSIONS = Sessions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +67,34 @@ class Identity:
     listed: tuple[Network, ...]
     seconds: float
 
-    def context(self, ca_pem: str | None) -> ssl.SSLContext:
-        """Return the TLS settings for an endpoint.
+    def context(self, ca_pem: str | None, *, fresh: bool = False) -> ssl.SSLContext:
+        """Return the TLS settings for an endpoint; with fresh ones it shows its certificate each time.
 
         Raises:
             OSError: the CA or the own certificate cannot be used.
         """
         files = [self.certificate, self.key] if ca_pem else [self.certificate, self.key, self.exchange_ca]
-        return _context(*files, ca_pem=ca_pem, written=tuple(file.stat().st_mtime_ns for file in files))
+        written = tuple(file.stat().st_mtime_ns for file in files)
+        return _context(*files, ca_pem=ca_pem, written=written, fresh=fresh)
 
 
 @lru_cache(maxsize=_CONTEXTS)
 def _context(
-    certificate: Path, key: Path, ca_file: Path | None = None, *, ca_pem: str | None, written: tuple[int, ...]
+    certificate: Path,
+    key: Path,
+    ca_file: Path | None = None,
+    *,
+    ca_pem: str | None,
+    written: tuple[int, ...],
+    fresh: bool,
 ) -> ssl.SSLContext:
     """Make the settings once for all endpoints under one CA, anew when a file was `written` again."""
     del written
-    context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file), cadata=ca_pem)
+    authority = None if ca_file is None else str(ca_file)
+    context = ssl.create_default_context(cafile=authority, cadata=ca_pem)
+    if not fresh:
+        context = resuming(_SESSIONS, context)
+        context.load_verify_locations(authority, cadata=ca_pem)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate, key)
     return context
@@ -94,8 +107,9 @@ class _AddressRefused(OSError):
 class Line:
     """An open line to one endpoint; connections are kept between calls."""
 
-    def __init__(self, url: str, ca_pem: str | None, identity: Identity) -> None:
+    def __init__(self, url: str, ca_pem: str | None, identity: Identity, *, fresh: bool = False) -> None:
         self.url = url
+        self._fresh = fresh
         self.ca_pem = ca_pem
         self._identity = identity
         self._session: aiohttp.ClientSession | None = None
@@ -118,9 +132,12 @@ class Line:
     def is_current(self, identity: Identity) -> bool:
         """Tell whether a new line would be made with the same settings."""
         try:
-            return identity is self._identity and identity.context(self.ca_pem) is self._context
+            return identity is self._identity and self._settings(identity) is self._context
         except OSError:
             return False
+
+    def _settings(self, identity: Identity) -> ssl.SSLContext:
+        return identity.context(self.ca_pem, fresh=self._fresh)
 
     def _socket(self, place: tuple[int, int, int, str, tuple[Any, ...]]) -> socket.socket:
         """Open a socket for an address about to be called: what a name means is decided here, not before."""
@@ -134,7 +151,7 @@ class Line:
 
     def _http(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._context = self._identity.context(self.ca_pem)
+            self._context = self._settings(self._identity)
             connector = aiohttp.TCPConnector(
                 ssl=self._context,
                 limit=1,

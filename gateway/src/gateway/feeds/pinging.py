@@ -44,7 +44,7 @@ async def ping(runtime: Runtime, caller: Caller, *, identifier: UUID) -> Attempt
     test = FeedEventOut(
         id=event_id, cursor="0", type=PING, source="/gateway", time=datetime.now(UTC), reference=None, data={}
     )
-    line = Line(subscription.endpoint, subscription.endpoint_ca, desk.identity)
+    line = Line(subscription.endpoint, subscription.endpoint_ca, desk.identity, fresh=True)
     async with desk.pings(subscription.agency), line:
         several = subscription.max_events > 1
         made = batch([test]) if several else letter(Form(subscription.form), test, identifier)
@@ -90,7 +90,7 @@ async def ask_to_confirm(runtime: Runtime, identifier: UUID) -> None:
     asked = confirmation(
         identifier, subscription.event_types[0], token, message_id=message, moment=datetime.now(UTC)
     )
-    line = Line(subscription.endpoint, subscription.endpoint_ca, desk.identity)
+    line = Line(subscription.endpoint, subscription.endpoint_ca, desk.identity, fresh=True)
     async with desk.pings(subscription.agency), line:
         answer = await line.post(asked)
     async with runtime.sessions() as session, session.begin():
