@@ -9,9 +9,14 @@ from typing import Annotated, Any
 import typer
 from ndx_contracts.purposes import Purpose
 
+from ndx_client.completion import names_of
 from ndx_client.errors import NotConfigured
 from ndx_client.proofs import read_signing_key
 from ndx_client.terminal import EXIT_REFUSED, session_of, show, show_rows
+
+ServiceName = Annotated[
+    str, typer.Argument(help="Name of a service: population.", autocompletion=names_of("service"))
+]
 
 
 def allowed(context: typer.Context) -> None:
@@ -41,9 +46,7 @@ def services(context: typer.Context) -> None:
     show_rows(session, session.client().call("GET /v1/services").json()["items"], ("service", "title"))
 
 
-def operations(
-    context: typer.Context, service: Annotated[str, typer.Argument(help="Name of a service: population.")]
-) -> None:
+def operations(context: typer.Context, service: ServiceName) -> None:
     """List the operations of a service."""
     session = session_of(context)
     reply = session.client().call("GET /v1/services/{name}/operations", path={"name": service})
@@ -51,9 +54,7 @@ def operations(
     show_rows(session, reply.json()["items"], columns)
 
 
-def openapi(
-    context: typer.Context, service: Annotated[str, typer.Argument(help="Name of a service: population.")]
-) -> None:
+def openapi(context: typer.Context, service: ServiceName) -> None:
     """Print the OpenAPI document of a service: what of it you may call, and under which agreements."""
     session = session_of(context)
     reply = session.client().call("GET /v1/services/{name}/openapi", path={"name": service})
@@ -129,7 +130,11 @@ def call(  # noqa: PLR0917 - each parameter is an argument or option of the comm
 def explain(  # noqa: PLR0917 - each parameter is an argument or option of the command
     context: typer.Context,
     wanted: Annotated[
-        str, typer.Argument(help="population.get_person, or 'GET /population/v1/persons/…' as you call it.")
+        str,
+        typer.Argument(
+            help="population.get_person, or 'GET /population/v1/persons/…' as you call it.",
+            autocompletion=names_of("operation"),
+        ),
     ],
     purpose: Annotated[str | None, typer.Option("--purpose", help="For what the data is needed.")] = None,
     case: Annotated[str | None, typer.Option("--case", help="The case that needs it.")] = None,

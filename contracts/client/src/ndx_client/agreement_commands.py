@@ -9,6 +9,7 @@ import yaml
 from ndx_contracts.agreements import AgreementTerms
 from pydantic import ValidationError
 
+from ndx_client.completion import names_of
 from ndx_client.errors import NotConfigured
 from ndx_client.terminal import session_of, show, show_rows
 
@@ -17,7 +18,12 @@ agreements = typer.Typer(
     help="Data-sharing agreements: drafted by one person, approved by a second one of the providing agency.",
 )
 
-AgreementId = Annotated[str, typer.Argument(help="Number of the agreement, such as DSA-H79.001-1.")]
+AgreementId = Annotated[
+    str,
+    typer.Argument(
+        help="Number of the agreement, such as DSA-H79.001-1.", autocompletion=names_of("agreement")
+    ),
+]
 Terms = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Terms as YAML or JSON.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the decision.")]
 Seen = Annotated[

@@ -13,6 +13,7 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from ndx_client.client import NdxClient
+from ndx_client.completion import remember
 from ndx_client.errors import ClientError, NotConfigured, Refused
 
 EXIT_REFUSED = 1
@@ -107,6 +108,8 @@ def show(session: Session, document: Any) -> None:
 def show_rows(session: Session, items: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
     """Write a list as a table, or whole as JSON with `--json`."""
     rows = list(items)
+    if sys.stdout.isatty():
+        remember(session.gateway, rows)
     if session.as_json:
         show(session, rows)
         return
