@@ -74,6 +74,29 @@ class TestGetPerson:
             ("CHILD", child)
         ]
 
+    async def test_relatives_asked_beside_other_questions_are_given_to_whoever_asked(
+        self, client, insurer, add_person, session, disclosed
+    ):
+        await add_person(MOTHER)
+        child = await add_person("079326000001", sex="FEMALE", birth_date=date(2026, 11, 20))
+        await session.execute(
+            text(
+                "INSERT INTO relationships (personal_id, relation, related_personal_id, source)"
+                " VALUES (:c, 'MOTHER', :m, 't')"
+            ),
+            {"c": child, "m": MOTHER},
+        )
+        await session.commit()
+        asked = [url(child), url(child, "family_relations"), url(MOTHER)]
+        own, family, other = [
+            reply.json()
+            for reply in await asyncio.gather(*(client.get(path, headers=insurer) for path in asked))
+        ]
+        assert (own["personal_id"], other["personal_id"]) == (child, MOTHER)
+        assert [r["personal_id"] for r in family["family_relations"]] == [MOTHER]
+        told = sorted(sorted(record["subjects"]) for record in await disclosed())
+        assert told == sorted([[child], sorted([child, MOTHER]), [MOTHER]])
+
     async def test_nobody_found_is_recorded_too(self, client, insurer, disclosed):
         reply = await client.get(url("079190999999"), headers=insurer)
         assert (reply.status_code, reply.json()["code"]) == (404, "person-not-found")
@@ -142,9 +165,7 @@ class TestGetPerson:
         ask = desk.ask
 
         async def broken(lookup):
-            from dataclasses import replace
-
-            return await ask(replace(lookup, purpose=None) if lookup.request_id == "x" else lookup)
+            return await ask(lookup._replace(purpose=None) if lookup.request_id == "x" else lookup)
 
         desk.ask = broken
         replies = await asyncio.gather(

@@ -36,9 +36,10 @@ AskedT = TypeVar("AskedT")
 
 @dataclass(frozen=True, slots=True)
 class Gathered(Generic[AskedT]):
-    """A statement that answers many questions; each row says by `n` which one, from 1."""
+    """How many questions are answered by one statement; each row says by `n` which one, from 1."""
 
-    statement: str
+    statement: Callable[[Sequence[AskedT]], str]
+    """Which of a few statements answers these questions: a lane prepares each once."""
     arguments: Callable[[Sequence[AskedT]], list[list[Any]]]
     """One array for each parameter, one element for each question."""
 
@@ -131,7 +132,7 @@ class _Lane(Generic[AskedT]):
     def __init__(self, desk: Desk[AskedT]) -> None:
         self._desk = desk
         self._connection: asyncpg.Connection | None = None
-        self._statement: Any = None
+        self._prepared: dict[str, Any] = {}
 
     async def run(self) -> None:
         try:
@@ -171,9 +172,13 @@ class _Lane(Generic[AskedT]):
     async def _fetch(self, asked: list[AskedT]) -> list[asyncpg.Record]:
         if self._connection is None or self._connection.is_closed():
             self._connection = await self._desk.connect()
-            self._statement = await self._connection.prepare(self._desk.gathered.statement, timeout=_SECONDS)
-        rows: list[asyncpg.Record] = await self._statement.fetch(
-            *self._desk.gathered.arguments(asked), timeout=_SECONDS
+            self._prepared = {}
+        gathered = self._desk.gathered
+        statement = gathered.statement(asked)
+        if statement not in self._prepared:
+            self._prepared[statement] = await self._connection.prepare(statement, timeout=_SECONDS)
+        rows: list[asyncpg.Record] = await self._prepared[statement].fetch(
+            *gathered.arguments(asked), timeout=_SECONDS
         )
         return rows
 
@@ -184,7 +189,7 @@ class _Lane(Generic[AskedT]):
         await self._drop()
 
     async def _drop(self) -> None:
-        connection, self._connection, self._statement = self._connection, None, None
+        connection, self._connection, self._prepared = self._connection, None, {}
         if connection is not None:
             with contextlib.suppress(*_AWAY):
                 await connection.close(timeout=1)

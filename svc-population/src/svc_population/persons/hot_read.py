@@ -24,14 +24,14 @@ from starlette.routing import Route
 from svc_population.persons.desk import Desk, Gathered
 from svc_population.persons.errors import PersonNotFound
 from svc_population.persons.field_groups import answer
-from svc_population.persons.lookup_sql import STATEMENT, Lookup, arguments
+from svc_population.persons.lookup_sql import Lookup, arguments, statement
 from svc_population.persons.openapi import get_person_operation
 from svc_population.persons.sealing import Keyring
 
 NAME = "population.get_person"
 DESK = "persons.lookup_desk"
 KEYRING = "persons.keyring"
-LOOKUPS: Gathered[Lookup] = Gathered(STATEMENT, arguments)
+LOOKUPS: Gathered[Lookup] = Gathered(statement, arguments)
 GROUPS = [g for g in FieldGroup if g in POPULATION_GROUPS]
 _BY_NAME: dict[str, FieldGroup] = {g.value: g for g in GROUPS}
 _AT_ONCE = 250

@@ -46,8 +46,8 @@ CLAIMS_DESK = "persons.claims_desk"
 CONFIRM_DESK = "persons.confirm_desk"
 UNDER_WAY = "persons.verifying"
 """Agencies and the people about whom they have a question on the short way in this process."""
-CLAIMS: Gathered[Claimed] = Gathered(CLAIMED, claimed_arguments)
-CONFIRMATIONS: Gathered[Confirmed] = Gathered(CONFIRM, confirm_arguments)
+CLAIMS: Gathered[Claimed] = Gathered(lambda _: CLAIMED, claimed_arguments)
+CONFIRMATIONS: Gathered[Confirmed] = Gathered(lambda _: CONFIRM, confirm_arguments)
 _CLAIMED_GROUPS = sorted({*GROUP_OF_CLAIM.values(), FieldGroup.DEATH_OR_MISSING_DATE})
 
 
