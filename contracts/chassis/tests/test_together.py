@@ -1,13 +1,13 @@
 """Events handled together have each effect once, and one that fails holds up none of the others."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 from ndx_chassis.app import Runtime
 from ndx_chassis.audit import record_audit
-from ndx_chassis.consumer import Event, Subscription, handle_together
+from ndx_chassis.consumer import Event, Subscription, handle, handle_together
 from ndx_chassis.errors import DomainError, Kind
 from ndx_chassis.inbox import Parcel
 from ndx_chassis.outbox import publish
@@ -83,6 +83,25 @@ class TestTogether:
         assert states.pop(parcels[1].headers[ce.CE_ID]) == "WAITING"
         assert list(states.values()) == ["DONE"] * 3
         assert len(await rows(runtime, audit_entries)) == 3
+
+    async def test_where_repeats_change_nothing_the_inbox_keeps_only_what_failed(
+        self, runtime: Runtime, both: Subscription, act: Together, parcel: Make
+    ) -> None:
+        repeatable = replace(both, repeatable=True)
+        parcels = [parcel() for _ in range(3)]
+        await handle_together(runtime, repeatable, parcels)
+        await handle_together(runtime, repeatable, parcels)
+        assert act.batches == [3, 3]
+        assert await rows(runtime, inbox) == []
+        bad = parcel()
+        act.bad.add(bad.headers[ce.CE_ID])
+        await handle_together(runtime, repeatable, [*parcels, bad])
+        (failed,) = await rows(runtime, inbox)
+        assert (str(failed.event_id), failed.state) == (bad.headers[ce.CE_ID], "WAITING")
+        act.bad.clear()
+        await handle(runtime, repeatable, bad, retrying=True)
+        (done,) = await rows(runtime, inbox)
+        assert done.state == "DONE"
 
     async def test_an_event_whose_trace_is_recorded_comes_by_itself(
         self, runtime: Runtime, both: Subscription, act: Together, parcel: Make

@@ -1,7 +1,7 @@
 """The Kafka door: every event has its effect once, whatever Kafka or a crash repeats."""
 
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -91,6 +91,8 @@ class Subscription:
     together: Mapping[type[BaseModel], TogetherHandler] = field(default_factory=dict)
     in_order: bool = False
     """Keep the order of events handled together by one handler, whatever their types and traces."""
+    repeatable: bool = False
+    """What is handled again changes nothing, so the inbox keeps only what failed: a row less per event."""
 
     @property
     def consumer(self) -> str:
@@ -137,12 +139,13 @@ async def handle(
     header = parcel.headers.get(ce.TRACEPARENT)
     with inbound(header), _consumer_span(subscription, event, header):
         async with runtime.sessions() as session, session.begin():
-            taken = await session.execute(
-                finish(subscription.consumer, event.id) if retrying else _TAKE,
-                {} if retrying else {"reader": subscription.consumer, "event": event.id},
-            )
-            if taken.first() is None:
-                return False
+            if retrying or not subscription.repeatable:
+                taken = await session.execute(
+                    finish(subscription.consumer, event.id) if retrying else _TAKE,
+                    {} if retrying else {"reader": subscription.consumer, "event": event.id},
+                )
+                if taken.first() is None:
+                    return False
             await handler(session, event, runtime)
     runtime.nudge()
     return True
@@ -236,8 +239,10 @@ async def _take_together(
 ) -> None:
     by_id = {event.id: event for event in events}
     async with runtime.sessions() as session, session.begin():
-        rows = await session.execute(_TAKE_TOGETHER, {"reader": subscription.consumer, "events": list(by_id)})
-        new = {row.event_id for row in rows}
+        new: Collection[UUID] = by_id.keys()
+        if not subscription.repeatable:
+            asked = {"reader": subscription.consumer, "events": list(by_id)}
+            new = {row.event_id for row in await session.execute(_TAKE_TOGETHER, asked)}
         if new:
             await act(session, [event for event in by_id.values() if event.id in new], runtime)
     runtime.nudge()

@@ -24,7 +24,10 @@ COMMIT_SECONDS = 1.0
 
 GATHER_SECONDS = 0.15
 """Least time between two fetches of a group that handles events together: many small transactions cost
-several times what one of the same rows costs. The first event after a pause is handled at once."""
+several times what one of the same rows costs. The first event after a pause is handled at once, and after a
+full fetch more waits already."""
+_MOST = 500
+"""Records of a fetch."""
 
 
 _Records = list["ConsumerRecord[bytes, bytes]"]
@@ -114,7 +117,7 @@ class Reader:
             client_id=f"ndx-{self._group}",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            max_poll_records=500,
+            max_poll_records=_MOST,
             fetch_max_wait_ms=FETCH_WAIT_MS,
             retry_backoff_ms=RETRY_MS,
             session_timeout_ms=10_000,
@@ -137,7 +140,7 @@ class Reader:
                 if not batches and fetched_at - proven_at > CLIENT_SECONDS:
                     ends = await soon(_prove(consumer, next(iter(self._subscriptions)), ends))
                     proven_at = time.monotonic()
-                if batches and self._gathers:
+                if self._gathers and 0 < sum(map(len, batches.values())) < _MOST:
                     await asyncio.sleep(GATHER_SECONDS - (time.monotonic() - fetched_at))
         finally:
             with contextlib.suppress(Exception, asyncio.CancelledError):

@@ -110,7 +110,6 @@ def read_signer(settings: ServiceSettings) -> ReplySigner | None:
     key = load_pem_private_key(settings.reply_key_file.read_bytes(), None)
     if not isinstance(key, Ed25519PrivateKey):
         raise ValueError("the key for replies is no Ed25519 key")  # noqa: TRY004 - wrong content of a file
-    # The same signature in 18 instead of 30 µs: of a lookup's time in Python it was the largest single part.
     secret = key.private_bytes_raw() + key.public_key().public_bytes_raw()
     return ReplySigner(key, lambda message: crypto_sign(message, secret)[:crypto_sign_BYTES])
 

@@ -18,6 +18,12 @@ async def on_disclosures(session: Session, events: list[Event[DisclosureRecord]]
 def subscriptions() -> list[Subscription]:
     """Return one subscription per disclosing service."""
     return [
-        Subscription(topic=disclosure_topic(s), group="ledger", together={DisclosureRecord: on_disclosures})
+        Subscription(
+            topic=disclosure_topic(s),
+            group="ledger",
+            together={DisclosureRecord: on_disclosures},
+            # The ledger itself knows each record by its id.
+            repeatable=True,
+        )
         for s in DISCLOSING_SERVICES
     ]
