@@ -63,8 +63,8 @@ e2e: setup ## end-to-end tests over a whole stack on free ports
 	@echo "ndx: end-to-end tests"
 	@$(PY) -m pytest -q tests-e2e/flows tests-e2e/faults || { echo "ndx: an end-to-end test failed, see above"; exit 1; }
 
-bench: setup ## benchmarks; one with B=lookup
-	@$(PY) tests-e2e/benchmarks/run.py $(B)
+bench: setup ## benchmarks; one with B=lookup; lines of B=match-file with N=20000000
+	@$(if $(N),NDX_BENCH_LINES=$(N)) $(PY) tests-e2e/benchmarks/run.py $(B)
 
 bench-national: setup ## 100 million people (10 where the disk is smaller, or N=…), kept; goes on where it ended; REMOVE=1
 	@$(PY) tests-e2e/benchmarks/national.py $(if $(N),--people $(N)) $(if $(REMOVE),--remove)

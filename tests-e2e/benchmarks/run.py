@@ -36,6 +36,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "allocation": Benchmark("allocation", on_stack=False),
     "search": Benchmark("search", on_stack=False),
     "match-batch": Benchmark("match_batch", on_stack=False),
+    "match-file": Benchmark("match_file"),
     "dedupe": Benchmark("dedupe", on_stack=False),
     "lookup": Benchmark("lookup"),
     "lookup-chain": Benchmark("lookup_chain"),

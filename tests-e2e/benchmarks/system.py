@@ -17,7 +17,7 @@ from ndx_demo.loading import load_population
 from ndx_local import postgres
 from ndx_local.stack import Stack
 
-PEOPLE = 100_000
+PEOPLE = int(os.environ.get("NDX_BENCH_PEOPLE", "100000"))
 SAMPLING = 10
 """Percent of calls that Envoy traces, as in operation."""
 QUOTA = {"per_second": 100_000, "burst": 200_000}
