@@ -123,6 +123,8 @@ class TestListMyDisclosures:
         assert len(of_child) == 4
         october = {"since": "2026-10-01", "until": "2026-10-31"}
         assert len((await client.get(URL, params=october, headers=headers)).json()["items"]) == 2
+        always = {"since": "0001-01-01", "until": "9999-12-31"}
+        assert len((await client.get(URL, params=always, headers=headers)).json()["items"]) == 7
 
     async def test_other_people_bad_cursors_and_weak_log_ins_are_refused(
         self, client, deliver, add_person, session, as_citizen

@@ -157,6 +157,7 @@ IMPOSSIBLE = (
     ("death_or_missing_date", "1998-03-07"),
     ("death_or_missing_date", "2999-01-01"),
     ("temporary_until", "2020-01-01"),
+    ("absence_until", "9999-12-31"),
     ("given_name", '"  "'),
     ("given_name", '""'),
     ("given_name", '"Ho\ta"'),

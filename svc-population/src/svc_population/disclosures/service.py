@@ -32,6 +32,8 @@ from svc_population.relationships import service as relationships
 CHILD_UNTIL_YEARS = 14
 """A parent sees the reads about a child below this age (Identity Law 26/2023/QH15: own card from 14)."""
 SELF = "self"
+_FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(9000, 1, 1)
+"""The ends of the calendar have no day before or after them, nor a moment in another time zone."""
 _FIRST_PAGE = (datetime(9999, 1, 1, tzinfo=UTC), UUID(int=2**128 - 1))
 _FOREIGN = frozenset(
     {
@@ -79,7 +81,7 @@ async def list_own(
         session,
         list(numbers),
         since=_start(wanted.since),
-        until=_start(wanted.until + timedelta(days=1)) if wanted.until else None,
+        until=_start(min(wanted.until, _LAST_DAY) + timedelta(days=1)) if wanted.until else None,
         after=_FIRST_PAGE if wanted.cursor is None else decode_cursor(wanted.cursor),
         # One record can be about several of the subjects: enough rows to end with a whole record.
         limit=wanted.limit + len(numbers),
@@ -125,7 +127,7 @@ async def _visible(session: AsyncSession, account_id: UUID) -> dict[str, Subject
 
 
 def _start(day: date | None) -> datetime | None:
-    return None if day is None else datetime.combine(day, time.min, tzinfo=VIETNAM)
+    return None if day is None else datetime.combine(max(day, _FIRST_DAY), time.min, tzinfo=VIETNAM)
 
 
 def _item(

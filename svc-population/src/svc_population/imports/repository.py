@@ -19,6 +19,7 @@ _DEFAULTS = {"nationality": "'VN'", "life_status": "'ALIVE'"}
 _STAGING = ", ".join(f"{c.name} text" for c in (*PERSON_COLUMNS, *RELATION_COLUMNS))
 _PERSON_ID = "person_id uuid DEFAULT uuidv7()"
 _CREATE = f"CREATE TEMPORARY TABLE staged_persons ({_STAGING}, {_PERSON_ID}) ON COMMIT DELETE ROWS"
+_LAST_YEAR = 2199
 _TODAY = "(SELECT to_char(clock_timestamp() AT TIME ZONE 'Asia/Ho_Chi_Minh', 'YYYY-MM-DD'))"
 # ISO dates are in the order of their text.
 _FAULTS = {
@@ -44,7 +45,8 @@ _FAULTS["death_or_missing_date"] += (
     f" OR death_or_missing_date NOT BETWEEN birth_date AND {_TODAY}"
 )
 for _begin, _end in (("temporary_since", "temporary_until"), ("absence_from", "absence_until")):
-    _FAULTS[_end] += f" OR {_end} < {_begin}"
+    # Some registers write "until further notice" as the last day of the calendar, after which there is none.
+    _FAULTS[_end] += f" OR {_end} < {_begin} OR {_end} > '{_LAST_YEAR}-12-31'"
 for _of in ("mother", "father", "spouse"):
     _FAULTS[f"{_of}_personal_id"] += f" OR personal_id = {_of}_personal_id"
 """What keeps a line out, by the column that is to be mended."""
