@@ -8,7 +8,7 @@ import asyncpg
 
 from svc_population.changes.rules import OLDEST_YEAR
 from svc_population.imports.errors import ImportRefused
-from svc_population.imports.layout import MOST_CHARACTERS, PERSON_COLUMNS, RELATION_COLUMNS
+from svc_population.imports.layout import MOST_CHARACTERS, PERSON_COLUMNS, RELATION_COLUMNS, Column
 from svc_population.personal_ids.personal_id import known_place_codes
 from svc_population.persons.sealing import NO_KEYS, SENSITIVE, Keyring
 
@@ -21,24 +21,31 @@ _PERSON_ID = "person_id uuid DEFAULT uuidv7()"
 _CREATE = f"CREATE TEMPORARY TABLE staged_persons ({_STAGING}, {_PERSON_ID}) ON COMMIT DELETE ROWS"
 _LAST_YEAR = 2199
 _TODAY = "(SELECT to_char(clock_timestamp() AT TIME ZONE 'Asia/Ho_Chi_Minh', 'YYYY-MM-DD'))"
+_ISO = (
+    "({0} LIKE '____-__-__' AND translate({0}, '0123456789', '') = '--' AND pg_input_is_valid({0}, 'date'))"
+)
+
+
+def _fault(column: Column) -> str:
+    """Return the condition under which a cell is none of its column's; of no cell it is null or false."""
+    name = column.name
+    if column.one_of:
+        fault = f"{name} NOT IN ({', '.join(map(repr, column.one_of))})"
+    elif column.made_of:
+        fault = f"(length({name}) <> {column.length} OR ltrim({name}, '{column.made_of}') <> '')"
+    elif name in _DATES:
+        fault = f"NOT {_ISO.format(name)}"
+    else:
+        # Sensitive words are sealed by now.
+        fault = "false" if name in SENSITIVE else f"length({name}) > {MOST_CHARACTERS}"
+        if name.endswith("name"):
+            fault += f" OR {name} ~ '[\\x01-\\x1f\\x7f]'"
+    return f"{fault} OR {name} IS NULL" if column.required else fault
+
+
+_FAULTS = {column.name: _fault(column) for column in (*PERSON_COLUMNS, *RELATION_COLUMNS)}
+_FAULTS["given_name"] += " OR btrim(given_name) = ''"
 # ISO dates are in the order of their text.
-_FAULTS = {
-    **{
-        c.name: f"length({c.name}) > {MOST_CHARACTERS}"
-        + (f" OR {c.name} ~ '[\\x01-\\x1f\\x7f]'" if c.name.endswith("name") else "")
-        for c in (*PERSON_COLUMNS, *RELATION_COLUMNS)
-        if c.form is None and c.name not in {*_DATES, *SENSITIVE}  # those are sealed by now
-    },
-    **{c.name: f"{c.name} !~ '^({c.form})$'" for c in (*PERSON_COLUMNS, *RELATION_COLUMNS) if c.form},
-    **{
-        name: f"(coalesce({name}, '') ~ '^([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})?$'"
-        f" AND coalesce(pg_input_is_valid({name}, 'date'), true)) IS NOT TRUE"
-        for name in _DATES
-    },
-}
-_FAULTS["personal_id"] = "(personal_id ~ '^[0-9]{12}$') IS NOT TRUE"
-_FAULTS["sex"] = "(sex IN ('MALE', 'FEMALE')) IS NOT TRUE"
-_FAULTS["given_name"] += " OR coalesce(btrim(given_name), '') = ''"
 _FAULTS["birth_date"] += f" OR (birth_date BETWEEN '{OLDEST_YEAR}-01-01' AND {_TODAY}) IS NOT TRUE"
 _FAULTS["death_or_missing_date"] += (
     " OR (coalesce(life_status, 'ALIVE') = 'ALIVE') <> (death_or_missing_date IS NULL)"
