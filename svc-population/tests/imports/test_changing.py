@@ -238,6 +238,8 @@ class TestKill:
         # Somebody else works on a person in the middle: before that change the command cannot be through.
         held = text("SELECT 1 FROM persons WHERE personal_id = :number FOR UPDATE")
         async with runtime.sessions() as other:
+            # For as long as it takes on a slow machine: a service gives up after a minute.
+            await other.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             await other.execute(held, {"number": numbers[250]})
             process = await asyncio.create_subprocess_exec(*arguments, env=environment)
             while await position() < 100 and process.returncode is None:  # noqa: ASYNC110 - it is another's

@@ -270,6 +270,8 @@ class TestCommand:
 
         # Somebody else gives out a number in the middle: until then the command cannot be through.
         async with runtime.sessions() as other:
+            # For as long as it takes on a slow machine: a service gives up after a minute.
+            await other.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             await other.execute(
                 text(
                     "INSERT INTO persons (personal_id, given_name, birth_date, sex, source)"
