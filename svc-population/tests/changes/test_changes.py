@@ -281,10 +281,22 @@ class TestTheDead:
         found = await row(session)
         assert (found["given_name"], found["life_status"]) == ("Hoa", "DECEASED")
 
-    async def test_a_death_registered_of_the_wrong_person_is_taken_back(self, client, justice, session):
+    async def test_a_death_registered_of_the_wrong_person_is_taken_back(
+        self, client, justice, session, emitted
+    ):
         reply = await client.patch(URL, json=correction(death_or_missing_date=None), headers=justice)
         assert reply.status_code == 200, reply.text
         assert (await row(session))["life_status"] == "ALIVE"
+        # Whoever acts on deaths hears of it as of a cancelled one.
+        told = [e for e in await emitted() if e["type"] == "population.person-death-cancelled.v1"]
+        assert [(e["data"]["died_on"], e["data"]["version"]) for e in told] == [("2026-01-05", 2)]
+
+    async def test_a_death_on_another_day_is_told_with_that_day(self, client, justice, emitted):
+        day = {"status": "DECEASED", "date": "2026-01-04"}
+        reply = await client.patch(URL, json=correction(death_or_missing_date=day), headers=justice)
+        assert reply.status_code == 200, reply.text
+        told = [e for e in await emitted() if e["type"] == "population.person-deceased.v1"]
+        assert [(e["data"]["died_on"], e["data"]["version"]) for e in told] == [("2026-01-04", 2)]
 
 
 class TestCardsFollowTheNumber:

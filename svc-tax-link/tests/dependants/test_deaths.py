@@ -85,7 +85,7 @@ class TestTakenBack:
         payer = MOTHER if (await self._payer(state, client, office)) == MOTHER else FATHER
         other = FATHER if payer == MOTHER else MOTHER
         await deliver(died(2, payer))
-        claim = {"dependant_personal_id": CHILD, "relation": "CHILD", "from_month": "2027-03"}
+        claim = {"dependant_personal_id": CHILD, "from_month": "2027-03"}
         claimed = await client.post(f"/tax/v1/taxpayers/{other}/dependants", json=claim, headers=office)
         assert claimed.status_code in {200, 201}, claimed.text
         await deliver(back(3, payer))

@@ -144,7 +144,7 @@ async def apply(session: AsyncSession, person: Person, requested: Requested) -> 
     died_on = person.death_or_missing_date if person.locked else None
     await persons.announce_change(session, person, [g.value for g in changed], version=version)
     if died_on is not None:
-        await _follow_death(session, person, died_on)
+        await _follow_death(session, person, died_on, version=version)
     log.info(
         "person_changed",
         person_id=str(person.person_id),
@@ -154,14 +154,13 @@ async def apply(session: AsyncSession, person: Person, requested: Requested) -> 
     return PersonChangeOut(version=version, changed=tuple(changed))
 
 
-async def _follow_death(session: AsyncSession, person: Person, died_on: date) -> None:
+async def _follow_death(session: AsyncSession, person: Person, died_on: date, *, version: int) -> None:
     """Tell what a correction made of a dead person's record: alive after all, or dead on another day."""
-    await session.refresh(person)
     if not person.locked:
-        await deaths.overrule(session, person, died_on=died_on)
+        await deaths.overrule(session, person, died_on=died_on, version=version)
     elif person.death_or_missing_date not in {None, died_on}:
         on = person.death_or_missing_date or died_on
-        await deaths.announce_death(session, person, version=person.version, died_on=on)
+        await deaths.announce_death(session, person, version=version, died_on=on)
 
 
 async def _told(

@@ -89,13 +89,13 @@ async def part(session: AsyncSession, records: list[Person], *, grounds: Grounds
         await _close_again(session, person, standing, actor=grounds.actor)
 
 
-async def overrule(session: AsyncSession, person: Person, *, died_on: date) -> None:
+async def overrule(session: AsyncSession, person: Person, *, died_on: date, version: int) -> None:
     """Tell that a correction of the record took a death back; `person` is what the record says since.
 
     A registration that is told again does not close the record a second time.
     """
     await registered_deaths.overrule(session, await _numbers(session, person))
-    await _announce_life(session, person, died_on=died_on, version=person.version)
+    await _announce_life(session, person, died_on=died_on, version=version)
 
 
 async def announce_death(session: AsyncSession, person: Person, *, version: int, died_on: date) -> None:
