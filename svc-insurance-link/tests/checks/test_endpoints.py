@@ -14,6 +14,7 @@ from ndx_contracts.purposes import Purpose
 from ndx_testing.gateway import RecordingGateway
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
+from svc_insurance_link.checks import repository
 from svc_insurance_link.participants import service as participants
 from svc_insurance_link.participants.errors import CodeHeldByAnother
 from svc_insurance_link.participants.models import CodeState
@@ -256,10 +257,27 @@ class TestGuessing:
         other = as_agency("H01.002", system="his", purpose="HEALTH_ENTITLEMENT")
         assert (await ask(client, other))[0] == "000"
 
+    async def test_a_flood_about_somebody_else_hides_no_guesses(
+        self,
+        child: str,
+        client: httpx.AsyncClient,
+        hospital: dict[str, str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(repository, "LOOK_BACK", 8)
+        for day in range(1, 6):
+            assert (await ask(client, hospital, birth_date=f"2026-10-0{day}"))[0] == "070"
+        asked = [
+            await client.post(CHECKS, json=question(personal_id=NOBODY), headers=hospital) for _ in range(9)
+        ]
+        assert [reply.status_code for reply in asked] == [200] * 3 + [429] * 6
+        reply = await client.post(CHECKS, json=question(), headers=hospital)
+        assert (reply.status_code, reply.json()["code"]) == (429, "too-many-wrong-checks")
+
     class TestOfManyPeople:
         @pytest.fixture
         def service_settings(self) -> dict[str, Any]:
-            return {"wrong_checks_per_agency": 3}
+            return {"wrong_checks_per_agency": 3, "database_pool_size": 2}
 
         async def test_an_agency_that_tries_number_after_number_must_wait(
             self, child: str, client: httpx.AsyncClient, hospital: dict[str, str]
@@ -268,6 +286,16 @@ class TestGuessing:
                 assert (await ask(client, hospital, personal_id=f"07922600010{n}"))[0] == "050"
             reply = await client.post(CHECKS, json=question(), headers=hospital)
             assert reply.status_code == 429
+
+        async def test_numbers_tried_at_once_are_counted_one_after_another(
+            self, child: str, client: httpx.AsyncClient, hospital: dict[str, str]
+        ) -> None:
+            tries = [
+                client.post(CHECKS, json=question(personal_id=f"0792260001{n:02d}"), headers=hospital)
+                for n in range(12)
+            ]
+            statuses = [reply.status_code for reply in await asyncio.gather(*tries)]
+            assert sorted(statuses) == [200] * 3 + [429] * 9
 
 
 class TestAgreement:

@@ -90,6 +90,19 @@ class TestClaimDependant:
         await register(MOTHER)
         assert (await claim(MOTHER, month)).json()["code"] == "dependant-claim-outside-rule"
 
+    async def test_what_a_refused_claim_tells_of_a_child_is_recorded(
+        self, deliver: Make, birth: Make, register: Make, claim: Make, disclosed: Make
+    ) -> None:
+        await deliver(birth())
+        await register(MOTHER)
+        before = len(await disclosed())
+        assert (await claim(MOTHER, "1950-01")).json()["code"] == "dependant-claim-outside-rule"
+        (record,) = (await disclosed())[before:]
+        assert (record["operation"], sorted(record["subjects"])) == ("tax.claim_dependant", [MOTHER, CHILD])
+        assert (await claim(MOTHER, "2026-12", "079226000099")).json()["code"] == "dependant-not-found"
+        (record,) = (await disclosed())[before + 1 :]
+        assert record["subjects"] == [MOTHER]
+
     async def test_only_a_taxpayer_claims(self, deliver: Make, birth: Make, claim: Make) -> None:
         await deliver(birth())
         assert (await claim(MOTHER, "2026-12")).json()["code"] == "taxpayer-not-found"

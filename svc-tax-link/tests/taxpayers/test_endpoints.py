@@ -7,15 +7,18 @@ from typing import Any
 
 import httpx
 import pytest
+from ndx_chassis.ids import new_id
 from ndx_contracts.agreements import AdminScope, AgreementState, Conditions
+from ndx_contracts.events import PersonalIdCancelled
 from ndx_contracts.field_groups import FieldGroup
 from ndx_testing.gateway import RecordingGateway
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
+from svc_tax_link.taxpayers import service
 
 pytestmark = pytest.mark.integration
 
-MOTHER, FATHER = "079195000021", "079093000034"
+MOTHER, FATHER, NEW = "079195000021", "079093000034", "079195000099"
 CODE, OTHER_CODE = "0100233488", "0314409058"
 GET_PERSON = "/population/v1/persons/{personal_id}"
 Make = Callable[..., Any]
@@ -204,11 +207,49 @@ class TestRegisterTaxpayer:
         body = await register(MOTHER)
         assert (body["state"], body["died_on"]) == ("DECEASED_CLOSE", "2026-10-02")
 
+    async def test_a_death_under_a_former_number_closes_as_well(
+        self, register: Make, deliver: Make, death: Make, people: Any
+    ) -> None:
+        people[NEW] = people[MOTHER]
+        await deliver(death(MOTHER, date(2026, 10, 2)))
+        await deliver(PersonalIdCancelled(person_id=new_id(), old_personal_id=MOTHER, superseded_by=NEW))
+        for number in (NEW, MOTHER):
+            body = await register(number)
+            assert (body["personal_id"], body["state"]) == (NEW, "DECEASED_CLOSE")
+
+    async def test_who_is_registered_under_both_numbers_at_once_is_one_taxpayer(
+        self, register: Make, deliver: Make, people: Any
+    ) -> None:
+        people[NEW] = people[MOTHER]
+        await deliver(PersonalIdCancelled(person_id=new_id(), old_personal_id=MOTHER, superseded_by=NEW))
+        bodies = await asyncio.gather(*(register(number) for number in (NEW, MOTHER) * 3))
+        assert len({body["taxpayer_id"] for body in bodies}) == 1
+
+    async def test_nobody_gathers_codes_without_end(
+        self, register: Make, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(service, "MOST_CODES", 3)
+        branches = [f"{OTHER_CODE}-{number:03d}" for number in range(1, 7)]
+        statuses = await asyncio.gather(*(_status(register, code) for code in branches))
+        assert sorted(statuses) == [200] * 3 + [409] * 3
+        held = (await register(MOTHER))["legacy_tax_codes"]
+        assert (await register(MOTHER, legacy_tax_code=held[0]))["legacy_tax_codes"] == held
+        problem = await register(MOTHER, legacy_tax_code=CODE, status=409)
+        assert problem["code"] == "tax-code-limit-reached"
+
     @pytest.mark.parametrize("code", ["0100233480", "12", "0314409058-000"])
     async def test_an_impossible_code_is_refused(self, code: str, register: Make) -> None:
         problem = await register(MOTHER, legacy_tax_code=code, status=422)
         assert problem["code"] == "invalid-input"
         assert code not in str(problem["errors"])
+
+
+async def _status(register: Make, code: str) -> int:
+    try:
+        await register(MOTHER, legacy_tax_code=code)
+    except AssertionError:
+        return 409
+    return 200
 
 
 class TestGetTaxpayer:

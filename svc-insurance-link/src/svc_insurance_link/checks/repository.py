@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_insurance_link.checks.models import EntitlementCheck
 
-_LOOK_BACK = 2000
-"""Wrong checks looked at: bounds the cost of a check."""
+LOOK_BACK = 2000
+"""Wrong checks looked at: bounds the cost of a check. Who made as many has to wait, whatever they were about:
+older guesses would be out of sight behind them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,12 @@ class WrongChecks:
 
     about_key: int
     keys: int
+    all: int
+
+
+async def count_one_by_one(session: AsyncSession, agency: str) -> None:
+    """Let an agency's checks wait for each other until the transaction ends."""
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"checks:{agency}", 0))))
 
 
 async def count_wrong(
@@ -40,7 +47,7 @@ async def count_wrong(
             EntitlementCheck.occurred_at >= since,
         )
         .order_by(EntitlementCheck.occurred_at.desc())
-        .limit(_LOOK_BACK)
+        .limit(LOOK_BACK)
         .subquery()
     )
     row = (
@@ -48,10 +55,11 @@ async def count_wrong(
             select(
                 func.count().filter(recent.c.asked_key == asked_key, recent.c.result_code.in_(guesses)),
                 func.count(recent.c.asked_key.distinct()),
+                func.count(),
             ).select_from(recent)
         )
     ).one()
-    return WrongChecks(about_key=row[0], keys=row[1])
+    return WrongChecks(about_key=row[0], keys=row[1], all=row[2])
 
 
 async def add(session: AsyncSession, check: EntitlementCheck) -> None:

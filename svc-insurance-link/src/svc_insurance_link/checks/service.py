@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from svc_insurance_link.checks import repository, verdict
 from svc_insurance_link.checks.errors import TooManyWrongChecks
 from svc_insurance_link.checks.models import EntitlementCheck
+from svc_insurance_link.checks.repository import WrongChecks
 from svc_insurance_link.checks.result_codes import result_codes
 from svc_insurance_link.checks.schemas import CoverOut, EntitlementCheckIn, EntitlementCheckOut
 from svc_insurance_link.checks.verdict import Verdict
@@ -42,6 +43,8 @@ _NOT_MATCHED = frozenset(
     }
 )
 _NUMBER_DIGITS = 10
+_AT_ONCE = 200
+"""Checks of one agency that may be under way at once: so near a limit they are counted one after another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,15 +159,27 @@ async def _stop_guessing(
     sessions: async_sessionmaker[AsyncSession],
 ) -> None:
     window = timedelta(seconds=settings.wrong_checks_window_seconds)
-    wrong = await repository.count_wrong(
-        session,
-        agency=entry.agency,
-        asked_key=entry.asked_key,
-        guesses=_NOT_MATCHED,
-        since=datetime.now(UTC) - window,
-    )
-    if wrong.about_key < settings.wrong_checks_per_subject and wrong.keys < settings.wrong_checks_per_agency:
+
+    async def count() -> WrongChecks:
+        return await repository.count_wrong(
+            session,
+            agency=entry.agency,
+            asked_key=entry.asked_key,
+            guesses=_NOT_MATCHED,
+            since=datetime.now(UTC) - window,
+        )
+
+    most_keys, most = settings.wrong_checks_per_agency, repository.LOOK_BACK
+    wrong = await count()
+    # Many numbers tried at once each see the others too late; far from the limit that does no harm, and an
+    # agency's checks need not wait for each other.
+    if wrong.keys + _AT_ONCE >= most_keys or wrong.all + _AT_ONCE >= most:
+        await repository.count_one_by_one(session, entry.agency)
+        wrong = await count()
+    if wrong.about_key < settings.wrong_checks_per_subject and wrong.keys < most_keys and wrong.all < most:
         return
+    # Nothing was written yet. Who waits for this one's lock may hold all other connections.
+    await session.rollback()
     async with sessions() as own, own.begin():
         await repository.add(own, entry)
     raise TooManyWrongChecks(retry_after=settings.wrong_checks_window_seconds)

@@ -10,7 +10,7 @@ from ndx_chassis.agreements import VIETNAM, Grant
 from ndx_chassis.audit import Actor, record_audit
 from ndx_chassis.caller import Caller
 from ndx_chassis.consumer import Event
-from ndx_chassis.disclosure import disclose
+from ndx_chassis.disclosure import disclose, found
 from ndx_chassis.gateway_client import GatewayClient
 from ndx_chassis.ids import new_id
 from ndx_chassis.outbox import publish
@@ -219,6 +219,8 @@ async def claim_dependant(
     payer = await taxpayers.require_taxpayer(
         session, caller, grant, personal_id=personal_id, sessions=sessions
     )
+    # Each refusal from here on is an answer about the payer, and soon about the child.
+    found(session, caller, grant=grant, subjects=[personal_id], field_groups=GROUPS)
     await taxpayers.hold(session, request.dependant_personal_id)
     if not await taxpayers.living_payers(session, [payer.personal_id]):
         raise PayerCannotClaim
@@ -227,6 +229,7 @@ async def claim_dependant(
     dependant = await repository.by_personal_id(session, child)
     if dependant is None or not dependant.parent(payer.personal_id):
         raise DependantNotFound
+    found(session, caller, grant=grant, subjects=[dependant.personal_id], field_groups=GROUPS)
     from_month = read_month(request.from_month)
     rule = child_rule(vietnamese_day(datetime.now(UTC)))
     outside = (

@@ -22,3 +22,10 @@ class TaxCodeHeldByAnother(DomainError):
     code = "tax-code-held"
     title = "The legacy tax code leads to another person"
     title_vi = "Mã số thuế cũ thuộc về người khác"
+
+
+class TooManyTaxCodes(DomainError):
+    kind = Kind.CONFLICT
+    code = "tax-code-limit-reached"
+    title = "As many legacy tax codes lead to this person as may"
+    title_vi = "Người nộp thuế này đã có đủ số mã số thuế cũ được phép"

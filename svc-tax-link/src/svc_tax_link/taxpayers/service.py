@@ -19,7 +19,12 @@ from ndx_contracts.names import same_name
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from svc_tax_link.taxpayers import reopening, repository
-from svc_tax_link.taxpayers.errors import TaxCodeHeldByAnother, TaxpayerMismatch, TaxpayerNotFound
+from svc_tax_link.taxpayers.errors import (
+    TaxCodeHeldByAnother,
+    TaxpayerMismatch,
+    TaxpayerNotFound,
+    TooManyTaxCodes,
+)
 from svc_tax_link.taxpayers.events import taxpayer_registered
 from svc_tax_link.taxpayers.models import Taxpayer, TaxpayerState
 from svc_tax_link.taxpayers.schemas import TaxpayerIn, TaxpayerOut
@@ -27,6 +32,8 @@ from svc_tax_link.taxpayers.source import TaxedPerson, fetch_people, find_person
 
 ENTITY = "taxpayer"
 GROUPS = (FieldGroup.TAX_REGISTRATION,)
+MOST_CODES = 50
+"""Legacy codes, branches included, that one person may have: more are no person's."""
 _ID_NOT_FOUND = "personal_id"
 
 
@@ -49,8 +56,15 @@ async def fetch(gateway: GatewayClient, personal_ids: Sequence[str]) -> dict[str
 
 
 async def deaths_of(session: AsyncSession, personal_ids: Sequence[str]) -> dict[str, date]:
-    """Return the days of the deaths heard of among these people."""
-    return await repository.deaths_of(session, personal_ids)
+    """Return the days of the deaths heard of among these people, under whichever of their numbers."""
+    now = await today(session, personal_ids)
+    former = await leading_to(session, sorted(set(now.values())))
+    numbers = former | {number: number for number in now.values()}
+    deaths: dict[str, date] = {}
+    for number, died_on in (await repository.deaths_of(session, sorted(numbers))).items():
+        person = numbers[number]
+        deaths[person] = min(died_on, deaths.get(person, died_on))
+    return {asked: deaths[person] for asked, person in now.items() if person in deaths}
 
 
 async def living_payers(session: AsyncSession, personal_ids: Sequence[str]) -> dict[str, UUID]:
@@ -166,6 +180,7 @@ async def register_taxpayer(
         ProviderUnavailable: the population database is away; the same call may be made again.
         TaxpayerMismatch: the person is matched already and what was sent does not fit: nothing is changed.
         TaxCodeHeldByAnother: the legacy code leads to somebody else.
+        TooManyTaxCodes: as many lead to this person as may.
     """
     authorise(grant)
     await hold(session, request.personal_id)
@@ -173,6 +188,8 @@ async def register_taxpayer(
     person = await find_person(gateway, request.personal_id)
     mismatches = _mismatches(request, person)
     number = (await today(session, [request.personal_id]))[request.personal_id]
+    if number != request.personal_id:
+        await hold(session, number)
     taxpayer = await repository.by_personal_id(session, number)
     if mismatches and taxpayer is not None and taxpayer.fetched_at is not None:
         await _record_apart(sessions, caller, grant, request.personal_id, Outcome.NOT_MATCHED)
@@ -182,11 +199,14 @@ async def register_taxpayer(
         await repository.add(session, taxpayer)
         await publish(session, taxpayer_registered(taxpayer))
     if request.legacy_tax_code is not None:
+        held = await repository.codes_of(session, taxpayer.id)
+        if request.legacy_tax_code not in held and len(held) >= MOST_CODES:
+            raise TooManyTaxCodes
         holder = await repository.add_code(session, request.legacy_tax_code, taxpayer.id)
         if holder != taxpayer.id:
             raise TaxCodeHeldByAnother
     codes = await repository.codes_of(session, taxpayer.id)
-    died_on = (await repository.deaths_of(session, [request.personal_id])).get(request.personal_id)
+    died_on = (await deaths_of(session, [number])).get(number)
     if person is not None and not mismatches:
         taxpayer.name, taxpayer.birth_date = person.birth_name.full, person.birth_date
         taxpayer.fetched_at = asked_at
