@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -113,7 +114,7 @@ async def test_the_share_of_one_that_is_gone_comes_back_with_the_name(live: Bus,
                 allowed = []
                 for caller, there in zip(CALLERS, (2, 1, 2), strict=True):
                     served.addresses = ["127.0.0.2", "127.0.0.3"][:there]
-                    await until(lambda n=there: members(envoy, n), seconds=30, what="the name's answer")
+                    await until(partial(members, envoy, there), seconds=30, what="the name's answer")
                     allowed.append(await let_in(caller))
     finally:
         await grpc.stop(grace=None)
