@@ -23,6 +23,14 @@ OPERATIONS = (
 COLUMNS = ["ref", "personal_id", "name", "birth_date"]
 
 
+HOA = "079190000011"
+HEADER = "ref,personal_id,name,birth_date\n"
+
+
+def csv_of(*lines: str) -> bytes:
+    return (HEADER + "".join(f"{line}\n" for line in lines)).encode()
+
+
 class Killed(BaseException):
     """The process ends here."""
 
