@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import httpx
@@ -13,8 +13,10 @@ from gateway.catalogue import service as catalogue
 from gateway.settings import Settings
 from ndx_chassis.app import Runtime
 from ndx_chassis.ids import new_id
+from ndx_chassis.inbox import Parcel
 from ndx_contracts import headers as names
-from ndx_contracts.events import PersonDeceased
+from ndx_contracts.events import EventData, PersonDeceased
+from ndx_contracts.events import envelope as ce
 from ndx_testing import postgres
 from sqlalchemy import text
 
@@ -23,6 +25,7 @@ from gateway import bootstrap
 Do = Callable[..., Any]
 DEAD = "079190000011"
 OTHER = "001185000029"
+TYPE = "population.person-deceased.v1"
 FOLLOW = "population.follow_person_deceased"
 FOLLOW_ALL = "population.follow_every_person_deceased"
 GROUPS = ["personal_id", "death_or_missing_date", "permanent_residence"]
@@ -37,6 +40,11 @@ def death(personal_id: str = DEAD, *, province: str | None = "79", version: int 
         province_code=province,
         commune_code=None if province is None else f"{province}001",
     )
+
+
+def parcel(data: EventData) -> Parcel:
+    headers = {ce.CE_ID: str(new_id()), ce.CE_TYPE: data.TYPE, ce.CE_TIME: datetime.now(UTC).isoformat()}
+    return Parcel(topic=data.TOPIC, key=data.key, value=data.model_dump_json(), headers=headers)
 
 
 def terms_of(operations: dict[str, list[str]], **more: Any) -> dict[str, Any]:

@@ -1,37 +1,25 @@
-"""Feeds by pull: what an agency gets, when it stops, and what citizens see of it."""
+"""Subscriptions to feeds: who may have one, about whom, and what ends it."""
 
 import asyncio
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from gateway.feeds import jobs
 from ndx_chassis.app import Runtime
-from ndx_chassis.consumer import handle_together
 from ndx_chassis.ids import new_id
-from ndx_chassis.inbox import Parcel
 from ndx_contracts.events import (
-    EventData,
     MatchJobEnded,
     PersonalIdCancelled,
-    PersonChanged,
 )
-from ndx_contracts.events import envelope as ce
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from .conftest import DEAD, FOLLOW, FOLLOW_ALL, GROUPS, OTHER, death
+from .conftest import DEAD, FOLLOW, FOLLOW_ALL, GROUPS, OTHER, TYPE, death
 
 pytestmark = pytest.mark.integration
 Do = Callable[..., Any]
-TYPE = "population.person-deceased.v1"
-
-
-def parcel(data: EventData) -> Parcel:
-    headers = {ce.CE_ID: str(new_id()), ce.CE_TYPE: data.TYPE, ce.CE_TIME: datetime.now(UTC).isoformat()}
-    return Parcel(topic=data.TOPIC, key=data.key, value=data.model_dump_json(), headers=headers)
 
 
 class TestSubscribe:
@@ -132,104 +120,6 @@ class TestAddressed:
         assert await disclosed() == []
 
 
-class TestPull:
-    async def test_a_death_arrives_with_the_agencys_own_reference(self, feed: str, ask: Do, deliver: Do):
-        event_id = new_id()
-        await deliver(death(), event_id=event_id)
-        page = await ask("GET", f"/subscriptions/{feed}/events")
-        assert [one["id"] for one in page["items"]] == [str(event_id)]
-        one = page["items"][0]
-        assert one["reference"] == "KH-4711"
-        assert one["data"] == {
-            "personal_id": DEAD,
-            "died_on": "2026-11-20",
-            "province_code": "79",
-            "commune_code": "79001",
-        }
-        assert (await ask("GET", f"/subscriptions/{feed}/attempts"))["items"] == []
-        # Not acknowledged: it comes again, the same.
-        assert (await ask("GET", f"/subscriptions/{feed}/events"))["items"] == page["items"]
-        ack = await ask("POST", f"/subscriptions/{feed}/acks", {"cursor": page["next_cursor"]})
-        assert ack["waiting"] == 0
-
-    @pytest.mark.usefixtures("says_nothing")
-    async def test_people_of_no_interest_do_not_arrive(self, feed: str, ask: Do, deliver: Do):
-        await deliver(death(OTHER))
-        assert (await ask("GET", f"/subscriptions/{feed}/events"))["items"] == []
-
-    @pytest.mark.usefixtures("says_nothing")
-    async def test_what_was_acknowledged_does_not_come_again(self, feed: str, ask: Do, deliver: Do):
-        await deliver(death())
-        page = await ask("GET", f"/subscriptions/{feed}/events")
-        for _ in range(2):
-            await ask("POST", f"/subscriptions/{feed}/acks", {"cursor": page["next_cursor"]})
-        assert (await ask("GET", f"/subscriptions/{feed}/events"))["items"] == []
-
-    async def test_what_was_not_given_cannot_be_acknowledged(self, feed: str, ask: Do, deliver: Do):
-        await deliver(death())
-        refused = await ask("POST", f"/subscriptions/{feed}/acks", {"cursor": "1"}, 400)
-        assert refused["code"] == "feed-cursor-invalid"
-
-    async def test_pages_follow_in_the_order_of_a_persons_events(
-        self, subscribe: Do, ask: Do, enact: Do, runtime: Runtime, bank: str, app: Any
-    ):
-        wide = await enact(
-            {
-                "population.follow_every_person_changed": ["permanent_residence", "personal_id"],
-                FOLLOW_ALL: GROUPS,
-            }
-        )
-        made = await subscribe(
-            agreement=wide, people="EVERYBODY", event_types=["population.person-changed.v1", TYPE]
-        )
-        happened: list[EventData] = []
-        for n in range(8):
-            moved = PersonChanged(
-                person_id=new_id(), personal_id=DEAD, version=n, changed=("permanent_residence",)
-            )
-            happened.append(death(version=n) if n == 3 else moved)
-        topic = next(s for s in app.state.spec.subscriptions if s.topic == moved.TOPIC)
-        # One fetch with both types mixed.
-        parcels = [parcel(one) for one in happened]
-        await handle_together(runtime, topic, parcels)
-        got: list[str] = []
-        more = True
-        while more:
-            page = await ask("GET", f"/subscriptions/{made}/events", limit=3)
-            got += [one["id"] for one in page["items"]]
-            await ask("POST", f"/subscriptions/{made}/acks", {"cursor": page["next_cursor"]})
-            more = page["more"]
-        assert got == [one.headers[ce.CE_ID] for one in parcels]
-
-    async def test_a_long_poll_is_answered_when_something_comes(self, feed: str, ask: Do, deliver: Do):
-        asked = asyncio.create_task(ask("GET", f"/subscriptions/{feed}/events", wait=10))
-        await asyncio.sleep(0.3)
-        assert not asked.done()
-        await deliver(death())
-        assert len((await asked)["items"]) == 1
-
-    async def test_a_paused_feed_keeps_what_comes(self, feed: str, ask: Do, deliver: Do):
-        await ask("POST", f"/subscriptions/{feed}/pause")
-        await deliver(death())
-        refused = await ask("GET", f"/subscriptions/{feed}/events", None, 409)
-        assert refused["code"] == "feed-step-refused"
-        shown = await ask("POST", f"/subscriptions/{feed}/resume")
-        assert (shown["state"], shown["waiting"], shown["people_of_interest"]) == ("ACTIVE", 1, 1)
-        assert len((await ask("GET", f"/subscriptions/{feed}/events"))["items"]) == 1
-
-    @pytest.mark.usefixtures("says_nothing")
-    async def test_the_administrative_scope_decides(
-        self, subscribe: Do, ask: Do, enact: Do, deliver: Do, bank: str
-    ):
-        south = await enact({FOLLOW_ALL: GROUPS}, admin_scope={"provinces": ["79"], "communes": []})
-        made = await subscribe(agreement=south, people="EVERYBODY")
-        await deliver(death(province="01"))
-        await deliver(death(province=None))
-        assert (await ask("GET", f"/subscriptions/{made}/events"))["items"] == []
-        await deliver(death(OTHER, province="79"))
-        assert len((await ask("GET", f"/subscriptions/{made}/events"))["items"]) == 1
-
-
 class TestInterest:
     @pytest.mark.usefixtures("says_nothing")
     async def test_what_waits_is_withheld_when_interest_ends(self, feed: str, ask: Do, deliver: Do):
@@ -264,24 +154,6 @@ class TestInterest:
             assert DEAD not in "".join(rows)
             assert DEAD.encode().hex() not in "".join(rows)
             assert "KH-4711" not in "".join(rows)
-
-
-class TestAccountability:
-    async def test_each_delivery_leaves_a_record_with_purpose_and_agreement(
-        self, feed: str, agreement: str, ask: Do, deliver: Do, disclosed: Do
-    ):
-        await deliver(death())
-        assert await disclosed() == []
-        await ask("GET", f"/subscriptions/{feed}/events")
-        records = await disclosed()
-        assert len(records) == 1
-        one = records[0]
-        assert one["subjects"] == [DEAD]
-        assert (one["agency"], one["system"], one["agreement"]) == ("B01", "core", agreement)
-        assert (one["purpose"], one["operation"]) == ("CREDIT_INSTITUTION_KYC", FOLLOW)
-        assert one["agreement_version"] == 1
-        assert set(one["field_groups"]) == set(GROUPS)
-        assert one["outcome"] == "DISCLOSED"
 
 
 class TestEnd:
@@ -348,97 +220,3 @@ class TestEnd:
             )
         items = (await ask("GET", f"/subscriptions/{feed}/events"))["items"]
         assert [one["data"] for one in items] == [{"died_on": "2026-11-20"}]
-
-
-class TestErasure:
-    @pytest.mark.usefixtures("says_nothing")
-    async def test_contents_go_on_time_and_rows_much_later(
-        self, feed: str, ask: Do, deliver: Do, runtime: Runtime, session: AsyncSession
-    ):
-        await deliver(death())
-        page = await ask("GET", f"/subscriptions/{feed}/events")
-        await ask("POST", f"/subscriptions/{feed}/acks", {"cursor": page["next_cursor"]})
-        await deliver(death())
-        now = datetime.now(UTC)
-        contents = text("SELECT state, sealed IS NULL FROM feed_events ORDER BY position")
-
-        async def rows(days: float) -> list[tuple[str, bool]]:
-            await jobs.erase_at(runtime, now + timedelta(days=days))
-            await session.rollback()
-            return [tuple(row) for row in await session.execute(contents)]
-
-        assert await rows(6.9) == [("DONE", False), ("PENDING", False)]
-        assert await rows(7.1) == [("DONE", True), ("PENDING", False)]
-        assert await rows(30.1) == [("DONE", True), ("EXPIRED", True)]
-        assert (await ask("GET", f"/subscriptions/{feed}"))["expired"] == 1
-        assert await rows(90.1) == []
-        await jobs.erase(runtime)
-
-    async def test_what_is_kept_can_be_given_again_from_a_time(
-        self, feed: str, ask: Do, deliver: Do, disclosed: Do
-    ):
-        start = datetime.now(UTC)
-        await deliver(death())
-        page = await ask("GET", f"/subscriptions/{feed}/events")
-        await ask("POST", f"/subscriptions/{feed}/acks", {"cursor": page["next_cursor"]})
-        future = {"since": (start + timedelta(hours=1)).isoformat()}
-        assert (await ask("POST", f"/subscriptions/{feed}/replays", future))["replayed"] == 0
-        again = await ask("POST", f"/subscriptions/{feed}/replays", {"since": start.isoformat()})
-        assert again == {"replayed": 1}
-        # An old word about the same cursor does not swallow it.
-        await ask("POST", f"/subscriptions/{feed}/acks", {"cursor": page["next_cursor"]})
-        assert (await ask("GET", f"/subscriptions/{feed}/events"))["items"] == page["items"]
-        assert len(await disclosed()) == 2
-
-
-class TestOperators:
-    async def test_they_see_states_and_never_contents(self, feed: str, read: Do, deliver: Do, ask: Do):
-        await deliver(death())
-        listed = (await read("NDX:an", "/v1/feed-subscriptions?agency=B01"))["items"]
-        assert [(one["id"], one["waiting"]) for one in listed] == [(feed, 1)]
-        assert (await read("NDX:an", f"/v1/feed-subscriptions/{feed}"))["agency"] == "B01"
-        states = await read("NDX:an", f"/v1/feed-subscriptions/{feed}/event-states?state=PENDING")
-        assert DEAD not in json.dumps(states)
-        assert (await read("NDX:an", f"/v1/feed-subscriptions/{feed}/attempts"))["items"] == []
-
-    async def test_they_suspend_and_release(self, feed: str, post: Do, ask: Do, read: Do):
-        why = {"reason": "sends nothing but errors"}
-        url = f"/v1/feed-subscriptions/{feed}"
-        assert (await post("G01:chi", f"{url}/suspend", why, 403))["code"] == "role-missing"
-        await post("NDX:an", f"{url}/suspend", why)
-        refused = await ask("POST", f"/subscriptions/{feed}/resume", None, 409)
-        assert refused["code"] == "feed-step-refused"
-        await post("NDX:an", f"{url}/release", why)
-        await ask("POST", f"/subscriptions/{feed}/resume")
-
-    async def test_they_let_events_be_given_again(self, feed: str, post: Do, deliver: Do, ask: Do):
-        start = datetime.now(UTC).isoformat()
-        await deliver(death())
-        page = await ask("GET", f"/subscriptions/{feed}/events")
-        await ask("POST", f"/subscriptions/{feed}/acks", {"cursor": page["next_cursor"]})
-        again = await post("NDX:an", f"/v1/feed-subscriptions/{feed}/replays", {"since": start})
-        assert again == {"replayed": 1}
-
-
-class TestMetrics:
-    async def test_the_page_shows_how_much_waits_and_nobody(self, feed: str, deliver: Do, client: Any):
-        await deliver(death())
-        page = (await client.get("/metrics")).text
-        assert 'ndx_feed_events{ndx_feed_delivery="PULL",ndx_feed_state="PENDING"} 1.0' in page
-        assert 'ndx_feed_lag_seconds{ndx_feed_delivery="PULL"}' in page
-        assert "ndx_feed_webhooks_failing 0.0" in page
-        assert DEAD not in page
-
-
-class TestMissingKey:
-    async def test_events_wait_in_the_inbox_and_calls_say_so(
-        self, feed: str, ask: Do, runtime: Runtime, app: Any
-    ):
-        runtime.extras["feeds"].key = None
-        topic = next(s for s in app.state.spec.subscriptions if s.topic == death().TOPIC)
-        await handle_together(runtime, topic, [parcel(death())])
-        async with runtime.sessions() as session:
-            waiting = await session.execute(text("SELECT state, error FROM inbox WHERE state <> 'DONE'"))
-            assert [tuple(row) for row in waiting] == [("WAITING", "unavailable:feed-unavailable")]
-        refused = await ask("GET", f"/subscriptions/{feed}/events", None, 503)
-        assert refused["code"] == "feed-unavailable"
