@@ -19,8 +19,7 @@ from svc_population.match_jobs.erasing import erase_due
 from svc_population.match_jobs.files import JobFiles
 from svc_population.match_jobs.working import work
 
-from .conftest import Killed
-from .test_working import csv_of
+from .conftest import Killed, csv_of
 
 SLICE = 3
 GUESSED_ABOUT = 7
