@@ -27,10 +27,22 @@ def test_another_curve_is_refused():
 
 def test_a_sealed_secret_opens_for_its_owner_only():
     key = SecretsKey(b"k" * 32)
-    sealed = key.seal(b"secret", owner="a")
-    assert key.open(sealed, owner="a") == b"secret"
+    for seal in (key.stored, key.pages):
+        sealed = seal.seal(b"secret", owner="a")
+        assert seal.open(sealed, owner="a") == b"secret"
+        with pytest.raises(InvalidTag):
+            seal.open(sealed, owner="b")
+
+
+def test_pages_are_not_sealed_with_the_key_of_what_is_kept():
+    key = SecretsKey(b"k" * 32)
     with pytest.raises(InvalidTag):
-        key.open(sealed, owner="b")
+        key.stored.open(key.pages.seal(b"secret", owner="a"), owner="a")
+
+
+def test_what_was_kept_before_pages_had_a_key_of_their_own_still_opens():
+    sealed = bytes.fromhex("7f59a2a215998d3d815d49ef63748dcdd87c44bd9ada6a7e9dc34f76004d8117ae2c")
+    assert SecretsKey(b"k" * 32).stored.open(sealed, owner="a") == b"secret"
 
 
 def test_digests_differ_by_use_and_key():

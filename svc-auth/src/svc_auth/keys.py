@@ -52,22 +52,36 @@ class SigningKey:
         return dict(decoded.claims)
 
 
+class Seal:
+    """Encrypts with AES-256-GCM what must be read again, bound to its owner: it opens nowhere else."""
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+
+    def seal(self, secret: bytes, *, owner: str) -> bytes:
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, secret, owner.encode())
+
+    def open(self, sealed: bytes, *, owner: str) -> bytes:
+        """Return what was sealed for this owner.
+
+        Raises:
+            InvalidTag: it was not, or not with this key.
+            ValueError: it is too short to have been.
+        """
+        return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], owner.encode())
+
+
 class SecretsKey:
-    """Seals what must be read again, blinds what must only be compared."""
+    """Seals what must be read again, blinds what must only be compared; each use has a key of its own."""
 
     def __init__(self, raw: bytes) -> None:
         if len(raw) < _LEAST_KEY_BYTES:
             raise ValueError("the secrets key must have at least 32 bytes")
-        self._seal = AESGCM(_derive(raw, b"ndx-auth seal"))
+        self.stored = Seal(_derive(raw, b"ndx-auth seal"))
+        # Anybody may ask for pages, as many as they like: those must not wear out the key of what is kept.
+        self.pages = Seal(_derive(raw, b"ndx-auth login"))
         self._blind = _derive(raw, b"ndx-auth blind")
-
-    def seal(self, secret: bytes, *, owner: str) -> bytes:
-        """Encrypt with AES-256-GCM, bound to its owner: it opens nowhere else."""
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        return nonce + self._seal.encrypt(nonce, secret, owner.encode())
-
-    def open(self, sealed: bytes, *, owner: str) -> bytes:
-        return self._seal.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], owner.encode())
 
     def blind(self, use: str, value: str) -> bytes:
         """Return a keyed digest of a value for one use; equal values give equal digests."""

@@ -1,6 +1,8 @@
 """What a guesser must not get: more one-time passwords, more sources, simpler passcodes, an error of ours."""
 
+import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +13,10 @@ from starlette.requests import Request
 from svc_auth.authenticators.limits import LIMITS, CounterKind, Limit
 from svc_auth.authenticators.passcodes import is_too_simple
 from svc_auth.authenticators.source import source_of
+from svc_auth.keys import load_keys
+from svc_auth.sessions.browser import COOKIE, digest
+from svc_auth.sessions.carrying import read, written
+from svc_auth.settings import Settings
 
 
 class TestOneTimePasswords:
@@ -130,3 +136,28 @@ class TestRoom:
             patch.setattr("svc_auth.sessions.service.datetime", SimpleNamespace(now=lambda _zone: later))
             assert (await flow.submit(own, **typed)).status_code == 410
         assert (await flow.submit(own, **typed)).status_code == 303
+
+    @pytest.mark.parametrize(
+        "of_another_release",
+        [
+            {"id": None},
+            {"expires_at": None},
+            {"wanted": None},
+            {"wanted": {"client_id": "ndx-demo"}},
+            {"id": "1"},
+        ],
+    )
+    async def test_a_page_of_another_release_has_ended(
+        self, flow: Any, signing_key_file: Path, of_another_release: dict[str, Any]
+    ) -> None:
+        page = await flow.form(acr_values="1")
+        seal = load_keys(Settings(signing_key_file=signing_key_file)).secrets.pages
+        owner = f"login:{digest(flow.http.cookies[COOKIE]).hex()}"
+        said = json.loads(seal.open(read(page["transaction"]), owner=owner))
+        changed = {k: v for k, v in {**said, **of_another_release}.items() if v is not None}
+        other = written(seal.seal(json.dumps(changed).encode(), owner=owner))
+        reply = await flow.submit(page | {"transaction": other}, handle="079190000022", passcode="583207")
+        assert reply.status_code == 410
+        same = written(seal.seal(json.dumps(said).encode(), owner=owner))
+        reply = await flow.submit(page | {"transaction": same}, handle="079190000022", passcode="583207")
+        assert reply.status_code == 403

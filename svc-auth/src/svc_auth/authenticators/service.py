@@ -184,7 +184,7 @@ async def prove(
 def _spend_otp(keys: Keys, login: Login, otp: str) -> bool:
     if login.totp_sealed is None:
         return False
-    secret = keys.secrets.open(login.totp_sealed, owner=f"totp:{login.account_id}")
+    secret = keys.secrets.stored.open(login.totp_sealed, owner=f"totp:{login.account_id}")
     step = one_time_passwords.accepted_step(secret, otp, now=time.time(), last_step=login.totp_step)
     if step is None:
         return False
@@ -253,7 +253,7 @@ async def activate(
     secret = one_time_passwords.new_secret()
     keys = keys_of(runtime)
     login.passcode_hash = await passcodes.hashed(_peppered(keys.secrets, login.account_id, passcode))
-    login.totp_sealed = keys.secrets.seal(secret, owner=f"totp:{login.account_id}")
+    login.totp_sealed = keys.secrets.stored.seal(secret, owner=f"totp:{login.account_id}")
     login.totp_step = 0
     login.activation_hash = None
     login.activation_until = None

@@ -38,7 +38,7 @@ def begin(runtime: Runtime, wanted: LoginRequest, *, browser_secret: str) -> Ope
     """Begin a log-in in this browser. Its page carries it: only what is tried is kept."""
     ends = datetime.now(UTC) + timedelta(seconds=settings_of(runtime).transaction_seconds)
     packed, owner = pack(new_id(), wanted, expires_at=ends), _owner(browser.digest(browser_secret))
-    return unpack(packed, carried=written(keys_of(runtime).secrets.seal(packed, owner=owner)))
+    return unpack(packed, carried=written(keys_of(runtime).secrets.pages.seal(packed, owner=owner)))
 
 
 def _owner(mine: bytes) -> str:
@@ -48,10 +48,11 @@ def _owner(mine: bytes) -> str:
 def _begun(runtime: Runtime, carried: str, mine: bytes) -> OpenLogin | None:
     """Return the log-in that a page of this browser carries, until its time is over."""
     try:
-        packed = keys_of(runtime).secrets.open(read(carried), owner=_owner(mine))
-    except (InvalidTag, ValueError):
+        packed = keys_of(runtime).secrets.pages.open(read(carried), owner=_owner(mine))
+        login = unpack(packed, carried=carried)
+    except (InvalidTag, ValueError, KeyError, TypeError):
+        # The last two: another release sealed it, whose pages say more or less than ours.
         return None
-    login = unpack(packed, carried=carried)
     return login if login.expires_at > datetime.now(UTC) else None
 
 
