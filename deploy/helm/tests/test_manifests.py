@@ -26,8 +26,17 @@ def charts(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module", params=["values.yaml", "values.production.yaml"])
 def manifests(charts: Path, request) -> list[Manifest]:
-    command = ["helm", "template", "ndx", charts, "--kube-version", "1.30.0", "-f", charts / request.param]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return rendered(charts, "-f", charts / request.param, "--set", "auth.clients.configMap=relying-parties")
+
+
+def template(charts: Path, *options: str | Path) -> subprocess.CompletedProcess[str]:
+    command = ["helm", "template", "ndx", charts, "--kube-version", "1.30.0", *options]
+    return subprocess.run(command, check=False, capture_output=True, text=True)
+
+
+def rendered(charts: Path, *options: str | Path) -> list[Manifest]:
+    done = template(charts, *options)
+    assert done.returncode == 0, done.stderr
     return [found for found in yaml.safe_load_all(done.stdout) if found]
 
 
@@ -52,6 +61,10 @@ class TestPods:
         for name, pod in pods(manifests):
             spec = pod["spec"]
             assert spec["securityContext"]["runAsNonRoot"], name
+            assert spec["securityContext"]["runAsUser"] == spec["securityContext"]["runAsGroup"] == 10001, (
+                name
+            )
+            assert spec["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch", name
             assert spec["automountServiceAccountToken"] is False, name
             for container in [*spec["containers"], *spec.get("initContainers", [])]:
                 security = container["securityContext"]
@@ -86,7 +99,46 @@ class TestPods:
                 assert sum(chosen(selector, labels) for selector in budgets) == 1, name
 
 
+class TestRelyingParties:
+    def test_auth_is_not_installed_with_the_demos(self, charts):
+        done = template(charts)
+        assert done.returncode != 0
+        assert "auth: clients.configMap or clients.secret must name" in done.stderr
+
+    @pytest.mark.parametrize(("kind", "name"), [("configMap", "name"), ("secret", "secretName")])
+    def test_every_process_of_auth_reads_the_list_that_is_named(self, charts, kind, name):
+        found = rendered(charts, "--set", f"auth.clients.{kind}=ours,auth.clients.key=list.json")
+        own = [pod["spec"] for key, pod in pods(found) if key.startswith("Deployment/ndx-auth-")]
+        assert len(own) == 2
+        for spec in own:
+            (container,) = spec["containers"]
+            (mount,) = (m for m in container["volumeMounts"] if m["name"] == "clients")
+            (volume,) = (v for v in spec["volumes"] if v["name"] == "clients")
+            assert volume[kind][name] == "ours"
+            ((key, path),) = ((item["key"], item["path"]) for item in volume[kind]["items"])
+            assert key == "list.json"
+            environment = {variable["name"]: variable.get("value") for variable in container["env"]}
+            assert environment["AUTH_CLIENTS_FILE"] == f"{mount['mountPath']}/{path}"
+
+    def test_no_other_service_has_it(self, manifests):
+        for name, pod in pods(manifests):
+            mounted = any(volume["name"] == "clients" for volume in pod["spec"].get("volumes", []))
+            assert mounted == name.startswith("Deployment/ndx-auth-"), name
+
+
 class TestNetwork:
+    @pytest.mark.parametrize("kind", ["ClusterIP", "NodePort", "LoadBalancer"])
+    def test_whoever_calls_from_outside_keeps_their_address(self, charts, kind):
+        """Wrong log-ins are counted by it: behind a node's address one caller would lock the others out."""
+        found = rendered(
+            charts, "--set", f"gateway.envoy.service.type={kind},auth.clients.configMap=relying-parties"
+        )
+        (service,) = (
+            f["spec"] for f in found if (f["kind"], f["metadata"]["name"]) == ("Service", "ndx-envoy")
+        )
+        assert service["type"] == kind
+        assert service.get("externalTrafficPolicy") == (None if kind == "ClusterIP" else "Local")
+
     def test_everything_is_denied_but_what_a_policy_of_its_own_names(self, manifests):
         policies = [found["spec"] for found in manifests if found["kind"] == "NetworkPolicy"]
         closed = [p for p in policies if "ingress" not in p and "egress" not in p]

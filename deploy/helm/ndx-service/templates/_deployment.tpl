@@ -20,7 +20,7 @@ spec:
       automountServiceAccountToken: false
       # Leaving, and then the calls that run.
       terminationGracePeriodSeconds: {{ add $root.Values.drainSeconds 15 }}
-      securityContext: {runAsNonRoot: true, runAsUser: 10001, fsGroup: 10001, seccompProfile: {type: RuntimeDefault}}
+      securityContext: {{- include "ndx-service.podSecurity" . | nindent 8 }}
       topologySpreadConstraints:
       - maxSkew: 1
         topologyKey: {{ $root.Values.spread.topologyKey }}

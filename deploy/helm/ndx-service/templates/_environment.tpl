@@ -50,6 +50,16 @@
 - {name: NDX_LOG_LEVEL, value: {{ $shared.logLevel }}}
 {{- end -}}
 
+{{- /* Volumes that belong to the group already are not gone through again at each start. */ -}}
+{{- define "ndx-service.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
 {{- define "ndx-service.security" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
@@ -63,6 +73,9 @@ capabilities: {drop: [ALL]}
 - {name: temporary, mountPath: /tmp}
 {{- with .Values.sharedFolder }}
 - {name: shared, mountPath: {{ .path }}}
+{{- end }}
+{{- if .Values.clients }}
+- {name: clients, mountPath: /etc/ndx/clients, readOnly: true}
 {{- end }}
 {{- end -}}
 
@@ -80,5 +93,13 @@ capabilities: {drop: [ALL]}
 - {name: temporary, emptyDir: {sizeLimit: 1Gi}}
 {{- with .Values.sharedFolder }}
 - {name: shared, persistentVolumeClaim: {claimName: {{ .claim }}}}
+{{- end }}
+{{- with .Values.clients }}
+- name: clients
+  {{- if .secret }}
+  secret: {secretName: {{ .secret }}, items: [{key: {{ .key }}, path: clients.json}], defaultMode: 0440}
+  {{- else }}
+  configMap: {name: {{ .configMap }}, items: [{key: {{ .key }}, path: clients.json}]}
+  {{- end }}
 {{- end }}
 {{- end -}}

@@ -88,7 +88,7 @@ spec:
     spec:
       restartPolicy: Never
       automountServiceAccountToken: false
-      securityContext: {runAsNonRoot: true, runAsUser: 10001, fsGroup: 10001, seccompProfile: {type: RuntimeDefault}}
+      securityContext: {{- include "ndx-service.podSecurity" . | nindent 8 }}
       containers:
       - name: migrations
         image: {{ include "ndx-service.image" $root | quote }}
