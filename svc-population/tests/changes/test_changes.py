@@ -291,6 +291,27 @@ class TestTheDead:
         told = [e for e in await emitted() if e["type"] == "population.person-death-cancelled.v1"]
         assert [(e["data"]["died_on"], e["data"]["version"]) for e in told] == [("2026-01-05", 2)]
 
+    @pytest.mark.parametrize("status", [None, {"status": "MISSING", "date": "2026-01-05"}])
+    async def test_a_death_that_stands_in_the_civil_registry_is_cancelled_there_only(
+        self, client, justice, session, emitted, status
+    ):
+        await session.execute(
+            text(
+                "INSERT INTO registered_deaths (death_id, personal_id, died_on, source)"
+                " VALUES (uuidv7(), :n, '2026-01-05', 'X26740:death')"
+            ),
+            {"n": MOTHER},
+        )
+        await session.commit()
+        reply = await client.patch(URL, json=correction(death_or_missing_date=status), headers=justice)
+        assert (reply.status_code, reply.json()["code"]) == (409, "death-is-registered")
+        assert (await row(session))["life_status"] == "DECEASED"
+        assert await emitted() == []
+        # What else was wrong, the day among it, is corrected as before.
+        day = {"status": "DECEASED", "date": "2026-01-04"}
+        reply = await client.patch(URL, json=correction(death_or_missing_date=day), headers=justice)
+        assert reply.status_code == 200, reply.text
+
     async def test_a_death_on_another_day_is_told_with_that_day(self, client, justice, emitted):
         day = {"status": "DECEASED", "date": "2026-01-04"}
         reply = await client.patch(URL, json=correction(death_or_missing_date=day), headers=justice)

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+from datetime import date
 from typing import Any
 
 import asyncpg
@@ -98,6 +99,34 @@ class TestApply:
         assert [e["data"]["version"] for e in events if e["key"] == str(first["person_id"])] == [2, 3]
         audits = await session.scalar(text("SELECT count(*) FROM audit_entries"))
         assert audits == len(events) == 3
+
+    async def test_a_death_is_taken_back_by_file_as_by_a_call_and_everybody_hears_of_it(
+        self, runtime, written, add_person, session, emitted
+    ):
+        dead = {"life_status": "DECEASED", "death_or_missing_date": date(2026, 1, 5)}
+        await add_person(A, **dead)
+        await add_person(B, **dead)
+        await session.execute(
+            text(
+                "INSERT INTO registered_deaths (death_id, personal_id, died_on, source)"
+                " VALUES (uuidv7(), :n, '2026-01-05', 'X26740:death')"
+            ),
+            {"n": B},
+        )
+        await session.commit()
+        alive = {"kind": "CORRECTION", "case_id": "HS-1", "changes": {"death_or_missing_date": None}}
+        done = await apply_changes(
+            runtime.sessions, written(line(A, **alive) + line(B, **alive)), agency="G02"
+        )
+        assert (done.applied, list(await errors_of(session, done.id))) == (
+            1,
+            [(2, "death-is-registered", None)],
+        )
+        assert [p["life_status"] for p in await people(session)] == ["ALIVE", "DECEASED"]
+        told = [e for e in await emitted() if e["type"] == "population.person-death-cancelled.v1"]
+        assert [(e["data"]["personal_id"], e["data"]["died_on"], e["data"]["version"]) for e in told] == [
+            (A, "2026-01-05", 2)
+        ]
 
     async def test_changes_that_are_settled_together_come_out_as_one_by_one(
         self, apply, written, two, session, emitted

@@ -42,3 +42,12 @@ class PersonalIdDecides(DomainError):
     code = "personal-id-decides"
     title = "The new value contradicts the personal number; cancel and re-establish the number instead"
     title_vi = "Thông tin mới trái với số định danh; phải hủy và xác lập lại số định danh"
+
+
+class DeathRegistered(DomainError):
+    """The entry at the civil registry is its office's to cancel, by two officers; the record follows it."""
+
+    kind = Kind.CONFLICT
+    code = "death-is-registered"
+    title = "The death stands in the civil registry; have the entry cancelled there instead"
+    title_vi = "Việc khai tử đang có hiệu lực tại sổ hộ tịch; hãy yêu cầu hủy đăng ký khai tử tại đó"

@@ -85,6 +85,13 @@ def _end_faults(end: Mapping[str, Any] | None, facts: Facts, born: date, today: 
         )
 
 
+def takes_back_death(values: Mapping[FieldGroup, Any]) -> bool:
+    """Tell whether new values of a dead person's record say that the person did not die."""
+    group = FieldGroup.DEATH_OR_MISSING_DATE
+    end = values.get(group)
+    return group in values and (end is None or end["status"] != LifeStatus.DECEASED)
+
+
 def contradictions(values: Mapping[FieldGroup, Any], facts: Facts) -> list[FieldError]:
     """Return the new values that the number contradicts: sex, birth year, province of registration."""
     number = parse(facts.personal_id)

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.changes import rules
 from svc_population.changes.errors import (
+    DeathRegistered,
     LaterChangeKnown,
     PersonalIdDecides,
     SourceElsewhere,
@@ -77,6 +78,7 @@ async def change_person(
         SourceElsewhere: another agency is the source of a group.
         PersonLocked, CaseMissing: a dead person's record takes corrections only, and they need a case.
         InvalidInput, PersonalIdDecides, LaterChangeKnown: the change does not fit.
+        DeathRegistered: the death that it takes back stands in the civil registry.
     """
     requested = Requested(caller, body, version_of(if_match))
     groups = body.changes.field_groups
@@ -118,6 +120,8 @@ async def apply(session: AsyncSession, person: Person, requested: Requested) -> 
     if requested.version is not None and requested.version != person.version:
         raise VersionConflict(f"The record has version {person.version}.")
     await _check(session, person, requested, values, effective_from=effective_from, today=today)
+    # What was before: people who are changed together show what is new as soon as it is written.
+    died_on = person.death_or_missing_date if person.locked else None
     groups: set[str] = set()
     for number, (day, news) in enumerate(told):
         if number:
@@ -141,7 +145,6 @@ async def apply(session: AsyncSession, person: Person, requested: Requested) -> 
         )
     version = person.version + 1
     changed = [group for group in FieldGroup if group.value in groups]
-    died_on = person.death_or_missing_date if person.locked else None
     await persons.announce_change(session, person, [g.value for g in changed], version=version)
     if died_on is not None:
         await _follow_death(session, person, died_on, version=version)
@@ -157,7 +160,7 @@ async def apply(session: AsyncSession, person: Person, requested: Requested) -> 
 async def _follow_death(session: AsyncSession, person: Person, died_on: date, *, version: int) -> None:
     """Tell what a correction made of a dead person's record: alive after all, or dead on another day."""
     if not person.locked:
-        await deaths.overrule(session, person, died_on=died_on, version=version)
+        await deaths.announce_life(session, person, died_on=died_on, version=version)
     elif person.death_or_missing_date not in {None, died_on}:
         on = person.death_or_missing_date or died_on
         await deaths.announce_death(session, person, version=version, died_on=on)
@@ -207,6 +210,8 @@ async def _check(
     ]
     if faults:
         raise InvalidInput(errors=faults)
+    if person.locked and rules.takes_back_death(values) and await deaths.is_registered(session, person):
+        raise DeathRegistered
     contradicted = rules.contradictions(values, facts)
     if contradicted:
         raise PersonalIdDecides(errors=contradicted)

@@ -89,13 +89,9 @@ async def part(session: AsyncSession, records: list[Person], *, grounds: Grounds
         await _close_again(session, person, standing, actor=grounds.actor)
 
 
-async def overrule(session: AsyncSession, person: Person, *, died_on: date, version: int) -> None:
-    """Tell that a correction of the record took a death back; `person` is what the record says since.
-
-    A registration that is told again does not close the record a second time.
-    """
-    await registered_deaths.overrule(session, await _numbers(session, person))
-    await _announce_life(session, person, died_on=died_on, version=version)
+async def is_registered(session: AsyncSession, person: Person) -> bool:
+    """Tell whether a death of the person stands in the civil registry; the caller holds the row's lock."""
+    return bool(await _standing(session, person))
 
 
 async def announce_death(session: AsyncSession, person: Person, *, version: int, died_on: date) -> None:
@@ -112,6 +108,23 @@ async def announce_death(session: AsyncSession, person: Person, *, version: int,
             commune_code=commune,
         ),
     )
+
+
+async def announce_life(session: AsyncSession, person: Person, *, died_on: date, version: int) -> None:
+    """Publish that a death is no more; `person` is what the record says since."""
+    province, commune = place_of(person)
+    await publish(
+        session,
+        events.person_death_cancelled(
+            person_id=person.person_id,
+            personal_id=person.personal_id,
+            version=version,
+            died_on=died_on,
+            province_code=province,
+            commune_code=commune,
+        ),
+    )
+    log.info("person_death_cancelled", person_id=str(person.person_id))
 
 
 async def taken_back_since(session: AsyncSession, person_id: UUID, version: int) -> bool:
@@ -187,23 +200,7 @@ async def _open(
     await change(session, person, news, actor=grounds.actor)
     await session.refresh(person)
     if died_on is not None:
-        await _announce_life(session, person, died_on=died_on, version=version)
-
-
-async def _announce_life(session: AsyncSession, person: Person, *, died_on: date, version: int) -> None:
-    province, commune = place_of(person)
-    await publish(
-        session,
-        events.person_death_cancelled(
-            person_id=person.person_id,
-            personal_id=person.personal_id,
-            version=version,
-            died_on=died_on,
-            province_code=province,
-            commune_code=commune,
-        ),
-    )
-    log.info("person_death_cancelled", person_id=str(person.person_id))
+        await announce_life(session, person, died_on=died_on, version=version)
 
 
 async def _basis(session: AsyncSession, person: Person) -> PersonHistory | None:

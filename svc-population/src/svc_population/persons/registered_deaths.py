@@ -48,12 +48,6 @@ async def cancel(session: AsyncSession, death: Registered) -> bool:
     return (await session.execute(statement)).first() is not None
 
 
-async def overrule(session: AsyncSession, numbers: Sequence[str]) -> None:
-    """Let no death of these numbers stand any more."""
-    statement = update(table).where(_c.personal_id.in_(numbers), _c.cancelled_at.is_(None))
-    await session.execute(statement.values(cancelled_at=func.clock_timestamp()))
-
-
 async def standing(session: AsyncSession, numbers: Sequence[str]) -> list[Registered]:
     """Return the deaths of these numbers that stand, the first told first."""
     statement = select(_c.death_id, _c.personal_id, _c.died_on, _c.source).where(
