@@ -51,6 +51,23 @@ class TestRegisterDeath:
         last = (await disclosed())[-1]
         assert (last["agency"], last["subjects"], last["outcome"]) == ("X00070", ["079040001234"], "MATCHED")
 
+    class TestMoreAtOnceThanConnections:
+        @pytest.fixture
+        def service_settings(self, service_settings: dict[str, Any]) -> dict[str, Any]:
+            return {**service_settings, "database_pool_size": 2}
+
+        async def test_each_hears_that_the_death_is_known_already(
+            self, client: Any, office: Any, death: dict[str, Any], disclosed: Any
+        ) -> None:
+            await client.post(DEATHS, json=death, headers=office())
+            # Each under a key of its own: what a refusal takes back, the key, must not stay.
+            again = [
+                client.post(DEATHS, json=death, headers=office(**{"Idempotency-Key": f"d-{n}"}))
+                for n in range(6)
+            ]
+            assert [a.status_code for a in await asyncio.gather(*again)] == [409] * 6
+            assert [r["outcome"] for r in await disclosed()] == ["DISCLOSED"] + ["MATCHED"] * 6
+
     async def test_a_person_dies_once_even_when_declared_at_one_instant(
         self, client: Any, office: Any, death: dict[str, Any], emitted: Any, count: Any
     ) -> None:

@@ -257,22 +257,42 @@ class TestGuessing:
         other = as_agency("H01.002", system="his", purpose="HEALTH_ENTITLEMENT")
         assert (await ask(client, other))[0] == "000"
 
-    async def test_a_flood_about_somebody_else_hides_no_guesses(
+    async def test_a_flood_about_nobody_hides_no_guesses_and_holds_up_nobody(
         self,
         child: str,
         client: httpx.AsyncClient,
         hospital: dict[str, str],
-        monkeypatch: pytest.MonkeyPatch,
+        session: AsyncSession,
+        disclosed: Make,
     ) -> None:
-        monkeypatch.setattr(repository, "LOOK_BACK", 8)
-        for day in range(1, 6):
+        for day in range(1, 5):
             assert (await ask(client, hospital, birth_date=f"2026-10-0{day}"))[0] == "070"
-        asked = [
-            await client.post(CHECKS, json=question(personal_id=NOBODY), headers=hospital) for _ in range(9)
-        ]
-        assert [reply.status_code for reply in asked] == [200] * 3 + [429] * 6
+        assert (await ask(client, hospital, personal_id=NOBODY))[0] == "050"
+        # The statement that counts reads few rows, however many were asked: only the first is noted as wrong.
+        for _ in range(8):
+            assert (await ask(client, hospital, personal_id=NOBODY))[0] == "050"
+        assert await session.scalar(text("SELECT count(*) FROM entitlement_checks WHERE wrong")) == 5
+        assert [r["outcome"] for r in await disclosed()] == ["NOT_MATCHED"] * 4 + ["NOT_FOUND"] * 9
+        assert (await ask(client, hospital))[0] == "000"
+        assert (await ask(client, hospital, birth_date="2026-10-05"))[0] == "070"
         reply = await client.post(CHECKS, json=question(), headers=hospital)
         assert (reply.status_code, reply.json()["code"]) == (429, "too-many-wrong-checks")
+
+    async def test_a_number_that_is_asked_for_again_and_again_is_no_reason_to_wait(
+        self, child: str, client: httpx.AsyncClient, hospital: dict[str, str], session: AsyncSession
+    ) -> None:
+        assert (await ask(client, hospital, personal_id=NOBODY))[0] == "050"
+        await session.execute(
+            text(
+                "INSERT INTO entitlement_checks (id, agency, system, clerk_name, clerk_id, asked_by,"
+                " asked_key, visit_date, result_code, wrong, request_id) SELECT gen_random_uuid(), agency, system,"
+                " clerk_name, clerk_id, asked_by, asked_key, visit_date, result_code, wrong, request_id"
+                " FROM entitlement_checks, generate_series(1, 2500)"
+            )
+        )
+        await session.commit()
+        assert (await ask(client, hospital, personal_id=NOBODY))[0] == "050"
+        assert (await ask(client, hospital))[0] == "000"
 
     class TestOfManyPeople:
         @pytest.fixture
@@ -296,6 +316,31 @@ class TestGuessing:
             ]
             statuses = [reply.status_code for reply in await asyncio.gather(*tries)]
             assert sorted(statuses) == [200] * 3 + [429] * 9
+
+        async def test_who_is_refused_anyway_waits_for_nobody(
+            self, child: str, client: httpx.AsyncClient, hospital: dict[str, str], session: AsyncSession
+        ) -> None:
+            for n in range(3):
+                assert (await ask(client, hospital, personal_id=f"07922600010{n}"))[0] == "050"
+            await repository.count_one_by_one(session, "H79.001")
+            reply = await client.post(CHECKS, json=question(), headers=hospital)
+            assert (reply.status_code, reply.headers["Retry-After"]) == (429, "900")
+
+        async def test_who_would_wait_long_for_others_is_told_to_come_again(
+            self,
+            child: str,
+            client: httpx.AsyncClient,
+            hospital: dict[str, str],
+            session: AsyncSession,
+            monkeypatch: pytest.MonkeyPatch,
+        ) -> None:
+            monkeypatch.setattr(repository, "LONGEST_WAIT", "10ms")
+            await repository.count_one_by_one(session, "H79.001")
+            reply = await client.post(CHECKS, json=question(), headers=hospital)
+            assert (reply.status_code, reply.json()["code"]) == (429, "too-many-wrong-checks")
+            assert reply.headers["Retry-After"] == "1"
+            await session.rollback()
+            assert (await ask(client, hospital))[0] == "000"
 
 
 class TestAgreement:

@@ -1,5 +1,6 @@
 """Reading a participant's entitlements over HTTP."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -44,6 +45,18 @@ class TestListEntitlements:
         assert CHILD not in reply.text
         (record,) = await disclosed()
         assert record["outcome"] == "NOT_FOUND"
+
+    class TestMoreAtOnceThanConnections:
+        @pytest.fixture
+        def service_settings(self) -> dict[str, Any]:
+            return {"database_pool_size": 2}
+
+        async def test_each_is_told_that_nobody_was_found(
+            self, client: httpx.AsyncClient, hospital: dict[str, str], disclosed: Make
+        ) -> None:
+            asked = [client.get(PATH.format(CHILD), headers=hospital) for _ in range(6)]
+            assert [reply.status_code for reply in await asyncio.gather(*asked)] == [404] * 6
+            assert [r["outcome"] for r in await disclosed()] == ["NOT_FOUND"] * 6
 
     async def test_a_malformed_number_is_refused_without_showing_it(
         self, client: httpx.AsyncClient, hospital: dict[str, str]

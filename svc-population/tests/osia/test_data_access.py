@@ -1,5 +1,6 @@
 """Data access by OSIA: the file's answers, our agreements, records and limits."""
 
+import asyncio
 from datetime import date
 
 import pytest
@@ -144,6 +145,16 @@ class TestQueryPersonList:
             assert reply.status_code == 404
             judge("dataaccess", "queryPersonList", reply)
         assert [r["outcome"] for r in await disclosed()] == ["NOT_FOUND"] * 3
+
+    class TestMoreAtOnceThanConnections:
+        @pytest.fixture
+        def service_settings(self, service_settings):
+            return {**service_settings, "database_pool_size": 2}
+
+        async def test_each_is_told_that_nobody_fits(self, client, agency, disclosed):
+            asked = [client.get(BASE, params=FOUND_BY, headers=agency()) for _ in range(6)]
+            assert [reply.status_code for reply in await asyncio.gather(*asked)] == [404] * 6
+            assert [r["outcome"] for r in await disclosed()] == ["NOT_FOUND"] * 6
 
     async def test_what_is_no_search_is_refused_without_saying_what_was_sent(
         self, client, agency, add_person, judge, disclosed

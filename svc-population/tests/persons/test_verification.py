@@ -223,6 +223,18 @@ class TestVerifyPerson:
         assert (reply.status_code, reply.json()["code"]) == (404, "person-not-found")
         assert [r["outcome"] for r in await disclosed()] == ["NOT_FOUND"]
 
+    class TestMoreAtOnceThanConnections:
+        @pytest.fixture
+        def service_settings(self, service_settings):
+            return {**service_settings, "database_pool_size": 2}
+
+        async def test_each_is_told_that_there_is_nobody(self, client, insurer, disclosed):
+            asked = [
+                client.post(URL, json={"claims": [equals("sex", "MALE")]}, headers=insurer) for _ in range(6)
+            ]
+            assert [reply.status_code for reply in await asyncio.gather(*asked)] == [404] * 6
+            assert [r["outcome"] for r in await disclosed()] == ["NOT_FOUND"] * 6
+
     async def test_a_claim_about_a_group_outside_the_agreement_is_refused(
         self, client, agree, as_agency, add_person
     ):

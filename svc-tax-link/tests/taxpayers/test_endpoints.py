@@ -1,20 +1,21 @@
 """Registering and reading taxpayers over HTTP, on the real database."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
 import httpx
 import pytest
+from ndx_chassis.app import Runtime
 from ndx_chassis.ids import new_id
 from ndx_contracts.agreements import AdminScope, AgreementState, Conditions
 from ndx_contracts.events import PersonalIdCancelled
 from ndx_contracts.field_groups import FieldGroup
-from ndx_testing.gateway import RecordingGateway
-from sqlalchemy import text
+from ndx_testing.gateway import Call, RecordingGateway
+from sqlalchemy import QueuePool, text
 from sqlalchemy.ext.asyncio import AsyncSession
-from svc_tax_link.taxpayers import service
+from svc_tax_link.taxpayers import repository, service
 
 pytestmark = pytest.mark.integration
 
@@ -225,6 +226,22 @@ class TestRegisterTaxpayer:
         bodies = await asyncio.gather(*(register(number) for number in (NEW, MOTHER) * 3))
         assert len({body["taxpayer_id"] for body in bodies}) == 1
 
+    async def test_a_former_number_and_todays_are_held_together(
+        self, register: Make, deliver: Make, people: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        people[NEW] = people[MOTHER]
+        await deliver(PersonalIdCancelled(person_id=new_id(), old_personal_id=MOTHER, superseded_by=NEW))
+        held: list[set[str]] = []
+
+        async def lock(session: AsyncSession, personal_ids: Sequence[str]) -> None:
+            held.append(set(personal_ids))
+            await in_order(session, personal_ids)
+
+        in_order = repository.lock
+        monkeypatch.setattr(repository, "lock", lock)
+        await register(MOTHER)
+        assert held == [{MOTHER, NEW}]
+
     async def test_nobody_gathers_codes_without_end(
         self, register: Make, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -236,6 +253,37 @@ class TestRegisterTaxpayer:
         assert (await register(MOTHER, legacy_tax_code=held[0]))["legacy_tax_codes"] == held
         problem = await register(MOTHER, legacy_tax_code=CODE, status=409)
         assert problem["code"] == "tax-code-limit-reached"
+
+    async def test_a_refusal_about_a_code_leaves_a_record_about_the_payer(
+        self, register: Make, disclosed: Make, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await register(MOTHER, legacy_tax_code=CODE)
+        await register(FATHER)
+        held = await register(FATHER, legacy_tax_code=CODE, status=409)
+        monkeypatch.setattr(service, "MOST_CODES", 1)
+        full = await register(MOTHER, legacy_tax_code=OTHER_CODE, status=409)
+        assert (held["code"], full["code"]) == ("tax-code-held", "tax-code-limit-reached")
+        told = [(r["subjects"], r["outcome"]) for r in await disclosed()]
+        assert told[2:] == [([FATHER], "NOT_MATCHED"), ([MOTHER], "NOT_MATCHED")]
+
+    async def test_nobody_is_held_while_the_population_database_is_asked(
+        self, register: Make, gateway: RecordingGateway, runtime: Runtime, people: Any
+    ) -> None:
+        connections: list[int] = []
+        pool = runtime.engine.sync_engine.pool
+
+        def answer(call: Call) -> dict[str, Any]:
+            assert isinstance(pool, QueuePool)
+            connections.append(pool.checkedout())
+            return {
+                "personal_id": MOTHER,
+                "birth_name": {"surname": "Trần", "middle_name": "Thị", "given_name": "Lan"},
+                "birth_date": "1995-03-08",
+            }
+
+        gateway.answers("GET", GET_PERSON, json=answer)
+        assert (await register(MOTHER))["state"] == "MATCHED"
+        assert connections == [0]
 
     @pytest.mark.parametrize("code", ["0100233480", "12", "0314409058-000"])
     async def test_an_impossible_code_is_refused(self, code: str, register: Make) -> None:
@@ -269,6 +317,24 @@ class TestGetTaxpayer:
         assert (reply.status_code, reply.json()["code"]) == (404, "taxpayer-not-found")
         assert MOTHER not in reply.text
         assert [r["outcome"] for r in await disclosed()] == ["NOT_FOUND"]
+
+    class TestMoreAtOnceThanConnections:
+        @pytest.fixture
+        def service_settings(self) -> dict[str, Any]:
+            return {"database_pool_size": 2}
+
+        async def test_each_is_told_that_nobody_was_found(
+            self, client: httpx.AsyncClient, office: dict[str, str], disclosed: Make
+        ) -> None:
+            asked = [client.get(f"/tax/v1/taxpayers/{MOTHER}", headers=office) for _ in range(6)]
+            statuses = [reply.status_code for reply in await asyncio.gather(*asked)]
+            assert statuses == [404] * 6
+            assert [r["outcome"] for r in await disclosed()] == ["NOT_FOUND"] * 6
+
+        async def test_each_is_told_that_it_does_not_fit(self, register: Make, disclosed: Make) -> None:
+            await register(MOTHER)
+            await asyncio.gather(*(register(MOTHER, name="Lê An", status=409) for _ in range(6)))
+            assert [r["outcome"] for r in await disclosed()] == ["DISCLOSED"] + ["NOT_MATCHED"] * 6
 
     async def test_nobody_reads_without_the_gateway_or_an_agreement(
         self, client: httpx.AsyncClient, as_agency: Make, agree: Make

@@ -63,7 +63,9 @@ async def register_death(
             act=lambda: _register(session, caller, grant, place, declaration, key=key),
         )
     except DeathAlreadyRegistered:
-        # The refusal rolls the request's transaction back; that the asker learnt of a death is kept apart.
+        # The refusal rolls the request's transaction back; that the asker learnt of a death is kept apart,
+        # with this connection given back first: many refused at once would wait for one another's.
+        await session.rollback()
         async with sessions() as own, own.begin():
             await disclosed(own, caller, grant, [declaration.deceased.personal_id], Outcome.MATCHED)
         raise

@@ -36,5 +36,5 @@ class EntitlementCheck(Base):
     visit_date: Mapped[date]
     result_code: Mapped[str | None] = mapped_column(Text)
     wrong: Mapped[bool]
-    """Nobody was found, or what was claimed did not fit."""
+    """Nobody was found, or what was claimed did not fit. Not so when nobody is found again shortly after."""
     request_id: Mapped[str] = mapped_column(Text)

@@ -4,14 +4,16 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_insurance_link.checks.models import EntitlementCheck
 
-LOOK_BACK = 2000
-"""Wrong checks looked at: bounds the cost of a check. Who made as many has to wait, whatever they were about:
-older guesses would be out of sight behind them."""
+_LOCK_NOT_AVAILABLE = "55P03"
+_WAIT_AT_MOST = text("SELECT set_config('lock_timeout', :wait, true)")
+LONGEST_WAIT = "2s"
+"""So long a check waits for others of its agency, with a connection that the other agencies need, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +22,26 @@ class WrongChecks:
 
     about_key: int
     keys: int
-    all: int
+    knows_key: bool
+    """One of these is the key asked for now."""
 
 
-async def count_one_by_one(session: AsyncSession, agency: str) -> None:
-    """Let an agency's checks wait for each other until the transaction ends."""
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"checks:{agency}", 0))))
+async def count_one_by_one(session: AsyncSession, agency: str) -> bool:
+    """Let an agency's checks wait for each other until the transaction ends; False: it took too long.
+
+    Then the transaction has failed.
+    """
+    await session.execute(_WAIT_AT_MOST, {"wait": LONGEST_WAIT})
+    try:
+        await session.execute(
+            select(func.pg_advisory_xact_lock(func.hashtextextended(f"checks:{agency}", 0)))
+        )
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            raise
+        return False
+    await session.execute(_WAIT_AT_MOST, {"wait": "0"})
+    return True
 
 
 async def count_wrong(
@@ -39,27 +55,22 @@ async def count_wrong(
     await session.execute(
         select(func.pg_advisory_xact_lock(func.hashtextextended(f"check:{agency}:{asked_key}", 0)))
     )
-    recent = (
-        select(EntitlementCheck.asked_key, EntitlementCheck.result_code)
-        .where(
-            EntitlementCheck.agency == agency,
-            EntitlementCheck.wrong,
-            EntitlementCheck.occurred_at >= since,
-        )
-        .order_by(EntitlementCheck.occurred_at.desc())
-        .limit(LOOK_BACK)
-        .subquery()
-    )
+    # Both limits bound what there is to count: repeats about a number that nobody holds are not noted.
+    same = EntitlementCheck.asked_key == asked_key
     row = (
         await session.execute(
             select(
-                func.count().filter(recent.c.asked_key == asked_key, recent.c.result_code.in_(guesses)),
-                func.count(recent.c.asked_key.distinct()),
-                func.count(),
-            ).select_from(recent)
+                func.count().filter(same, EntitlementCheck.result_code.in_(guesses)),
+                func.count(EntitlementCheck.asked_key.distinct()),
+                func.count().filter(same),
+            ).where(
+                EntitlementCheck.agency == agency,
+                EntitlementCheck.wrong,
+                EntitlementCheck.occurred_at >= since,
+            )
         )
     ).one()
-    return WrongChecks(about_key=row[0], keys=row[1], all=row[2])
+    return WrongChecks(about_key=row[0], keys=row[1], knows_key=row[2] > 0)
 
 
 async def add(session: AsyncSession, check: EntitlementCheck) -> None:

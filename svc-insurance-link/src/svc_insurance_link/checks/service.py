@@ -45,6 +45,8 @@ _NOT_MATCHED = frozenset(
 _NUMBER_DIGITS = 10
 _AT_ONCE = 200
 """Checks of one agency that may be under way at once: so near a limit they are counted one after another."""
+_SOON = 1
+"""Seconds after which a check may come again that waited for others of its agency in vain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +136,11 @@ async def check(
         wrong=False,
         request_id=caller.request_id,
     )
-    await _stop_guessing(session, entry, settings=settings, sessions=sessions)
+    before = await _stop_guessing(session, entry, settings=settings, sessions=sessions)
     finding = await _find(session, question, visit_date=entry.visit_date)
     entry.result_code = finding.verdict.code
-    entry.wrong = finding.outcome is not Outcome.MATCHED
+    repeated = finding.outcome is Outcome.NOT_FOUND and before.knows_key
+    entry.wrong = finding.outcome is not Outcome.MATCHED and not repeated
     entry.participant_id = finding.participant.id if finding.participant is not None else None
     await repository.add(session, entry)
     await disclose(
@@ -157,7 +160,7 @@ async def _stop_guessing(
     *,
     settings: Settings,
     sessions: async_sessionmaker[AsyncSession],
-) -> None:
+) -> WrongChecks:
     window = timedelta(seconds=settings.wrong_checks_window_seconds)
 
     async def count() -> WrongChecks:
@@ -169,20 +172,27 @@ async def _stop_guessing(
             since=datetime.now(UTC) - window,
         )
 
-    most_keys, most = settings.wrong_checks_per_agency, repository.LOOK_BACK
-    wrong = await count()
+    def too_many(wrong: WrongChecks) -> bool:
+        about_key = wrong.about_key >= settings.wrong_checks_per_subject
+        return about_key or wrong.keys >= settings.wrong_checks_per_agency
+
+    wrong, retry_after = await count(), settings.wrong_checks_window_seconds
+    refused = too_many(wrong)
     # Many numbers tried at once each see the others too late; far from the limit that does no harm, and an
-    # agency's checks need not wait for each other.
-    if wrong.keys + _AT_ONCE >= most_keys or wrong.all + _AT_ONCE >= most:
-        await repository.count_one_by_one(session, entry.agency)
-        wrong = await count()
-    if wrong.about_key < settings.wrong_checks_per_subject and wrong.keys < most_keys and wrong.all < most:
-        return
+    # agency's checks need not wait for each other. Nor does one that is refused anyway.
+    if not refused and wrong.keys + _AT_ONCE >= settings.wrong_checks_per_agency:
+        if await repository.count_one_by_one(session, entry.agency):
+            wrong = await count()
+            refused = too_many(wrong)
+        else:
+            refused, retry_after = True, _SOON
+    if not refused:
+        return wrong
     # Nothing was written yet. Who waits for this one's lock may hold all other connections.
     await session.rollback()
     async with sessions() as own, own.begin():
         await repository.add(own, entry)
-    raise TooManyWrongChecks(retry_after=settings.wrong_checks_window_seconds)
+    raise TooManyWrongChecks(retry_after=retry_after)
 
 
 async def _find(session: AsyncSession, question: Question, *, visit_date: date) -> Finding:

@@ -218,6 +218,8 @@ async def list_for(
         raise OutsideAdminScope
     participant = await participants.find(session, personal_id)
     if participant is None:
+        # With this connection given back first: many refused at once would wait for one another's.
+        await session.rollback()
         async with sessions() as own, own.begin():
             await disclose(
                 own,

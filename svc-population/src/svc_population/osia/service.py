@@ -105,6 +105,8 @@ async def nearest_page(
     found, _ = await matching.nearest(session, asked, matching.scope_of(grant))
     page = found[offset : offset + limit]
     if not page:
+        # With this connection given back first: many refused at once would wait for one another's.
+        await session.rollback()
         async with runtime.sessions() as own, own.begin():
             await disclose(
                 own, caller, grant=grant, subjects=[], field_groups=groups, outcome=Outcome.NOT_FOUND

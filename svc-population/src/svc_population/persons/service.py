@@ -391,6 +391,8 @@ async def within(
     if person is not None and (anywhere or covers(grant, person)):
         found(session, caller, grant=grant, subjects=[person.personal_id], field_groups=field_groups)
         return person
+    # With this connection given back first: many refused at once would wait for one another's.
+    await session.rollback()
     async with runtime.sessions() as own, own.begin():
         await disclose(
             own,

@@ -83,12 +83,8 @@ async def register_for_births(
     that was heard of before the birth closes the dependant at once.
     """
     named = {n for b in births for n in (b.data.personal_id, *_parents(b.data).values())}
-    # Held before it is read where they lead: a number that is replaced meanwhile would be kept for good.
-    await taxpayers.hold(session, *named)
-    today = await taxpayers.today(session, sorted(named))
+    today = await taxpayers.hold_today(session, sorted(named))
     by_child = {today[birth.data.personal_id]: birth for birth in births}
-    if further := set(today.values()) - named:
-        await taxpayers.hold(session, *further)
     for number in await repository.known(session, list(by_child)):
         del by_child[number]
     if not by_child:

@@ -42,7 +42,6 @@ async def register_taxpayer(
             grant,
             request=request,
             gateway=runtime.gateway,
-            sessions=runtime.sessions,
         ),
     )
 

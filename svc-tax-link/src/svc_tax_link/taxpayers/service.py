@@ -10,7 +10,7 @@ from ndx_chassis import former_numbers
 from ndx_chassis.agreements import Grant, OutsideAdminScope
 from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Caller
-from ndx_chassis.disclosure import disclose
+from ndx_chassis.disclosure import disclose, found
 from ndx_chassis.gateway_client import GatewayClient
 from ndx_chassis.outbox import publish
 from ndx_contracts.disclosure import Outcome
@@ -48,6 +48,22 @@ class KnownTaxpayer:
 async def hold(session: AsyncSession, *personal_ids: str) -> None:
     """Let nobody else change anything about these people until the transaction ends."""
     await repository.lock(session, personal_ids)
+
+
+async def hold_today(session: AsyncSession, personal_ids: Sequence[str]) -> dict[str, str]:
+    """Hold numbers together with those to which they lead, and return the latter for each.
+
+    Both are held at once, in the common order. A number that was replaced meanwhile, which is rare, is held
+    after them.
+    """
+    held: set[str] = set()
+    now = await today(session, personal_ids)
+    while not held >= {*now, *now.values()}:
+        held |= {*now, *now.values()}
+        await hold(session, *sorted(held))
+        # Read again: a number that was replaced before it was held would be kept for good.
+        now = await today(session, personal_ids)
+    return now
 
 
 async def fetch(gateway: GatewayClient, personal_ids: Sequence[str]) -> dict[str, TaxedPerson]:
@@ -172,7 +188,6 @@ async def register_taxpayer(
     *,
     request: TaxpayerIn,
     gateway: GatewayClient,
-    sessions: async_sessionmaker[AsyncSession],
 ) -> TaxpayerOut:
     """Register a person under the personal ID, or add a legacy code to one who is registered.
 
@@ -183,16 +198,15 @@ async def register_taxpayer(
         TooManyTaxCodes: as many lead to this person as may.
     """
     authorise(grant)
-    await hold(session, request.personal_id)
     asked_at = datetime.now(UTC)
+    # Asked before anybody is held: others need not wait for the population database.
     person = await find_person(gateway, request.personal_id)
     mismatches = _mismatches(request, person)
-    number = (await today(session, [request.personal_id]))[request.personal_id]
-    if number != request.personal_id:
-        await hold(session, number)
+    number = (await hold_today(session, [request.personal_id]))[request.personal_id]
+    # Each refusal from here on is an answer about the payer.
+    found(session, caller, grant=grant, subjects=[request.personal_id], field_groups=GROUPS)
     taxpayer = await repository.by_personal_id(session, number)
     if mismatches and taxpayer is not None and taxpayer.fetched_at is not None:
-        await _record_apart(sessions, caller, grant, request.personal_id, Outcome.NOT_MATCHED)
         raise TaxpayerMismatch("Does not fit: " + ", ".join(mismatches) + ".")
     if taxpayer is None:
         taxpayer = Taxpayer(personal_id=number, state=TaxpayerState.PENDING_ID_UPDATE.value)
@@ -207,7 +221,9 @@ async def register_taxpayer(
             raise TaxCodeHeldByAnother
     codes = await repository.codes_of(session, taxpayer.id)
     died_on = (await deaths_of(session, [number])).get(number)
-    if person is not None and not mismatches:
+    # Who asked later may have been quicker: an older answer does not replace theirs.
+    newest = taxpayer.fetched_at is None or taxpayer.fetched_at < asked_at
+    if person is not None and not mismatches and newest:
         taxpayer.name, taxpayer.birth_date = person.birth_name.full, person.birth_date
         taxpayer.fetched_at = asked_at
     taxpayer.died_on = died_on
@@ -235,12 +251,12 @@ async def register_taxpayer(
 def _mismatches(request: TaxpayerIn, person: TaxedPerson | None) -> tuple[str, ...]:
     if person is None:
         return (_ID_NOT_FOUND,)
-    found = []
+    wrong = []
     if request.name is not None and not same_name(request.name, person.birth_name.full):
-        found.append("name")
+        wrong.append("name")
     if request.birth_date is not None and request.birth_date != person.birth_date:
-        found.append("birth_date")
-    return tuple(found)
+        wrong.append("birth_date")
+    return tuple(wrong)
 
 
 def _state(*, died_on: date | None, matched: bool, codes: Sequence[str]) -> TaxpayerState:
@@ -292,8 +308,8 @@ async def require_taxpayer(
     Raises:
         TaxpayerNotFound: recorded as a disclosure too.
     """
-    found = await _authorised(session, caller, grant, personal_id=personal_id, sessions=sessions)
-    return KnownTaxpayer(found.id, found.personal_id)
+    known = await _authorised(session, caller, grant, personal_id=personal_id, sessions=sessions)
+    return KnownTaxpayer(known.id, known.personal_id)
 
 
 def authorise(grant: Grant) -> None:
@@ -317,23 +333,22 @@ async def _authorised(
     sessions: async_sessionmaker[AsyncSession],
 ) -> Taxpayer:
     authorise(grant)
-    found = await repository.by_personal_id(session, personal_id)
-    if found is not None:
-        return found
-    await _record_apart(sessions, caller, grant, personal_id, Outcome.NOT_FOUND)
-    raise TaxpayerNotFound
-
-
-async def _record_apart(
-    sessions: async_sessionmaker[AsyncSession],
-    caller: Caller,
-    grant: Grant,
-    personal_id: str,
-    outcome: Outcome,
-) -> None:
-    # A refusal rolls the request's transaction back; what the asker learnt from it is kept in another.
+    known = await repository.by_personal_id(session, personal_id)
+    if known is not None:
+        return known
+    # The refusal rolls the request's transaction back; what the asker learnt from it is kept in another, with
+    # this connection given back first: many refused at once would wait for one another's.
+    await session.rollback()
     async with sessions() as own, own.begin():
-        await disclose(own, caller, grant=grant, subjects=[personal_id], field_groups=GROUPS, outcome=outcome)
+        await disclose(
+            own,
+            caller,
+            grant=grant,
+            subjects=[personal_id],
+            field_groups=GROUPS,
+            outcome=Outcome.NOT_FOUND,
+        )
+    raise TaxpayerNotFound
 
 
 def _shown(taxpayer: Taxpayer, codes: Sequence[str], mismatches: tuple[str, ...] = ()) -> TaxpayerOut:
