@@ -284,9 +284,10 @@ class TestGuessing:
         assert (await ask(client, hospital, personal_id=NOBODY))[0] == "050"
         await session.execute(
             text(
-                "INSERT INTO entitlement_checks (id, agency, system, clerk_name, clerk_id, asked_by,"
-                " asked_key, visit_date, result_code, wrong, request_id) SELECT gen_random_uuid(), agency, system,"
-                " clerk_name, clerk_id, asked_by, asked_key, visit_date, result_code, wrong, request_id"
+                "INSERT INTO entitlement_checks (id, agency, system, clerk_name, clerk_id,"
+                " asked_by, asked_key, visit_date, result_code, wrong, request_id)"
+                " SELECT gen_random_uuid(), agency, system, clerk_name, clerk_id,"
+                " asked_by, asked_key, visit_date, result_code, wrong, request_id"
                 " FROM entitlement_checks, generate_series(1, 2500)"
             )
         )
