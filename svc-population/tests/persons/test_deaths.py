@@ -331,6 +331,55 @@ class TestWhatHungOnTheDeath:
         assert await row("relationships", "related_name", "relation = 'SPOUSE'") == [("Trần Thị B",)]
         assert len(await row("relationship_history", "id")) == 2
 
+    @pytest.mark.parametrize("since", ["2026-08-01", None])
+    async def test_who_married_again_and_is_alone_by_now_is_not_married_to_the_first(
+        self, deliver, family, relay, row, session, since
+    ):
+        await family()
+        registered = death()
+        await deliver(registered)
+        await relay()
+        await session.execute(
+            text(
+                "INSERT INTO relationship_history (id, personal_id, relation, related_name, source,"
+                " recorded_at, since, ended_on, end_cause, end_source) VALUES (uuidv7(), :husband, 'SPOUSE',"
+                " 'Trần Thị B', 't', now(), CAST(:since AS date), '2026-09-01', 'DIVORCE', 't')"
+            ),
+            {"husband": HUSBAND, "since": None if since is None else date.fromisoformat(since)},
+        )
+        await session.commit()
+        await deliver(cancelled(registered))
+        await relay()
+        assert await row("relationships", "id") == []
+        assert len(await row("audit_entries", "id", "action = 'marriage_not_restored'")) == 1
+
+    async def test_a_marriage_goes_on_though_the_day_of_the_death_was_corrected_in_between(
+        self, deliver, family, relay, row, session
+    ):
+        await family()
+        registered = death()
+        await deliver(registered)
+        await relay()
+        # A marriage of before is none of since.
+        await session.execute(
+            text(
+                "INSERT INTO relationship_history (id, personal_id, relation, related_name, source,"
+                " recorded_at, since, ended_on, end_cause, end_source) VALUES (uuidv7(), :husband, 'SPOUSE',"
+                " 'Trần Thị B', 't', now(), NULL, '2012-09-01', 'DIVORCE', 't')"
+            ),
+            {"husband": HUSBAND},
+        )
+        await session.execute(
+            text("UPDATE persons SET death_or_missing_date = '2026-05-30' WHERE personal_id = :n"),
+            {"n": MOTHER},
+        )
+        await session.commit()
+        await deliver(cancelled(registered))
+        await relay()
+        assert len(await row("relationships", "id")) == 2
+        for number in (MOTHER, HUSBAND):
+            assert await row("persons", "marital_status", "personal_id = :n", n=number) == [("MARRIED",)]
+
     async def test_a_death_told_after_its_end_closes_nothing(self, deliver, family, row, life, emitted):
         await family()
         registered = death()
