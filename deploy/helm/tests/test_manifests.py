@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
+from ndx_chassis.settings import KafkaSettings
+from ndx_contracts.topics import SERVICES
 
 HELM = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.skipif(shutil.which("helm") is None, reason="helm is not on the PATH")
@@ -124,6 +126,27 @@ class TestRelyingParties:
         for name, pod in pods(manifests):
             mounted = any(volume["name"] == "clients" for volume in pod["spec"].get("volumes", []))
             assert mounted == name.startswith("Deployment/ndx-auth-"), name
+
+
+class TestKafka:
+    def test_with_tls_all_who_speak_to_it_have_a_certificate_of_their_own(self, charts):
+        found = rendered(charts, "--set", "global.kafka.tls=true,auth.clients.configMap=relying-parties")
+        known = {f"KAFKA_{name.upper()}" for name in KafkaSettings.model_fields}
+        secrets = set()
+        for name, pod in pods(found):
+            (container, *_), volumes = pod["spec"]["containers"], pod["spec"].get("volumes", [])
+            told = {v["name"]: v.get("value") for v in container.get("env", [])}
+            if "KAFKA_BOOTSTRAP_SERVERS" in told:
+                assert known <= set(told), name
+                assert told["KAFKA_SECURITY_PROTOCOL"] == "SSL"
+                assert any(m["mountPath"] == "/etc/ndx/kafka" for m in container["volumeMounts"]), name
+                assert all(told[n].startswith("/etc/ndx/kafka/") for n in known if n.endswith("_FILE")), name
+                secrets.update(v["secret"]["secretName"] for v in volumes if v["name"] == "kafka")
+        assert secrets == {f"ndx-{service}-kafka" for service in SERVICES}
+
+    def test_without_nobody_waits_for_one(self, manifests):
+        for name, pod in pods(manifests):
+            assert all(volume["name"] != "kafka" for volume in pod["spec"].get("volumes", [])), name
 
 
 class TestNetwork:

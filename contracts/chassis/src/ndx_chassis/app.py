@@ -27,7 +27,7 @@ from ndx_chassis.metrics import router as metrics_router
 from ndx_chassis.middleware import PlainApp, PlainRoute, RequestFrame
 from ndx_chassis.reader import Reader, by_group
 from ndx_chassis.relay import Relay
-from ndx_chassis.settings import ServiceSettings
+from ndx_chassis.settings import ServiceSettings, kafka_client
 from ndx_chassis.telemetry import log
 
 _DOORS = frozenset({"agency", "citizen", "public", "operator", "agency_metadata"})
@@ -205,6 +205,7 @@ async def _start(spec: ServiceSpec, runtime: Runtime) -> list[asyncio.Task[None]
     settings = spec.settings
     tasks: list[asyncio.Task[None]] = []
     servers = settings.kafka_bootstrap_servers
+    kafka_client(servers or "")  # it does not start with certificates that do not fit
     if spec.uses_agreements:
         try:
             async with runtime.sessions() as session:

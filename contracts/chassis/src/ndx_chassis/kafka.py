@@ -13,6 +13,7 @@ from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 from ndx_contracts.events import envelope as ce
 
+from ndx_chassis.settings import kafka_client
 from ndx_chassis.telemetry import log
 
 FETCH_WAIT_MS = 1_000
@@ -93,14 +94,15 @@ async def follow(
     messages for a while, and memory would go through the past again, with calls refused and allowed by it.
     """
     while True:
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=servers,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            fetch_max_wait_ms=FETCH_WAIT_MS,
-            retry_backoff_ms=RETRY_MS,
-        )
+        consumer = None
         try:
+            consumer = AIOKafkaConsumer(
+                **kafka_client(servers),
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                fetch_max_wait_ms=FETCH_WAIT_MS,
+                retry_backoff_ms=RETRY_MS,
+            )
             await soon(consumer.start(), 2 * CLIENT_SECONDS)
             parts = [
                 TopicPartition(topic, p)
@@ -127,7 +129,8 @@ async def follow(
             log.warning("follower_interrupted", topic=topic, error=type(error).__name__)
             await asyncio.sleep(1)
         finally:
-            await close(consumer)
+            if consumer is not None:
+                await close(consumer)
 
 
 async def _take_newest(

@@ -14,6 +14,7 @@ from ndx_chassis.consumer import Subscription, handle_or_park, handle_together
 from ndx_chassis.inbox import parcel_of
 from ndx_chassis.kafka import CLIENT_SECONDS, FETCH_WAIT_MS, RETRY_MS, close, is_stopped, moved, soon
 from ndx_chassis.problems import is_connection_trouble, where
+from ndx_chassis.settings import kafka_client
 from ndx_chassis.telemetry import log
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class Reader:
 
     async def _session(self) -> None:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._servers,
+            **kafka_client(self._servers),
             group_id=f"ndx-{self._group}",
             client_id=f"ndx-{self._group}",
             enable_auto_commit=False,

@@ -18,6 +18,7 @@ from ndx_chassis.kafka import RETRY_MS, Message, MessagesRefused, is_stopped, pu
 from ndx_chassis.metrics import Metrics
 from ndx_chassis.outbox import SET_ASIDE
 from ndx_chassis.problems import is_connection_trouble, where
+from ndx_chassis.settings import kafka_client
 from ndx_chassis.telemetry import log
 
 BATCH = 500
@@ -136,9 +137,10 @@ class Relay:
                 await asyncio.sleep(delay)
 
     async def _session(self) -> None:
+        kafka = kafka_client(self._servers)
         connection = await asyncpg.connect(self._dsn, timeout=5, server_settings=_SESSION)
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._servers,
+            **kafka,
             acks="all",
             enable_idempotence=True,
             linger_ms=2,

@@ -1,7 +1,8 @@
 """Settings that every service has: read from the environment, one prefix per service."""
 
+import ssl
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -70,6 +71,34 @@ class ServiceSettings(BaseSettings):
     def reading_dsn(self) -> str | None:
         """Return the URL of the copies in the form that asyncpg takes."""
         return None if self.reading_database_url is None else _asyncpg(self.reading_database_url)
+
+
+class KafkaSettings(BaseSettings):
+    """How Kafka's clients connect, in every service: in the clear, or by TLS with a certificate."""
+
+    model_config = settings_for("KAFKA")
+
+    security_protocol: Literal["PLAINTEXT", "SSL"] = "PLAINTEXT"
+    ca_file: Path | None = None
+    """Who vouches for the brokers; the system's authorities when not set."""
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+
+def kafka_client(servers: str) -> dict[str, Any]:
+    """Return what each client of Kafka is made with; certificates are read each time, as they are renewed.
+
+    Raises:
+        OSError: a file is away, or is no certificate or key that fits.
+        ValueError: the settings say something else than these protocols.
+    """
+    settings = KafkaSettings()
+    if settings.security_protocol == "PLAINTEXT":
+        return {"bootstrap_servers": servers}
+    context = ssl.create_default_context(cafile=settings.ca_file)
+    if settings.cert_file is not None:
+        context.load_cert_chain(settings.cert_file, settings.key_file)
+    return {"bootstrap_servers": servers, "security_protocol": "SSL", "ssl_context": context}
 
 
 def _asyncpg(url: SecretStr) -> str:

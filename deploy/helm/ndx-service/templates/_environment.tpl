@@ -42,12 +42,39 @@
 {{- $shared := include "ndx-service.shared" . | fromYaml -}}
 - {name: NDX_GATEWAY_URL, value: {{ tpl $shared.gateway.url . | quote }}}
 - {name: NDX_CITIZEN_URL, value: {{ tpl $shared.gateway.citizenUrl . | quote }}}
-- {name: KAFKA_BOOTSTRAP_SERVERS, value: {{ tpl $shared.kafka.bootstrapServers . | quote }}}
+{{ include "ndx-service.kafka" . }}
 - {name: OTEL_TRACES_EXPORTER, value: {{ $shared.traces.exporter }}}
 {{- with $shared.traces.endpoint }}
 - {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }}}
 {{- end }}
 - {name: NDX_LOG_LEVEL, value: {{ $shared.logLevel }}}
+{{- end -}}
+
+{{- /* Where Kafka is, and with `tls` how one shows who one is there. */ -}}
+{{- define "ndx-service.kafka" -}}
+{{- $kafka := (include "ndx-service.shared" . | fromYaml).kafka -}}
+- {name: KAFKA_BOOTSTRAP_SERVERS, value: {{ tpl $kafka.bootstrapServers . | quote }}}
+{{- if $kafka.tls }}
+- {name: KAFKA_SECURITY_PROTOCOL, value: SSL}
+- {name: KAFKA_CA_FILE, value: /etc/ndx/kafka/ca.crt}
+- {name: KAFKA_CERT_FILE, value: /etc/ndx/kafka/tls.crt}
+- {name: KAFKA_KEY_FILE, value: /etc/ndx/kafka/tls.key}
+{{- end }}
+{{- end -}}
+
+{{- define "ndx-service.kafkaMount" -}}
+{{- if (include "ndx-service.shared" . | fromYaml).kafka.tls }}
+- {name: kafka, mountPath: /etc/ndx/kafka, readOnly: true}
+{{- end }}
+{{- end -}}
+
+{{- define "ndx-service.kafkaVolume" -}}
+{{- if (include "ndx-service.shared" . | fromYaml).kafka.tls }}
+- name: kafka
+  secret:
+    secretName: {{ include "ndx-service.secret" (dict "root" . "given" .Values.kafka.secret "kind" "kafka") }}
+    defaultMode: 0440
+{{- end }}
 {{- end -}}
 
 {{- /* Volumes that belong to the group already are not gone through again at each start. */ -}}
@@ -71,6 +98,7 @@ capabilities: {drop: [ALL]}
 - {name: agency, mountPath: /etc/ndx/agency, readOnly: true}
 - {name: keys, mountPath: /etc/ndx/keys, readOnly: true}
 - {name: temporary, mountPath: /tmp}
+{{- include "ndx-service.kafkaMount" . }}
 {{- with .Values.sharedFolder }}
 - {name: shared, mountPath: {{ .path }}}
 {{- end }}
@@ -91,6 +119,7 @@ capabilities: {drop: [ALL]}
 - name: keys
   secret: {secretName: {{ include "ndx-service.secret" (dict "root" . "given" .Values.secrets.keys "kind" "keys") }}, defaultMode: 0440}
 - {name: temporary, emptyDir: {sizeLimit: 1Gi}}
+{{- include "ndx-service.kafkaVolume" . }}
 {{- with .Values.sharedFolder }}
 - {name: shared, persistentVolumeClaim: {claimName: {{ .claim }}}}
 {{- end }}

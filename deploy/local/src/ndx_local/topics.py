@@ -6,6 +6,7 @@ import time
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
+from ndx_chassis.settings import kafka_client
 from ndx_contracts.topics import TOPICS, Topic
 
 
@@ -20,7 +21,7 @@ async def create(servers: str, *, replicas: int = 1, wait_seconds: float = 60) -
     """Create what is missing, waiting for the brokers if they are still starting."""
     deadline = time.monotonic() + wait_seconds
     while True:
-        client = AIOKafkaAdminClient(bootstrap_servers=servers)
+        client = AIOKafkaAdminClient(**kafka_client(servers))
         try:
             await client.start()
             present = set(await client.list_topics())
