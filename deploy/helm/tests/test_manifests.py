@@ -132,7 +132,7 @@ class TestKafka:
     def test_with_tls_all_who_speak_to_it_have_a_certificate_of_their_own(self, charts):
         found = rendered(charts, "--set", "global.kafka.tls=true,auth.clients.configMap=relying-parties")
         known = {f"KAFKA_{name.upper()}" for name in KafkaSettings.model_fields}
-        secrets = set()
+        secrets: set[str] = set()
         for name, pod in pods(found):
             (container, *_), volumes = pod["spec"]["containers"], pod["spec"].get("volumes", [])
             told = {v["name"]: v.get("value") for v in container.get("env", [])}
