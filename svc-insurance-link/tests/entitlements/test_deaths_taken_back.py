@@ -147,3 +147,23 @@ class TestTakenBack:
         for each in told[::-1] if late else told:
             await deliver(each)
         assert await state() == ENDED
+
+    async def test_of_two_dead_who_are_one_by_now_the_last_word_lets_the_entitlement_run(
+        self, people: Any, deliver: Make, birth: Make, state: Make
+    ) -> None:
+        people[OTHER] = people[CHILD]
+        await deliver(birth())
+        await deliver(died(2))
+        await deliver(died(2, number=OTHER, record=OTHER_RECORD))
+        await deliver(
+            PersonsMerged(
+                person_id=OTHER_RECORD,
+                personal_id=OTHER,
+                version=3,
+                merged_person_id=RECORD,
+                merged_personal_id=CHILD,
+            )
+        )
+        assert (await state(OTHER))[1] == "DEATH"
+        await deliver(back(5, number=OTHER, record=OTHER_RECORD))
+        assert await state(OTHER) == RUNS

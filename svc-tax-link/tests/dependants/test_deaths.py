@@ -166,3 +166,25 @@ class TestTakenBack:
         await deliver(parted)
         # The other one is dead; she never was.
         assert await state() == LIVES
+
+    async def test_of_two_dead_who_are_one_by_now_the_last_word_opens_the_taxpayer(
+        self, people: Any, register: Make, deliver: Make, state: Make
+    ) -> None:
+        people[OTHER] = people[MOTHER]
+        await register(MOTHER)
+        await register(OTHER)
+        await deliver(died(2))
+        await deliver(died(2, OTHER, record=OTHER_RECORD))
+        await deliver(
+            PersonsMerged(
+                person_id=OTHER_RECORD,
+                personal_id=OTHER,
+                version=3,
+                merged_person_id=RECORD,
+                merged_personal_id=MOTHER,
+            )
+        )
+        assert (await state())[0][OTHER] == "DECEASED_CLOSE"
+        # Both deaths were cancelled: of the first end nothing is told, for the other one stood.
+        await deliver(back(5, OTHER, record=OTHER_RECORD))
+        assert (await state())[0][OTHER] == "MATCHED"

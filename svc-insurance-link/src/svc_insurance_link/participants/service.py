@@ -167,18 +167,21 @@ async def forget_death(session: AsyncSession, *, personal_id: str, told: Told | 
     """Take a death back; return the participant's id when that lets one live. Needs `hold`.
 
     `told` None: the number never had one. It is remembered also where nobody is known, so that the death
-    which it takes back may be told later. A death of another number of the person goes on to count.
+    which it takes back may be told later. A death of another number of the person goes on to count, unless
+    the word is about the number of today, and so about all of them.
     """
     if told is not None:
         if await repository.version_told(session, told.record) >= told.version:
             return None
         await repository.keep_death(session, personal_id, None, told=(told.record, told.version))
     number = await former_numbers.current(session, personal_id)
-    numbers = [number, *await former_numbers.leading_to(session, [number])]
-    others = await repository.deaths_of(session, numbers)
-    if others:
-        await repository.mark_death(session, number, min(others.values()))
-        return None
+    # Told of the number of today, it weighed the deaths of all numbers: one that stands is told anew.
+    if told is None or number != personal_id:
+        numbers = [number, *await former_numbers.leading_to(session, [number])]
+        others = await repository.deaths_of(session, numbers)
+        if others:
+            await repository.mark_death(session, number, min(others.values()))
+            return None
     return await repository.mark_death(session, number, None)
 
 

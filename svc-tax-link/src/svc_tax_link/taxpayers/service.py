@@ -158,8 +158,9 @@ async def note_cut(session: AsyncSession, personal_id: str, cut: Sequence[Mappin
 async def reopen(session: AsyncSession, *, personal_id: str, told: Told | None) -> Noted | None:
     """Take a death back, and open the taxpayer again as the rule says; None where that changes nothing.
 
-    `told` None: the number never had one. A death of another number of the person goes on to count. Where
-    the rule leaves it to the office, the taxpayer waits in PENDING_ID_UPDATE until registered again.
+    `told` None: the number never had one. A death of another number of the person goes on to count, unless
+    the word is about the number of today, and so about all of them. Where the rule leaves it to the office,
+    the taxpayer waits in PENDING_ID_UPDATE until registered again.
     """
     cut: Sequence[Mapping[str, Any]] = ()
     if told is not None:
@@ -167,9 +168,11 @@ async def reopen(session: AsyncSession, *, personal_id: str, told: Told | None) 
             return None
         cut = await repository.keep_death(session, personal_id, None, told=(told.record, told.version))
     number = await former_numbers.current(session, personal_id)
-    numbers = [number, *await former_numbers.leading_to(session, [number])]
-    if await repository.deaths_of(session, numbers):
-        return None
+    # Told of the number of today, it weighed the deaths of all numbers: one that stands is told anew.
+    if told is None or number != personal_id:
+        numbers = [number, *await former_numbers.leading_to(session, [number])]
+        if await repository.deaths_of(session, numbers):
+            return None
     taxpayer = await repository.by_personal_id(session, number)
     if taxpayer is None or taxpayer.died_on is None:
         return Noted(None, cut)
