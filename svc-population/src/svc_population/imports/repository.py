@@ -32,14 +32,15 @@ def _fault(column: Column) -> str:
     if column.one_of:
         fault = f"{name} NOT IN ({', '.join(map(repr, column.one_of))})"
     elif column.made_of:
-        fault = f"(length({name}) <> {column.length} OR ltrim({name}, '{column.made_of}') <> '')"
+        fault = f"(octet_length({name}) <> {column.length} OR ltrim({name}, '{column.made_of}') <> '')"
     elif name in _DATES:
         fault = f"NOT {_ISO.format(name)}"
     else:
-        # Sensitive words are sealed by now.
-        fault = "false" if name in SENSITIVE else f"length({name}) > {MOST_CHARACTERS}"
+        # Bytes are counted at once, characters one by one; sensitive words are sealed by now.
+        too_long = f"(octet_length({name}) > {MOST_CHARACTERS} AND length({name}) > {MOST_CHARACTERS})"
+        fault = "false" if name in SENSITIVE else too_long
         if name.endswith("name"):
-            fault += f" OR {name} ~ '[\\x01-\\x1f\\x7f]'"
+            fault += f' OR {name} COLLATE "C" ~ \'[\\x01-\\x1f\\x7f]\''
     return f"{fault} OR {name} IS NULL" if column.required else fault
 
 
