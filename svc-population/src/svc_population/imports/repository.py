@@ -40,7 +40,7 @@ def _fault(column: Column) -> str:
         too_long = f"(octet_length({name}) > {MOST_CHARACTERS} AND length({name}) > {MOST_CHARACTERS})"
         fault = "false" if name in SENSITIVE else too_long
         if name.endswith("name"):
-            fault += f' OR {name} COLLATE "C" ~ \'[\\x01-\\x1f\\x7f]\''
+            fault += f" OR {name} COLLATE \"C\" ~ '[\\x01-\\x1f\\x7f]'"
     return f"{fault} OR {name} IS NULL" if column.required else fault
 
 
