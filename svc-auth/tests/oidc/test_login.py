@@ -141,7 +141,10 @@ class TestSubmitLogin:
         form = await flow.form(acr_values=None)
         fields = {"handle": holder.handle, "passcode": holder.passcode}
         replies = await asyncio.gather(*(flow.submit(form, **fields) for _ in range(4)))
-        assert sorted(r.status_code for r in replies) == [303, 410, 410, 410]
+        given, *refused = sorted(r.status_code for r in replies)
+        assert given == 303
+        # On a stalled machine one may wait too long for its turn, and is told to come again.
+        assert set(refused) <= {410, 503}
         assert await session.scalar(text("SELECT count(*) FROM authorization_codes")) == 1
 
     async def test_a_locked_account_is_refused_and_comes_back_after_the_unlock(self, flow, holder, deliver):
