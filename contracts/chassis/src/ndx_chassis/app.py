@@ -237,11 +237,13 @@ async def _start(spec: ServiceSpec, runtime: Runtime) -> list[asyncio.Task[None]
 
 
 def _signed_exchange(runtime: Runtime) -> list[asyncio.Task[None]]:
-    settings, servers = runtime.settings, runtime.settings.kafka_bootstrap_servers
-    doors = (
-        (runtime.signing_keys.follow(servers), signing.publish(settings, runtime.gateway)) if servers else ()
-    )
-    return [asyncio.create_task(door) for door in doors]
+    servers = runtime.settings.kafka_bootstrap_servers
+    if not servers:  # then there is nowhere to read callers' keys, or to publish ours
+        return []
+    return [
+        asyncio.create_task(runtime.signing_keys.follow(servers)),
+        asyncio.create_task(signing.publish(runtime.settings, runtime.gateway)),
+    ]
 
 
 def _job_task(runtime: Runtime, job: Job) -> Callable[[], Awaitable[None]]:

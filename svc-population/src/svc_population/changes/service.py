@@ -161,8 +161,7 @@ async def _follow_death(session: AsyncSession, person: Person, died_on: date, *,
     """Tell what a correction made of a dead person's record: alive after all, or dead on another day."""
     if not person.locked:
         await deaths.announce_life(session, person, died_on=died_on, version=version)
-    elif person.death_or_missing_date not in {None, died_on}:
-        on = person.death_or_missing_date or died_on
+    elif (on := person.death_or_missing_date) is not None and on != died_on:
         await deaths.announce_death(session, person, version=version, died_on=on)
 
 
