@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any
 
 import asyncpg
+import psutil
 from harness import ROOT
 from ndx_chassis.agreements import Grant
 from ndx_chassis.caller import Caller
@@ -24,7 +25,9 @@ from svc_population.imports.service import load_persons
 PEOPLE = int(os.environ.get("NDX_BENCH_PEOPLE", "1000000"))
 """How many people stand in the database; the goals are for 10 million and more."""
 FOLDER = ROOT / ".local" / "bench-people"
-_SETTINGS = {**postgres.DURABLE, "shared_buffers": "1GB", "max_wal_size": "8GB"}
+_BUFFERS = max(1024, psutil.virtual_memory().total // 4 // 1024**2)
+"""MiB of PostgreSQL's own memory: a quarter of the machine's, as its manual advises for a server."""
+_SETTINGS = {**postgres.DURABLE, "shared_buffers": f"{_BUFFERS}MB", "max_wal_size": "8GB"}
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from svc_population.admin_units.service import today
+from svc_population.statistics import service
 from svc_population.statistics.service import differences, fold
 
 URL = "/population/v1/statistics/population"
@@ -68,6 +69,22 @@ class TestCounts:
         assert await differences(session) == []
         country = (await client.get(EXACT, params={"level": "COUNTRY"}, headers=owner)).json()["items"]
         assert [(u["name"], u["total"]) for u in country] == [("Việt Nam", 40)]
+
+    async def test_what_a_bulk_load_left_is_folded_whole_though_a_run_takes_less(
+        self, client, owner, runtime, session, monkeypatch
+    ):
+        monkeypatch.setattr(service, "_A_RUN", 2)
+        for year in range(5):
+            await people(runtime, 4, first=10 * (year + 1))
+        left = text("SELECT count(*) FROM population_deltas")
+        noted = (await session.execute(left)).scalar_one()
+        assert noted > 2 * 2
+        await session.rollback()
+        assert await fold(runtime) == noted
+        assert (await session.execute(left)).scalar_one() == 0
+        assert await differences(session) == []
+        body = (await client.get(EXACT, headers=owner)).json()
+        assert [u["total"] for u in body["items"]] == [20]
 
     async def test_a_past_day_is_todays_count_without_what_came_later(self, client, owner, runtime):
         await people(runtime, 20)

@@ -58,6 +58,10 @@ async def bring_rules_up_to_date(runtime: Runtime) -> int | None:
 
 
 async def fold(runtime: Runtime) -> int:
-    """Fold what triggers noted into the counts; return how many notes."""
-    async with runtime.sessions() as session, session.begin():
-        return await repository.fold(session, limit=_A_RUN)
+    """Fold what triggers noted into the counts, some a transaction, until few are left; return how many."""
+    folded, moved = 0, _A_RUN
+    while moved == _A_RUN:
+        async with runtime.sessions() as session, session.begin():
+            moved = await repository.fold(session, limit=_A_RUN)
+        folded += moved
+    return folded

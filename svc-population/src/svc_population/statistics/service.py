@@ -201,6 +201,13 @@ async def differences(session: AsyncSession) -> list[tuple[str, str, int]]:
 
 
 async def fold(runtime: Runtime) -> int:
-    """Fold deltas into the counts; return how many."""
-    async with runtime.sessions() as session, session.begin():
-        return await repository.fold(session, limit=_A_RUN)
+    """Fold deltas into the counts, so many a transaction, until few are left; return how many.
+
+    A bulk load leaves millions, and until they are folded every count has to add them up.
+    """
+    folded, moved = 0, _A_RUN
+    while moved == _A_RUN:
+        async with runtime.sessions() as session, session.begin():
+            moved = await repository.fold(session, limit=_A_RUN)
+        folded += moved
+    return folded
