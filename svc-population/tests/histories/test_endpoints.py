@@ -84,9 +84,31 @@ class TestAsOf:
         await add_person(MOTHER)
         early = (datetime.now(UTC) - timedelta(days=1)).isoformat()
         for when in ({"valid_at": "1985-01-01"}, {"known_at": early}):
-            reply = await as_of(client, reader, **when)
+            reply = await as_of(client, reader, "birth_date", **when)
             assert (reply.status_code, reply.json()["code"]) == (404, "person-not-known-then")
         assert [r["outcome"] for r in await disclosed()] == ["NOT_MATCHED", "NOT_MATCHED"]
+
+    async def test_days_tell_no_birth_date_to_who_does_not_ask_for_it(
+        self, client, agree, as_agency, add_person, disclosed
+    ):
+        agree("T01", {"population.get_person_as_of": [FieldGroup.SEX]}, purposes=["JUDICIAL_PROCEEDINGS"])
+        headers = as_agency("T01", purpose="JUDICIAL_PROCEEDINGS")
+        await add_person(MOTHER)
+        days = ("1900-01-01", "1990-05-16", "1990-05-17", "2000-01-01")
+        replies = [await as_of(client, headers, "sex", valid_at=day) for day in days]
+        assert [r.status_code for r in replies] == [200] * 4
+        assert [r.json() for r in replies] == [
+            {**replies[0].json(), "valid_at": day, "known_at": r.json()["known_at"]}
+            for day, r in zip(days, replies, strict=True)
+        ]
+        assert [(r["outcome"], r["field_groups"]) for r in await disclosed()] == [("DISCLOSED", ["sex"])] * 4
+
+    @pytest.mark.parametrize("day", ["0", "86400", "1990-02-30", "1990-05", "1990-05-17T00:00:00", "", "now"])
+    async def test_what_is_no_day_is_refused(self, client, reader, add_person, disclosed, day):
+        await add_person(MOTHER)
+        reply = await as_of(client, reader, "sex", valid_at=day)
+        assert (reply.status_code, reply.json()["code"]) == (422, "invalid-input")
+        assert await disclosed() == []
 
     @pytest.mark.parametrize("moment", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00"])
     async def test_the_ends_of_the_calendar_are_moments_too(self, client, reader, add_person, moment):

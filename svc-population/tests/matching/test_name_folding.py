@@ -112,6 +112,7 @@ class TestCleanNames:
             ("Nguye\u0303\u0302n An", "Nguyẽ\u0302n An"),
             ("  H’Hen \t Niê ", "H'Hen Niê"),
             ("Y-Bhiăng", "Y-Bhiăng"),
+            ("Ðỗ Văn ðức", "Đỗ Văn đức"),  # U+00D0 and U+00F0
         ],
     )
     def test_what_looks_like_a_name_becomes_one(self, raw, clean):
@@ -156,6 +157,16 @@ class TestCompareNames:
             ("Nguyễn Văn An", "Trần Minh An", NameAgreement.GIVEN_NAME_ONLY),
             ("Nguyễn Văn An", "Nguyễn Văn Bình", NameAgreement.DIFFERENT),
             ("Vu An", "Vo An", NameAgreement.GIVEN_NAME_ONLY),
+            ("Vũ Văn An", "vu van an", NameAgreement.UNACCENTED),
+            ("Vũ Văn An", "vo van an", NameAgreement.UNACCENTED),
+            ("Võ Văn An", "vu van an", NameAgreement.UNACCENTED),
+            ("Huỳnh Mỹ", "huynh my", NameAgreement.UNACCENTED),
+            ("Huỳnh Mỹ", "hoang mi", NameAgreement.UNACCENTED),
+            ("Vũ Văn An", "an vu van", NameAgreement.REORDERED),
+            ("Nguyễn Văn An", "nguyen an", NameAgreement.UNACCENTED_MIDDLE_MISSING),
+            ("Huỳnh Thị Mỹ", "huynh my", NameAgreement.UNACCENTED_MIDDLE_MISSING),
+            ("Đỗ Văn Đức", "Ðỗ Văn Ðức", NameAgreement.SAME),
+            ("H'Hen Niê", "H’Hen Niê", NameAgreement.SAME),
             ("Thuý", "Thúi", NameAgreement.DIFFERENT),
         ],
     )

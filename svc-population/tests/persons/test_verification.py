@@ -63,7 +63,9 @@ class TestVerifyPerson:
             ClaimField.LEGACY_ID_NUMBER: "123456789",
             ClaimField.MARITAL_STATUS: "MARRIED",
         }
-        claims = [equals(field.value, values[field] if right else "no") for field in ClaimField]
+        wrong = {ClaimField.BIRTH_DATE: "1990-05-18", ClaimField.SEX: "MALE"}
+        said = values if right else {field: wrong.get(field, "no") for field in ClaimField}
+        claims = [equals(field.value, said[field]) for field in ClaimField]
         reply = await client.post(URL, json={"claims": claims}, headers=insurer)
         assert reply.status_code == 200, reply.text
         assert [r["matched"] for r in reply.json()["results"]] == [right] * len(ClaimField)
@@ -252,10 +254,50 @@ class TestVerifyPerson:
             [equals("birth_date", "1990-05-17"), equals("birth_date", "1990-05-18")],
             [{"kind": "FOLDED_EQUALS", "field": "sex", "value": "MALE"}],
             [{"kind": "GUESS"}],
+            [{"kind": MOTHER}],
+            [equals("birth_date", "1990-02-30")],
+            [equals("birth_date", "17/05/1990")],
+            [equals("birth_date", "１９９０-05-17")],
+            [equals("sex", "F")],
+            [{"kind": "BEFORE", "field": "birth_date", "value": 0}],
+            [{"kind": "BEFORE", "field": "birth_date", "value": "86400"}],
+            [{"kind": "AFTER", "field": "birth_date", "value": "1990-02-30"}],
+            [{"kind": "AT_LEAST_AGE", "years": True}],
+            [{"kind": "AT_LEAST_AGE", "years": "18"}],
+            ["IS_ALIVE"],
+            {"kind": "IS_ALIVE"},
+            None,
         ],
     )
-    async def test_unusable_claims_are_refused(self, client, insurer, claims):
-        assert (await client.post(URL, json={"claims": claims}, headers=insurer)).status_code == 422
+    async def test_unusable_claims_are_refused_without_a_guess_and_without_their_words(
+        self, client, insurer, add_person, disclosed, session, claims
+    ):
+        await add_person(MOTHER)
+        reply = await client.post(URL, json={"claims": claims}, headers=insurer)
+        assert (reply.status_code, reply.headers["content-type"]) == (422, "application/problem+json")
+        assert MOTHER not in reply.text
+        assert await disclosed() == []
+        assert (await session.scalars(text("SELECT 1 FROM verification_guards"))).all() == []
+
+    @pytest.mark.parametrize("sent", [b'{"claims": [{"kind": "\\ud800"}]}', b'{"\\udfff": 1}'])
+    async def test_half_a_sign_is_refused(self, client, insurer, add_person, sent):
+        await add_person(MOTHER)
+        reply = await client.post(URL, content=sent, headers={**insurer, "Content-Type": "application/json"})
+        assert reply.status_code in {400, 422}
+
+    @pytest.mark.parametrize("number", [f"{MOTHER}%0A", f"{MOTHER}%20", f"{MOTHER[:-1]}１", MOTHER[:-1]])
+    async def test_a_number_has_twelve_digits_and_nothing_else(
+        self, client, insurer, add_person, disclosed, number
+    ):
+        await add_person(MOTHER)
+        url = f"/population/v1/persons/{number}"
+        claims = {"claims": [equals("sex", "FEMALE")]}
+        replies = [
+            await client.get(f"{url}?fields=sex", headers=insurer),
+            await client.post(f"{url}/verify", json=claims, headers=insurer),
+        ]
+        assert [(r.status_code, r.json()["code"]) for r in replies] == [(422, "invalid-input")] * 2
+        assert await disclosed() == []
 
 
 class TestHasReached:

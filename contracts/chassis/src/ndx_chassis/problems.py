@@ -156,6 +156,9 @@ def _words(error: Any) -> str:
     # Pydantic's own words may quote the input (enum and union messages do not); pattern and type do not.
     if error["type"] in {"value_error", "assertion_error"}:
         return str(error.get("ctx", {}).get("error", error["msg"]))[:200]
+    if error["type"] == "union_tag_invalid":
+        # Its message begins with the word that was sent.
+        return f"one of {error['ctx']['expected_tags']}"[:200]
     return str(error["msg"])[:200]
 
 

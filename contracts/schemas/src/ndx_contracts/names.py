@@ -1,13 +1,18 @@
 """Vietnamese names for comparison: the one rule for whether two spellings are one name.
 
 The same name is written in several ways: composed or decomposed Unicode, `Hoà` or `Hòa`, capitals, double
-blanks. `same_name` sees through these and through nothing else: `Hòa` and `Hóa` are two names.
+blanks, full-width letters, invisible signs, a curved apostrophe, the Icelandic `Ð` that old code pages had
+for `Đ`. `same_name` sees through these and through nothing else: `Hòa` and `Hóa` are two names.
 """
 
 import unicodedata
 
 _TONES = frozenset("\u0300\u0301\u0303\u0309\u0323")
 """Grave, acute, tilde, hook above, dot below; circumflex, breve and horn belong to the letter."""
+_INVISIBLE = "\u00ad\u061c\u200b\u200c\u200d\u200e\u200f\u2060\u2061\u2062\u2063\u2064\ufeff"
+_WRITTEN_ALIKE = str.maketrans(
+    dict.fromkeys(_INVISIBLE, "") | dict.fromkeys("‘’ʼ`´", "'") | {"\u00f0": "\u0111"}
+)
 
 
 def composed(name: str) -> str:
@@ -17,7 +22,8 @@ def composed(name: str) -> str:
 
 def tone_key(name: str) -> str:
     """Return a key that is equal for all spellings of a name: each syllable's tone stands at its end."""
-    return " ".join(_tone_at_end(s) for s in unicodedata.normalize("NFD", name.casefold()).split())
+    plain = unicodedata.normalize("NFKD", name.casefold().translate(_WRITTEN_ALIKE))
+    return " ".join(_tone_at_end(s) for s in plain.split())
 
 
 def same_name(one: str, other: str) -> bool:

@@ -1,6 +1,5 @@
 """HTTP door of the past: a person as of two times, and the list of versions."""
 
-from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -14,6 +13,7 @@ from pydantic import AwareDatetime
 from svc_population.histories import service
 from svc_population.histories.schemas import GROUPS, PersonAsOfOut, PersonHistoryOut
 from svc_population.histories.service import Question, groups_of
+from svc_population.persons.schemas import Day
 
 router = APIRouter(prefix="/population/v1", tags=["histories"])
 _DECLARED = operation(door="agency", personal_data=True, field_groups=GROUPS)
@@ -36,7 +36,7 @@ async def get_person_as_of(
     caller: CallerDep,
     grant: GrantDep,
     valid_at: Annotated[
-        date | None, Query(description="The day on which it was true; without it, known_at's.")
+        Day | None, Query(description="The day on which it was true; without it, known_at's.")
     ] = None,
     known_at: Annotated[
         AwareDatetime | None, Query(description="What was on record at this moment; without it, now.")

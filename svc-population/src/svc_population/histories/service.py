@@ -78,10 +78,13 @@ async def person_as_of(
 ) -> bytes:
     """Return what was known at a moment (now) to be true on a day (that moment's).
 
+    For a day before birth that is the first version, unless the birth date is among the asked groups.
+
     Raises:
         FieldGroupNotCovered: the agreement does not cover a group.
         PersonNotFound: nobody has the number, or not within the agreement's scope; this is recorded, too.
-        NotKnownThen: before birth, or before the record began; this is recorded, too.
+        NotKnownThen: before the birth date that is asked for, or before the record began; this is recorded,
+            too.
     """
     # The ends of the calendar have no day in another time zone.
     moment = max(_FIRST, min(known_at or datetime.now(UTC), _LAST))
@@ -91,9 +94,12 @@ async def person_as_of(
     # Before a number was merged into another person's, it was known for a record of its own.
     mine = merged if merged is not None and moment < merged.at else None
     found = as_of(await _steps(session, person, mine), valid_at=day, known_at=moment)
-    if found is None or date.fromisoformat(found[1]["birth_date"]) > day:
+    if found is None:
         raise NotKnownThen
     version, state = found
+    # Only for who asks for it: else days could be tried until the birth date is found.
+    if FieldGroup.BIRTH_DATE in question.groups and date.fromisoformat(state["birth_date"]) > day:
+        raise NotKnownThen
     await question.record(session, person.personal_id)
     return orjson.dumps(
         {

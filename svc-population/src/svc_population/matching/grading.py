@@ -24,6 +24,7 @@ _NAME = {
     NameAgreement.MIDDLE_MISSING: 2.8,
     NameAgreement.UNACCENTED: 2.6,
     NameAgreement.REORDERED: 3.0,
+    NameAgreement.UNACCENTED_MIDDLE_MISSING: 1.6,
     NameAgreement.GIVEN_NAME_ONLY: -0.5,
     NameAgreement.DIFFERENT: -3.0,
 }

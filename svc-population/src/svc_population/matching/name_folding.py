@@ -8,7 +8,7 @@ two names are. Surnames come first and given names last; in between stand any nu
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from itertools import islice, product
 
@@ -19,7 +19,10 @@ from svc_population.persons.search_keys import ACCENTED, PLAIN
 LONGEST = 150
 _TONES = "\u0300\u0301\u0303\u0309\u0323"
 _VOWELS = frozenset("aeiouy")
-_APOSTROPHES = str.maketrans(dict.fromkeys("‘’ʼ´`", "'") | {"\u2010": "-", "\u2011": "-"})
+_AS_WRITTEN = str.maketrans(
+    dict.fromkeys("‘’ʼ´`", "'") | {"\u2010": "-", "\u2011": "-", "\u00d0": "Đ", "\u00f0": "đ"}
+)
+"""Apostrophes and hyphens of word processors; the Icelandic letter that old code pages had for Đ."""
 _PLAIN_LETTERS = str.maketrans(ACCENTED, PLAIN)
 _ALLOWED_SIGNS = frozenset(" '-.")
 _RUN = re.compile(r"[^\W\d_]+")
@@ -40,15 +43,17 @@ class NameAgreement(IntEnum):
     DIFFERENT = 0
     GIVEN_NAME_ONLY = 1
     """The given names are alike without accents, the rest is not."""
-    REORDERED = 2
+    UNACCENTED_MIDDLE_MISSING = 2
+    """Alike without accents only, and one leaves out middle names of the other."""
+    REORDERED = 3
     """The same syllables in another order."""
-    UNACCENTED = 3
+    UNACCENTED = 4
     """Alike without accents only: `Hòa` and `Hóa`."""
-    MIDDLE_MISSING = 4
+    MIDDLE_MISSING = 5
     """One leaves out middle names of the other."""
-    VARIANT = 5
+    VARIANT = 6
     """One name in its two spellings (Vũ and Võ, Lý and Lí), or without `Thị`."""
-    SAME = 6
+    SAME = 7
     """Equal but for capitals, blanks and the place of tone marks."""
 
 
@@ -58,7 +63,7 @@ def cleaned(text: str) -> str:
     Raises:
         NameUnclear: it holds digits, control characters, other scripts or no letter, or is too long.
     """
-    plain = unicodedata.normalize("NFKC", text).translate(_APOSTROPHES)
+    plain = unicodedata.normalize("NFKC", text).translate(_AS_WRITTEN)
     visible = "".join(c for c in plain if unicodedata.category(c) != "Cf")
     name = " ".join(unicodedata.normalize("NFC", visible).split())
     if not name or len(name) > LONGEST:
@@ -147,9 +152,17 @@ def spellings(key: str) -> tuple[str, ...]:
     """Return a key without accents and the ways in which the same name is spelt too (LY, LI; VU, VO)."""
     first, *rest = key.split()
     choices = [_surname_spellings(first), *(_syllable_spellings(word) for word in rest)]
-    # The name as it was given comes first, so that a long name loses its rarest spellings; the others are
-    # not even made: there are 2^n of them for n words.
-    return tuple(" ".join(words) for words in islice(product(*choices), MOST_SPELLINGS))
+    # The name as it was given comes first, with the surname's other spelling, so that a long name loses its
+    # rarest spellings; the others are not even made: there are 2^n of them for n words.
+    made = ((surname, *words) for words in product(*choices[1:]) for surname in choices[0])
+    return tuple(" ".join(words) for words in islice(made, MOST_SPELLINGS))
+
+
+def end_spellings(words: Sequence[str]) -> tuple[str, ...]:
+    """Return the key of words without accents in the spellings of its surname and its given name."""
+    first, *middle, last = words
+    ends = product(_surname_spellings(first), _syllable_spellings(last))
+    return tuple(" ".join((surname, *middle, given)) for surname, given in ends)
 
 
 def given_name_spellings(key: str) -> tuple[str, ...]:
@@ -180,17 +193,32 @@ def agreement(one: str, other: str) -> NameAgreement:
         return NameAgreement.VARIANT
     if _middle_missing(mine, theirs):
         return NameAgreement.MIDDLE_MISSING
-    return _unaccented_agreement([_bare(w) for w in mine], [_bare(w) for w in theirs])
+    return max(
+        _unaccented_agreement(a, b) for a, b in product(_unaccented_words(one), _unaccented_words(other))
+    )
 
 
-def _unaccented_agreement(one: list[str], other: list[str]) -> NameAgreement:
+def _unaccented_agreement(one: tuple[str, ...], other: tuple[str, ...]) -> NameAgreement:
     if one == other:
         return NameAgreement.UNACCENTED
     if sorted(one) == sorted(other):
         return NameAgreement.REORDERED
+    if _middle_missing(one, other):
+        return NameAgreement.UNACCENTED_MIDDLE_MISSING
     if one[-1:] == other[-1:]:
         return NameAgreement.GIVEN_NAME_ONLY
     return NameAgreement.DIFFERENT
+
+
+def _unaccented_words(name: str) -> list[tuple[str, ...]]:
+    """Return the words without accents; for Vũ, Võ, Hoàng and Huỳnh with either surname.
+
+    One that is written without accents stays as it is: Vu is Vũ or Võ, but not Vo.
+    """
+    words = tone_key(name).split()
+    first, *rest = [_bare(_one_spelling(word, first=False)) for word in words] or [""]
+    both = words and words[0] in _VARIANTS
+    return [(surname, *rest) for surname in (_surname_spellings(first) if both else (first,))]
 
 
 def _variant_words(name: str) -> tuple[str, ...]:
@@ -198,13 +226,13 @@ def _variant_words(name: str) -> tuple[str, ...]:
     return tuple(_one_spelling(word, first=place == 0) for place, word in enumerate(tone_key(name).split()))
 
 
+_VARIANTS = {tone_key(one): tone_key(same[0]) for same in (("Võ", "Vũ"), ("Hoàng", "Huỳnh")) for one in same}
+
+
 def _one_spelling(word: str, *, first: bool) -> str:
-    if first:
-        # With its accents Vũ is Võ, but Vu is not.
-        if word in {tone_key("Vũ"), tone_key("Võ")}:
-            return tone_key("Võ")
-        if word in {tone_key("Hoàng"), tone_key("Huỳnh")}:
-            return tone_key("Hoàng")
+    # With its accents Vũ is Võ, but Vu is not.
+    if first and word in _VARIANTS:
+        return _VARIANTS[word]
     if _Y_OR_I.match(_bare(word).lower()):
         return word.replace("y", "i")
     return word

@@ -132,7 +132,8 @@ class PersonFoundOut(Output):
     """A person with the groups that were asked for, and how near name and birth date are."""
 
     name: str
-    """SAME, VARIANT, MIDDLE_MISSING, UNACCENTED or REORDERED; GIVEN_NAME_ONLY when one word was given."""
+    """SAME, VARIANT, MIDDLE_MISSING, UNACCENTED, REORDERED or UNACCENTED_MIDDLE_MISSING; GIVEN_NAME_ONLY when
+    one word was given."""
     birth_date: str | None
     """EXACT, PARTIAL or SWAPPED; null when none was given."""
     person: PersonOut

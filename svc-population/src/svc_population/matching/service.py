@@ -5,7 +5,7 @@ import binascii
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, islice
+from itertools import chain, combinations, islice
 from typing import Any
 
 import orjson
@@ -22,6 +22,7 @@ from svc_population.matching.errors import SearchTooBroad
 from svc_population.matching.name_folding import (
     NameAgreement,
     agreement,
+    end_spellings,
     given_name_spellings,
     spellings,
     tokens,
@@ -144,7 +145,8 @@ async def nearest(session: AsyncSession, asked: PersonSearchIn, scope: Scope) ->
     if len(rows) > MOST_FOUND:
         raise SearchTooBroad
     complete = True
-    if len(found) < _FEW and (similar := similar_names(asked.name)) is not None:
+    few = asked.commune_code is not None or (born is not None and born.day is not None)
+    if len(found) < _FEW and (similar := similar_names(asked.name, few=few)) is not None:
         more = await read(similar, repository.MOST_READ)
         seen = {one.row["personal_id"] for one in found}
         found += _fitting([r for r in more if r["personal_id"] not in seen], asked.name, born)
@@ -159,31 +161,36 @@ def same_names(name: str) -> Names:
         return Names(given=given_name_spellings(words[0]))
     turned = [(*words[1:], words[0]), (words[-1], *words[:-1]), tuple(reversed(words))]
     # A female name may be stored with `Thị` where the clerk left it out.
-    marked = [(words[0], "THI", *words[1:])]
+    marked = (words[0], "THI", *words[1:])
     # Made one by one: a name of n words has 2^n of them.
     shorter = (
         (words[0], *left, words[-1])
         for kept in range(len(words) - 2)
         for left in combinations(words[1:-1], kept)
     )
-    others = (" ".join(w) for w in (*turned, *marked, *islice(shorter, _MOST_SHORTER)))
-    whole = dict.fromkeys([*spellings(" ".join(words)), *others])
+    others = (end_spellings(w) for w in (marked, *islice(shorter, _MOST_SHORTER)))
+    whole = dict.fromkeys(chain(spellings(" ".join(words)), map(" ".join, turned), *others))
     return Names(given=tuple(dict.fromkeys(w.rsplit(" ", 1)[1] for w in whole)), whole=tuple(whole))
 
 
-def similar_names(name: str) -> Names | None:
-    """Return keys of names that have further middle names: the same beginning and given name."""
+def similar_names(name: str, *, few: bool) -> Names | None:
+    """Return keys of names that have further middle names: the same beginning and given name.
+
+    `few`: a day or a commune leaves so few people that the surname is beginning enough, and a middle name
+    that is missed may be the first; else the first one that is stated narrows.
+    """
     words = tokens(name)
     if len(words) == 1:
         return None
     starts = spellings(f"{words[0]} X")
-    first = words[1:2] if len(words) > 2 else ()  # noqa: PLR2004 - surname and given name
+    first = words[1:2] if len(words) > 2 and not few else ()  # noqa: PLR2004 - surname and given name
     beginnings = (" ".join((s.split(" ", 1)[0], *first)) for s in starts)
     return Names(given=given_name_spellings(words[-1]), beginnings=tuple(dict.fromkeys(beginnings)))
 
 
 def _fitting(rows: Sequence[Mapping[str, Any]], name: str, born: PartialDate | None) -> list[Found]:
-    least = NameAgreement.REORDERED if " " in unaccented_key(name) else NameAgreement.GIVEN_NAME_ONLY
+    whole = " " in unaccented_key(name)
+    least = NameAgreement.UNACCENTED_MIDDLE_MISSING if whole else NameAgreement.GIVEN_NAME_ONLY
     graded = (
         Found(row, agreement(full_name(row), name), born.agreement(row["birth_date"]) if born else None)
         for row in rows

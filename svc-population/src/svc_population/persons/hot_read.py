@@ -36,7 +36,7 @@ GROUPS = [g for g in FieldGroup if g in POPULATION_GROUPS]
 _BY_NAME: dict[str, FieldGroup] = {g.value: g for g in GROUPS}
 _AT_ONCE = 250
 """Lookups of one request that wait at the same time: others come in between."""
-_NUMBER = re.compile(PERSONAL_ID_PATTERN)
+_NUMBER = re.compile(PERSONAL_ID_PATTERN.strip("^$"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def number_of(request: Request) -> str:
         InvalidInput: it has no twelve digits.
     """
     personal_id: str = request.path_params["personal_id"]
-    if not _NUMBER.match(personal_id):
+    if not _NUMBER.fullmatch(personal_id):
         raise InvalidInput(
             errors=[FieldError(field="path.personal_id", code="pattern", detail="twelve digits")]
         )

@@ -1,5 +1,6 @@
 """What is answered about a person, and the claims that can be verified."""
 
+import re
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -8,9 +9,29 @@ from ndx_contracts.bodies import Input, Output
 from ndx_contracts.field_groups import FieldGroup
 from ndx_contracts.personal_ids import PersonalId
 from ndx_contracts.population import Sex
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def a_day(value: object) -> object:
+    """Return a value that is a day in words, such as 1990-05-17; numbers are none, nor are moments.
+
+    Raises:
+        ValueError: it is something else, or there is no such day.
+    """
+    if isinstance(value, date):
+        return value
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError("a day is written 1990-05-17")
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise ValueError("there is no such day") from None
+
+
+Day = Annotated[date, BeforeValidator(a_day)]
 
 
 class NameOut(Output):
@@ -163,11 +184,22 @@ GROUP_OF_CLAIM: dict[ClaimField, FieldGroup] = {
 
 
 class EqualsClaim(Input):
-    """The value is exactly this one (names: after Unicode composition and blanks)."""
+    """The value is exactly this one (names: after Unicode composition and blanks).
+
+    A birth date is a day (1990-05-17), a sex MALE or FEMALE: what nobody can have is refused, not denied.
+    """
 
     kind: Literal["EQUALS"]
     field: ClaimField
     value: Text
+
+    @model_validator(mode="after")
+    def _possible(self) -> "EqualsClaim":
+        if self.field is ClaimField.BIRTH_DATE:
+            a_day(self.value)
+        elif self.field is ClaimField.SEX and self.value not in set(Sex):
+            raise ValueError("a sex is MALE or FEMALE")
+        return self
 
 
 class FoldedEqualsClaim(Input):
@@ -182,7 +214,7 @@ class AtLeastAgeClaim(Input):
     """The person has had this birthday by today in Viet Nam."""
 
     kind: Literal["AT_LEAST_AGE"]
-    years: int = Field(ge=1, le=120)
+    years: int = Field(strict=True, ge=1, le=120)
 
 
 class DateOrderClaim(Input):
@@ -190,7 +222,7 @@ class DateOrderClaim(Input):
 
     kind: Literal["BEFORE", "AFTER"]
     field: Literal[ClaimField.BIRTH_DATE]
-    value: date
+    value: Day
 
 
 class AliveClaim(Input):
