@@ -27,7 +27,7 @@ PEOPLE = int(os.environ.get("NDX_BENCH_PEOPLE", "1000000"))
 FOLDER = ROOT / ".local" / "bench-people"
 _BUFFERS = max(1024, psutil.virtual_memory().total // 4 // 1024**2)
 """MiB of PostgreSQL's own memory: a quarter of the machine's, as its manual advises for a server."""
-_SETTINGS = {**postgres.DURABLE, "shared_buffers": f"{_BUFFERS}MB", "max_wal_size": "8GB"}
+SETTINGS = {**postgres.DURABLE, "shared_buffers": f"{_BUFFERS}MB", "max_wal_size": "8GB"}
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def population(file: Iterator[str] | None = None) -> Iterator[str]:
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     try:
-        with postgres.running(FOLDER, settings=_SETTINGS) as server:
+        with postgres.running(FOLDER, settings=SETTINGS) as server:
             asyncio.run(execute(server.url(), "CREATE DATABASE people"))
             url = named(server.url(), "people")
             subprocess.run(

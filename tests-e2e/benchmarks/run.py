@@ -32,6 +32,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "fairness": Benchmark("fairness", on_stack=False),
     "quota-overshoot": Benchmark("quota_overshoot"),
     "relay": Benchmark("relay"),
+    "ledger": Benchmark("ledger", on_stack=False),
     "import": Benchmark("bulk_import"),
     "allocation": Benchmark("allocation", on_stack=False),
     "search": Benchmark("search", on_stack=False),
@@ -88,10 +89,12 @@ def main() -> int:
     if unknown := set(arguments.names) - BENCHMARKS.keys():
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
     stack = Stack.open(arguments.stack)
+    others = bool(stack.status())
     try:
         good = _measure(arguments.names or list(BENCHMARKS), stack)
     finally:
-        if stack.status() and not arguments.keep:
+        # One that ran before may be in use: by another run, of hours, that needs it.
+        if stack.status() and not arguments.keep and not others:
             stack.down()
     print(f"report: {write_report(results(), OUT / 'report.html')}")
     return 0 if good else 1

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from gateway.ledger import service
+from gateway.ledger.repository import Arrived
 from ndx_chassis.app import Runtime
 from ndx_chassis.disclosure import hour_label, settled_hours
 from ndx_chassis.ids import new_id
@@ -42,9 +43,13 @@ def disclosure(of: str, at: datetime) -> DisclosureRecord:
     )
 
 
+def arrived(one: DisclosureRecord) -> Arrived:
+    return Arrived(one.id, one.service, one.model_dump_json())
+
+
 async def take_in(runtime: Runtime, *records: DisclosureRecord) -> None:
     async with runtime.sessions() as session, session.begin():
-        await service.take_in(session, records)
+        await service.take_in(session, [arrived(one) for one in records])
     await service.make_checkpoint(runtime)
 
 
@@ -108,7 +113,7 @@ class TestWaiting:
 
         assert await waiting() == 0
         async with runtime.sessions() as session, session.begin():
-            await service.take_in(session, [disclosure("tax", datetime.now(UTC))])
+            await service.take_in(session, [arrived(disclosure("tax", datetime.now(UTC)))])
             await session.execute(text("UPDATE ledger_arrivals SET received_at = now() - interval '1 hour'"))
         assert await waiting() >= 3600
         await service.make_checkpoint(runtime)

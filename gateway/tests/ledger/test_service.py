@@ -9,6 +9,7 @@ import pytest
 from gateway.ledger import service
 from gateway.ledger.consumers import subscriptions as ledger_subscriptions
 from gateway.ledger.leaf import canonical, pseudonym
+from gateway.ledger.repository import Arrived
 from ndx_chassis.app import Runtime
 from ndx_chassis.consumer import handle_together
 from ndx_chassis.ids import new_id
@@ -48,6 +49,10 @@ def record(**changes: Any) -> DisclosureRecord:
     return DisclosureRecord(**(members | changes))
 
 
+def arrived(one: DisclosureRecord) -> Arrived:
+    return Arrived(one.id, one.service, one.model_dump_json())
+
+
 def leaf(one: DisclosureRecord, key: bytes = b"k" * 32) -> str:
     return canonical(one.model_dump(mode="json"), key).decode()
 
@@ -71,6 +76,11 @@ class TestLeaf:
         one = record(id=identifier, subjects=("079226000017", "079226000028"))
         two = record(id=identifier, subjects=("079226000028", "079226000017"))
         assert leaf(one) == leaf(two)
+
+    def test_what_a_newer_service_adds_is_not_hashed(self):
+        one = record()
+        newer = one.model_dump(mode="json") | {"subject_name": "An"}
+        assert canonical(newer, b"k" * 32).decode() == leaf(one)
 
     def test_it_is_the_json_that_any_language_writes(self):
         """Other verifiers write the same bytes: sorted names, no spaces, no escapes but those JSON needs."""
@@ -126,10 +136,10 @@ class TestProof:
     ):
         records = [record() for _ in range(300)]
         async with runtime.sessions() as session, session.begin():
-            await service.take_in(session, records[:290])
+            await service.take_in(session, [arrived(one) for one in records[:290]])
         await service.make_checkpoint(runtime)
         async with runtime.sessions() as session, session.begin():
-            await service.take_in(session, records[290:])
+            await service.take_in(session, [arrived(one) for one in records[290:]])
         await service.make_checkpoint(runtime)
         latest = await read("NDX:mai", "/v1/ledger/checkpoints/latest")
         entries = [

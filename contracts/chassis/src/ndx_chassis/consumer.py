@@ -55,6 +55,8 @@ class Event(Generic[DataT_co]):
     time: datetime | None
     data: DataT_co
     traceparent: str | None = None
+    text: str = ""
+    """The data as the message has it, for whoever keeps it unchanged."""
 
     def trace(self) -> contextlib.AbstractContextManager[None]:
         """Let what is written inside carry the trace of this event, among others handled together."""
@@ -163,6 +165,7 @@ def _event(model: type[BaseModel], parcel: Parcel) -> Event[Any]:
             # Whatever a newer producer adds, down to the parts of a part, is passed over.
             data=model.model_validate_json(parcel.value, extra="ignore"),
             traceparent=parcel.headers.get(ce.TRACEPARENT),
+            text=parcel.value,
         )
     except (ValueError, KeyError) as error:  # pydantic's ValidationError is a ValueError
         raise EventUnreadable(type(error).__name__) from None

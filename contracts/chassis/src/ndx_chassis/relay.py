@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -77,7 +78,8 @@ def _event_message(service: str, row: asyncpg.Record) -> Message:
     return Message(row["topic"], row["aggregateid"].encode(), row["payload"].encode(), headers)
 
 
-def _disclosure_message(service: str, row: asyncpg.Record) -> Message:
+def disclosure_message(service: str, row: Mapping[str, Any]) -> Message:
+    """Return the message of a disclosure record."""
     record = dict(row)
     del record["xid"]  # the position by which this relay reads
     record["service"] = service
@@ -93,7 +95,10 @@ def _disclosure_message(service: str, row: asyncpg.Record) -> Message:
     return Message(topic, key, orjson.dumps(record, default=str), headers, zlib.crc32)
 
 
-_SOURCES = {"outbox": _event_message, "disclosures": _disclosure_message}
+_SOURCES: Mapping[str, Callable[[str, Any], Message]] = {
+    "outbox": _event_message,
+    "disclosures": disclosure_message,
+}
 
 
 class Relay:

@@ -18,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from ndx_chassis.settings import ServiceSettings
 from ndx_chassis.telemetry import configure_logging, configure_tracing, log
 
-_GC_THRESHOLDS = (20_000, 20, 50)
+GC_THRESHOLDS = (20_000, 20, 50)
 """Allocations and generations between collections: a request makes thousands of short-lived objects."""
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 
@@ -205,7 +205,7 @@ def run(create_app: Callable[[SettingsT], FastAPI], settings: SettingsT) -> None
     # What start-up made stays: the collector need not look through it again and again.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLDS)
+    gc.set_threshold(*GC_THRESHOLDS)
     try:
         server = _Server(config)
         server.drain_seconds = settings.drain_seconds

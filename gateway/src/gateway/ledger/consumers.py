@@ -7,12 +7,15 @@ from ndx_contracts.disclosure import DisclosureRecord
 from ndx_contracts.topics import DISCLOSING_SERVICES, disclosure_topic
 
 from gateway.ledger import service
+from gateway.ledger.repository import Arrived
 
 
 async def on_disclosures(session: Session, events: list[Event[DisclosureRecord]], runtime: Runtime) -> None:
     """Take records in."""
     del runtime
-    await service.take_in(session, [event.data for event in events])
+    await service.take_in(
+        session, [Arrived(event.data.id, event.data.service, event.text) for event in events]
+    )
 
 
 def subscriptions() -> list[Subscription]:

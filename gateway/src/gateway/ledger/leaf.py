@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+from ndx_contracts.disclosure import DisclosureRecord
+
+_MEMBERS = tuple(sorted(DisclosureRecord.model_fields))
 
 
 def pseudonym(key: bytes, subject: str) -> str:
@@ -15,9 +18,12 @@ def pseudonym(key: bytes, subject: str) -> str:
 
 
 def canonical(record: Mapping[str, Any], key: bytes) -> bytes:
-    """Return a record's leaf: sorted names, no spaces, UTF-8, the time in UTC with microseconds."""
-    leaf = dict(record)
+    """Return a record's leaf: sorted names, no spaces, UTF-8, the time in UTC with microseconds.
+
+    It has the members of `DisclosureRecord` and no others, whatever a newer service adds.
+    """
+    leaf = {member: record.get(member) for member in _MEMBERS}
     leaf["subjects"] = sorted(pseudonym(key, subject) for subject in record["subjects"])
     occurred_at = datetime.fromisoformat(record["occurred_at"]).astimezone(UTC)
-    leaf["occurred_at"] = occurred_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    leaf["occurred_at"] = f"{occurred_at.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
     return orjson.dumps(leaf, option=orjson.OPT_SORT_KEYS)

@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from ndx_chassis.tables import inbox
-from ndx_contracts.disclosure import DisclosureRecord
-from sqlalchemy import BigInteger, LargeBinary, Text, bindparam, cast, func, insert, select, text
+from sqlalchemy import BigInteger, Integer, LargeBinary, Text, bindparam, cast, func, insert, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.ledger.merkle import Run
 from gateway.ledger.models import LedgerArrival, LedgerCheckpoint, LedgerEntry, LedgerNode
 
 # A record goes through Python as one text and from table to table not at all; built once, because building a
@@ -51,6 +51,29 @@ _PLACE = text(
     bindparam("leaves", type_=ARRAY(Text)),
 )
 
+# Short runs of neighbours, each by its key; the planner must not think of reading a whole table.
+_HASHES = text(
+    "SELECT run.n, found.hash FROM unnest(:levels, :firsts, :counts) WITH ORDINALITY"
+    " AS run(level, first, count, n) CROSS JOIN LATERAL ("
+    " SELECT position AS place, leaf_hash AS hash FROM ledger_entries"
+    " WHERE run.level = 0 AND position >= run.first AND position < run.first + run.count"
+    " UNION ALL SELECT index, hash FROM ledger_nodes"
+    " WHERE run.level > 0 AND level = run.level AND index >= run.first AND index < run.first + run.count"
+    ") AS found ORDER BY run.n, found.place"
+).bindparams(
+    bindparam("levels", type_=ARRAY(Integer)),
+    bindparam("firsts", type_=ARRAY(BigInteger)),
+    bindparam("counts", type_=ARRAY(BigInteger)),
+)
+
+
+class Arrived(NamedTuple):
+    """A disclosure record that its model has found to be one, as JSON."""
+
+    id: UUID
+    service: str
+    text: str
+
 
 @dataclass(frozen=True, slots=True)
 class Placed:
@@ -62,14 +85,14 @@ class Placed:
     leaf: str
 
 
-async def keep_arrivals(session: AsyncSession, records: Sequence[DisclosureRecord]) -> None:
+async def keep_arrivals(session: AsyncSession, records: Sequence[Arrived]) -> None:
     """Keep records until they get positions; a second copy changes nothing."""
     await session.execute(
         _KEEP,
         {
             "ids": [record.id for record in records],
             "services": [record.service for record in records],
-            "records": [record.model_dump_json() for record in records],
+            "records": [record.text for record in records],
         },
     )
 
@@ -117,14 +140,17 @@ async def find_entry(session: AsyncSession, disclosure_id: UUID) -> LedgerEntry 
     return (await session.scalars(statement)).first()
 
 
-async def hashes(session: AsyncSession, level: int, first: int, count: int) -> Sequence[bytes]:
-    """Return neighbouring hashes of a level: leaf hashes on level 0, roots of full tiles above."""
-    if level == 0:
-        leaves = LedgerEntry.position.between(first, first + count - 1)
-        leaf = select(LedgerEntry.leaf_hash).where(leaves).order_by(LedgerEntry.position)
-        return (await session.scalars(leaf)).all()
-    nodes = (LedgerNode.level == level) & LedgerNode.index.between(first, first + count - 1)
-    return (await session.scalars(select(LedgerNode.hash).where(nodes).order_by(LedgerNode.index))).all()
+async def hashes(session: AsyncSession, wanted: Sequence[Run]) -> list[list[bytes]]:
+    """Return the hashes of runs: leaf hashes on level 0, roots of full tiles above."""
+    found: list[list[bytes]] = [[] for _ in wanted]
+    values = {
+        "levels": [run.level for run in wanted],
+        "firsts": [run.first for run in wanted],
+        "counts": [run.count for run in wanted],
+    }
+    for row in await session.execute(_HASHES, values):
+        found[row.n - 1].append(row.hash)
+    return found
 
 
 async def size_before(session: AsyncSession, moment: datetime) -> int:

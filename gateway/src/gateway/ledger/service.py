@@ -16,7 +16,6 @@ from ndx_chassis.caller import Operator
 from ndx_chassis.disclosure import hour_label, settled_hours
 from ndx_chassis.metrics import gauge
 from ndx_chassis.telemetry import log
-from ndx_contracts.disclosure import DisclosureRecord
 from ndx_contracts.topics import DISCLOSING_SERVICES
 from prometheus_client.core import Metric
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -94,7 +93,7 @@ async def _waiting(_: Runtime, session: AsyncSession) -> Iterable[Metric]:
     ]
 
 
-async def take_in(session: AsyncSession, records: Sequence[DisclosureRecord]) -> None:
+async def take_in(session: AsyncSession, records: Sequence[repository.Arrived]) -> None:
     """Keep records until the next checkpoint gives them positions; a second copy changes nothing."""
     await repository.keep_arrivals(session, records)
 
@@ -173,7 +172,7 @@ async def entry_with_proof(session: AsyncSession, operator: Operator, *, disclos
     last = await repository.latest_checkpoint(session)
     if entry is None or last is None:
         raise EntryNotFound
-    proof = [await _range_root(session, *part) for part in siblings(entry.position, last.size)]
+    proof = await _proof(session, entry.position, last.size)
     await record_audit(
         session,
         operator,
@@ -194,9 +193,11 @@ async def entry_with_proof(session: AsyncSession, operator: Operator, *, disclos
     )
 
 
-async def _range_root(session: AsyncSession, low: int, high: int) -> bytes:
-    found = runs(low, high)
-    return fold([full_root(await repository.hashes(session, r.level, r.first, r.count)) for r in found])
+async def _proof(session: AsyncSession, position: int, size: int) -> list[bytes]:
+    """Return the audit path of an entry, nearest first; all hashes that it needs are read at once."""
+    parts = [runs(low, high) for low, high in siblings(position, size)]
+    found = iter(await repository.hashes(session, [run for part in parts for run in part]))
+    return [fold([full_root(next(found)) for _ in part]) for part in parts]
 
 
 async def status(session: AsyncSession) -> StatusOut:
