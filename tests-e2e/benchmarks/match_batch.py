@@ -95,7 +95,9 @@ async def _announced(runtime: Runtime, content: bytes) -> Any:
 
 
 async def _measured(url: str, folder: Path) -> list[Round]:
-    settings = Settings(database_url=url, match_job_folder=folder, verify_wrong_guesses=1_000)
+    settings = Settings(
+        database_url=url, match_job_folder=folder, verify_wrong_guesses=1_000, match_misses=100_000
+    )
     engine = make_engine(settings)
     book = AgreementBook()
     _, grant = covered(OPERATION, list(MATCHED_BY))

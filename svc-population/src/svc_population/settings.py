@@ -30,6 +30,9 @@ class Settings(ServiceSettings):
     """Lookups that may wait; more are refused with 503."""
     verify_wrong_guesses: int = Field(default=5, ge=1)
     """Wrong answers about one person that an agency may get within 24 hours."""
+    match_misses: int = Field(default=10, ge=1)
+    """Records of one surname, given name and birth year, without a number of somebody, of which an agency may
+    hear within 24 hours that nobody is like them."""
     match_job_folder: Path = Path("match-jobs")
     """Where uploaded files and results of match jobs lie; all processes of the service share it."""
     match_jobs_per_agency: int = Field(default=5, ge=1)

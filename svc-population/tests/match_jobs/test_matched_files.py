@@ -60,6 +60,37 @@ class TestMatchFile:
         assert told == ["NOT_FOUND,,,nobody-like-this"] * 3 + ["INVALID,,,too-many-wrong-guesses"]
         assert [r["subjects"] for r in await disclosed()] == [[HOA]] * 4
 
+    async def test_a_file_that_tries_days_without_a_number_is_stopped_and_nobody_is_told_of(
+        self, agency, runtime, matched, add_person, disclosed
+    ):
+        await add_person(HOA)
+        columns = ["name", "birth_date", "commune_code"]
+        most = runtime.settings.match_misses
+        lines = "".join(f"Trần Thị Hòa,1990-05-{day:02d},26740\n" for day in range(1, 28) if day != 17)
+        lines += "tran hoa,1990-05-17,26740\nTrần Thị Hòa,1985-05-17,26740\n"
+        found = await matched(f"{','.join(columns)}\n{lines}".encode(), columns=columns)
+        told = [line.split(",", 2)[2] for line in found[1:]]
+        unlike, stopped = "NOT_FOUND,,,nobody-like-this", "INVALID,,,too-many-wrong-guesses"
+        assert told == [unlike] * most + [stopped] * (27 - most) + [unlike]
+        assert [(r["outcome"], r["subjects"]) for r in await disclosed()] == [("NOT_FOUND", [])] * (most + 1)
+
+    async def test_whose_guesses_are_used_up_is_nobody_to_a_file_without_numbers(
+        self, matched, insurance, add_person, session
+    ):
+        await add_person(HOA)
+        await session.execute(
+            text(
+                "INSERT INTO verification_guards (agency, personal_id, wrong, window_ends_at)"
+                " VALUES ('G03', :hoa, 3, clock_timestamp() + interval '1 day')"
+            ),
+            {"hoa": HOA},
+        )
+        await session.commit()
+        columns = ["name", "birth_date", "commune_code"]
+        lines = "Trần Thị Hòa,1990-05-17,26740\nTrần Thị Hòa,1990-05-18,26740\n"
+        found = await matched(f"{','.join(columns)}\n{lines}".encode(), columns=columns)
+        assert [line.split(",", 2)[2] for line in found[1:]] == ["NOT_FOUND,,,nobody-like-this"] * 2
+
     @pytest.mark.parametrize(
         "line", ["", "x\n", f"a,{HOA},Trần Thị Hòa,1990-05-17", f"a,{HOA},Trần Thị Hòa,1990-05-17\n"]
     )

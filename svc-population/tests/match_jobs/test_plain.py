@@ -18,6 +18,7 @@ from svc_population.match_jobs.lines import PLAIN_NAME, read
 from svc_population.match_jobs.plain import reader
 from svc_population.match_jobs.reading import TooLong
 from svc_population.match_jobs.vocabulary import FileFormat, LineOutcome, MatchColumn
+from svc_population.matching.guesses import Limits
 from svc_population.matching.name_folding import cleaned
 
 COLUMNS = tuple(MatchColumn)
@@ -141,7 +142,7 @@ class TestSets:
 
     def judged(self, lines: list[dict[str, str]], columns: tuple[MatchColumn, ...]) -> list[str]:
         """Return what each line gets when one after the other is compared with the whole person."""
-        guesses, found = verdicts.Guesses(3, {}), []
+        guesses, found = verdicts.Guesses(Limits(3, 10), {}), []
         for n, values in enumerate(lines, 1):
             record = read(n, ",".join(values.values()).encode(), columns, FileFormat.CSV)
             claimed = record.claimed

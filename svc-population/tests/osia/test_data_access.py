@@ -327,6 +327,16 @@ class TestVerifyPersonAttributes:
         reply = await client.post(f"{BASE}/{MOTHER}/verify", json=body, headers=agency())
         assert reply.status_code == 429
 
+    async def test_closing_in_on_a_date_of_death_is_stopped_as_well(self, client, agency, add_person):
+        await add_person(MOTHER, life_status="DECEASED", death_or_missing_date=date(2020, 5, 17))
+        told = []
+        for day in ("2021-01-01", "2020-12-01", "2020-10-01", "2020-08-01", "2020-06-01"):
+            body = [{"attributeName": "dateOfDeath", "operator": "<", "value": day}]
+            told.append(
+                (await client.post(f"{BASE}/{MOTHER}/verify", json=body, headers=agency())).status_code
+            )
+        assert told == [200] * 4 + [429]
+
     async def test_what_is_no_expression_is_refused(self, client, agency, add_person, judge, disclosed):
         await add_person(MOTHER)
         for expressions, code in (

@@ -17,7 +17,7 @@ from svc_population.matching.name_folding import LONGEST, NameUnclear, cleaned
 
 _RESULT_COLUMNS = "line,ref,outcome,personal_id,fields,reasons"
 _LONGEST_REF = 64
-_LETTERS = "[A-Za-zÀ-ÖØ-öø-ÿĂăĐđĨĩŨũƠơƯưẠ-ỹ]+"
+_LETTERS = "[A-Za-zÀ-ÏÑ-ÖØ-ïñ-öø-ÿĂăĐđĨĩŨũƠơƯưẠ-ỹ]+"
 PLAIN_NAME = f"(?![^,\\n]{{{LONGEST + 1}}}){_LETTERS}(?: {_LETTERS}){{0,9}}"
 _PLAIN_NAME = re.compile(PLAIN_NAME)
 """Names that are clean as they stand, and all letters composed: nearly all. Others `cleaned` judges."""

@@ -185,20 +185,6 @@ async def disclose_lines(session: AsyncSession, values: dict[str, Any]) -> None:
     await session.execute(_DISCLOSE, {**values, "first": str(new_id())[:-5]})
 
 
-async def guesses(session: AsyncSession, agency: str, numbers: list[str]) -> dict[str, int]:
-    """Return the wrong guesses of the last 24 hours about some people, where there are any."""
-    if not numbers:
-        return {}
-    found = await session.execute(
-        text(
-            "SELECT personal_id, wrong FROM verification_guards WHERE agency = :agency"
-            " AND personal_id = ANY (CAST(:numbers AS text[])) AND window_ends_at > clock_timestamp()"
-        ),
-        {"agency": agency, "numbers": numbers},
-    )
-    return {row.personal_id: row.wrong for row in found}
-
-
 async def count_guesses(session: AsyncSession, agency: str, wrong: Mapping[str, int]) -> dict[str, int]:
     """Count wrong guesses about several people; return how many there are now, held until the end."""
     if not wrong:

@@ -27,7 +27,9 @@ from svc_population.match_jobs.turns import Settling
 from svc_population.match_jobs.vocabulary import JobState, LineOutcome
 from svc_population.matching import records
 from svc_population.matching.grading import Claimed
+from svc_population.matching.guesses import Limits, name_of
 from svc_population.matching.service import scope_of
+from svc_population.persons.verification import wrong_guesses
 from svc_population.reconciliation.schemas import MOST_CASES, CasesIn
 from svc_population.reconciliation.service import open_cases
 from svc_population.settings import Settings
@@ -183,15 +185,21 @@ class Slice:
                 **columns,
             },
         )
-        judged = await records.judged_together(self.session, self._without_number(), scope)
-        found = {v.about[0] for v in judged.values() if v.about}
-        self._before = await repository.guesses(self.session, self.caller.agency, list(found))
+        claimed = self._without_number()
+        judged = await records.judged_together(self.session, claimed, scope)
+        found = {n for v in judged.values() for n in (*v.about, *v.holders)}
+        # Not among those whom others may have guessed at meanwhile: two lines of one name are no reason to
+        # look again, and where both count, the count itself tells.
+        names = {name_of(one) for one in claimed.values()}
+        self._before = await wrong_guesses(
+            self.session, agency=self.caller.agency, personal_ids=[*found, *names]
+        )
         self._before |= {row.personal_id: row.wrong for row in rows if row.personal_id is not None}
-        self._told = {*self._before, *found}
+        self._told = {*self._before, *found} - names
         odd = {row.n - 1 if places is None else places[row.n - 1]: row for row in rows}
 
         async def decide(before: dict[str, int]) -> None:
-            guesses = verdicts.Guesses(self.settings.verify_wrong_guesses, before)
+            guesses = verdicts.Guesses(self._limits(), before)
             # In a thread: calls that wait for an answer are not held up by thousands of lines.
             self.answers = await asyncio.to_thread(
                 verdicts.answers, self.batch, self.numbers, odd, judged, guesses
@@ -200,6 +208,9 @@ class Slice:
 
         self._decide = decide
         await decide(self._before)
+
+    def _limits(self) -> Limits:
+        return Limits(self.settings.verify_wrong_guesses, self.settings.match_misses)
 
     def _without_number(self) -> dict[int, Claimed]:
         claimed = ((place, self.batch.record(place).claimed) for place in self.batch.odd)

@@ -10,8 +10,10 @@ from ndx_contracts.names import same_name
 from svc_population.match_jobs.feed import Batch
 from svc_population.match_jobs.lines import Answer, Record
 from svc_population.match_jobs.vocabulary import LineOutcome
+from svc_population.matching import guesses as matching
 from svc_population.matching.birth_dates import DateAgreement
 from svc_population.matching.grading import Claimed, MatchZone, Reason, Verdict
+from svc_population.matching.guesses import Limits
 
 _EXHAUSTED = "too-many-wrong-guesses"
 
@@ -23,12 +25,12 @@ class Guesses:
     A file that says many things about one number is fishing, as many calls are: the same limit holds.
     """
 
-    most: int
+    limits: Limits
     before: dict[str, int]
     added: Counter[str] = field(default_factory=Counter)
 
-    def left(self, personal_id: str) -> bool:
-        return self.before.get(personal_id, 0) + self.added[personal_id] < self.most
+    def left(self, key: str) -> bool:
+        return self.before.get(key, 0) + self.added[key] < self.limits.of(key)
 
     def guard(self, about: str, answer: Answer, *, wrong: bool) -> Answer:
         """Return the answer, or that there is none any more, which still tells that there is this person."""
@@ -68,18 +70,20 @@ def by_number(claimed: Claimed, row: Any | None, guesses: Guesses) -> Answer:
     return guesses.guard(number, answer, wrong=bool(fields))
 
 
-def by_evidence(verdict: Verdict, guesses: Guesses) -> Answer:
+def by_evidence(claimed: Claimed, verdict: Verdict, guesses: Guesses) -> Answer:
     """Answer a line without a number."""
-    reasons = tuple(r.value for r in verdict.reasons)
-    about = verdict.about
-    outcome = LineOutcome.NOT_FOUND if verdict.zone is MatchZone.NO else LineOutcome.AMBIGUOUS
-    if not about:
-        return Answer(outcome, reasons=reasons)
+    told = matching.told(
+        verdict, name=matching.name_of(claimed), left=guesses.left, given=lambda _number: True
+    )
+    if told.exhausted:
+        people = tuple(key for key in told.exhausted if not matching.is_name(key))
+        return Answer(LineOutcome.INVALID, subjects=people, reasons=(_EXHAUSTED,))
+    guesses.added.update(told.counted)
+    verdict = told.verdict
     if verdict.personal_id is not None:
-        answer = Answer(LineOutcome.MATCHED, subjects=about, personal_id=verdict.personal_id)
-    else:
-        answer = Answer(outcome, subjects=about, reasons=reasons)
-    return guesses.guard(about[0], answer, wrong=verdict.personal_id is None)
+        return Answer(LineOutcome.MATCHED, subjects=verdict.about, personal_id=verdict.personal_id)
+    outcome = LineOutcome.NOT_FOUND if verdict.zone is MatchZone.NO else LineOutcome.AMBIGUOUS
+    return Answer(outcome, subjects=verdict.about, reasons=tuple(r.value for r in verdict.reasons))
 
 
 def answers(
@@ -95,7 +99,8 @@ def answers(
     what the database says of lines with numbers that are not plain, `judged` those without a number.
     """
     # Where a line may be a wrong guess, all lines about the same person count one after the other.
-    touched = {row.personal_id for row in odd.values()} | {v.about[0] for v in judged.values() if v.about}
+    touched = {row.personal_id for row in odd.values()}
+    touched |= {n for v in judged.values() for n in (*v.about, *v.holders)}
     touched.discard(None)
     found: dict[int, Answer] = {}
     if not touched and not odd and "" not in numbers:
@@ -110,8 +115,8 @@ def answers(
             if number in touched:
                 same = Answer(LineOutcome.MATCHED, subjects=(number,), personal_id=number)
                 found[place] = guesses.guard(number, same, wrong=False)
-        elif place in judged:
-            found[place] = by_evidence(judged[place], guesses)
+        elif place in judged and (claimed := batch.record(place).claimed) is not None:
+            found[place] = by_evidence(claimed, judged[place], guesses)
         else:
             found[place] = invalid(batch.record(place))
     return found

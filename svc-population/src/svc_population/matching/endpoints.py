@@ -8,6 +8,7 @@ from ndx_chassis.db import ReadingDep, SessionDep
 from ndx_chassis.disclosure import NO_STORE
 
 from svc_population.matching import records, service
+from svc_population.matching.guesses import Limits
 from svc_population.matching.schemas import (
     MATCHED_BY,
     SHOWN,
@@ -58,10 +59,11 @@ async def match_person(
     grant: GrantDep,
 ) -> MatchOut:
     """Say whose record this is: one person when that is sure, else the reasons why nobody can say."""
+    settings = settings_of(runtime)
     return await records.match(
         session,
         caller=caller,
         grant=grant,
         record=body,
-        wrong_guesses=settings_of(runtime).verify_wrong_guesses,
+        limits=Limits(settings.verify_wrong_guesses, settings.match_misses),
     )

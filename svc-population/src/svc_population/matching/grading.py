@@ -101,6 +101,10 @@ class Verdict:
     personal_id: str | None
     about: tuple[str, ...]
     reasons: tuple[Reason, ...]
+    holders: tuple[str, ...] = ()
+    """Who has a number that the record states."""
+    searched: bool = False
+    """People of the name and birth date were looked for, as no number of today led to somebody."""
 
 
 def weigh(claimed: Claimed, row: Mapping[str, Any]) -> Weighed:

@@ -184,6 +184,12 @@ def _syllable_spellings(word: str) -> tuple[str, ...]:
     return (word, word[:-1] + ("I" if word[-1] == "Y" else "Y"))
 
 
+def ends_key(name: str) -> str:
+    """Return surname and given name alike for all orders, accents and spellings that `agreement` admits."""
+    words = [_bare(_one_spelling(word, first=False)) for word in tone_key(name).split()] or [""]
+    return " ".join(sorted(min(_surname_spellings(word)) for word in {words[0], words[-1]}))
+
+
 def agreement(one: str, other: str) -> NameAgreement:
     """Tell how near two names are."""
     if tone_key(one) == tone_key(other):

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from ndx_chassis.agreements import Grant
 from ndx_chassis.caller import Caller
+from ndx_chassis.consents import consenting, require_consent
 from ndx_chassis.disclosure import disclose, found
 from ndx_contracts.disclosure import Outcome
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from svc_population.matching import repository
+from svc_population.matching import guesses, repository
 from svc_population.matching.birth_dates import PartialDate
 from svc_population.matching.grading import Claimed, MatchZone, Verdict, judge, weigh
 from svc_population.matching.repository import Names, PersonRow, Scope, Spans
@@ -18,6 +19,7 @@ from svc_population.matching.schemas import MatchIn, MatchOut
 from svc_population.matching.service import covered, same_names, scope_of
 from svc_population.persons import service as persons
 from svc_population.persons import verification
+from svc_population.persons.errors import TooManyWrongGuesses
 
 MOST_WEIGHED = 200
 """Candidates of one record; when more are alike, nobody can say."""
@@ -29,25 +31,46 @@ _OUTCOMES = {
 
 
 async def match(
-    session: AsyncSession, *, caller: Caller, grant: Grant, record: MatchIn, wrong_guesses: int
+    session: AsyncSession, *, caller: Caller, grant: Grant, record: MatchIn, limits: guesses.Limits
 ) -> MatchOut:
     """Say whose record it is, if that is sure.
 
     Raises:
         FieldGroupNotCovered: the record states something that the agreement does not cover.
-        TooManyWrongGuesses: the agency got too many answers short of SURE about the nearest person today.
+        ConsentMissing: the agreement asks for the consent of the stated number's holder.
+        TooManyWrongGuesses: the agency got too many answers short of SURE about the holder of a stated number
+            today, or too often heard that nobody of such a name and birth year is like its record.
     """
     groups = record.field_groups
     grant.require_field_groups(groups)
     claimed = await claimed_by(session, record)
+    if claimed.personal_id is not None:
+        asked = [claimed.personal_id]
+        await require_consent(session, caller, grant, subjects=asked, field_groups=groups)
     verdict = await judged(session, claimed, scope_of(grant))
-    if verdict.about:
-        found(session, caller, grant=grant, subjects=verdict.about[:1], field_groups=groups)
-        guard = await verification.guesses_left(
-            session, agency=caller.agency, personal_id=verdict.about[0], most=wrong_guesses
-        )
-        if verdict.zone is not MatchZone.SURE:
-            await verification.count_guess(session, guard)
+    given = await consenting(
+        session, caller, grant, subjects={*verdict.about, *verdict.holders}, field_groups=groups
+    )
+    name = guesses.name_of(claimed)
+    wrong = await verification.wrong_guesses(session, agency=caller.agency, personal_ids=verdict.about)
+    guards = {
+        key: await verification.guesses(session, agency=caller.agency, personal_id=key)
+        for key in guesses.counting(verdict, name)
+    }
+    wrong |= {key: guard.wrong for key, guard in guards.items()}
+    told = guesses.told(
+        verdict,
+        name=name,
+        left=lambda key: wrong.get(key, 0) < limits.of(key),
+        given=lambda number: number in given,
+    )
+    if told.exhausted:
+        people = [key for key in told.exhausted if not guesses.is_name(key)]
+        found(session, caller, grant=grant, subjects=people, field_groups=groups)
+        raise TooManyWrongGuesses(retry_after=guards[told.exhausted[0]].seconds)
+    for key in told.counted:
+        await verification.count_guess(session, guards[key])
+    verdict = told.verdict
     await disclose(
         session,
         caller,
@@ -76,8 +99,11 @@ async def claimed_by(session: AsyncSession, record: MatchIn) -> Claimed:
 
 async def judged(session: AsyncSession, claimed: Claimed, scope: Scope) -> Verdict:
     """Find the candidates, weigh them, and return the verdict on all of them."""
-    if claimed.personal_id is not None and (rows := await repository.by_number(session, claimed.personal_id)):
-        return _judged(claimed, [row for row in rows if covered(scope, row)])
+    if claimed.personal_id is not None:
+        # Who is outside the scope is as unknown as nobody: the record is looked for in the same way.
+        rows = await repository.by_number(session, claimed.personal_id)
+        if within := [row for row in rows if covered(scope, row)]:
+            return replace(_judged(claimed, within), searched=False)
     found: dict[str, PersonRow] = {}
     if claimed.legacy_id_number is not None:
         for row in await repository.by_legacy_number(session, claimed.legacy_id_number, most=MOST_WEIGHED):
@@ -137,14 +163,13 @@ def _alike(claimed: Mapping[int, Claimed]) -> dict[bool, dict[int, tuple[Names, 
 
 
 def _judged(claimed: Claimed, rows: list[PersonRow], *, too_many: bool = False) -> Verdict:
-    """Return the verdict; one that nobody is like this is about whoever has a stated number, if anybody has.
+    """Return the verdict, with whoever has a stated number: each answer tells something about them.
 
     Else the rest of a record could be guessed with a number for ever, as long as each guess is bad enough.
     """
     verdict = judge([weigh(claimed, row) for row in rows], too_many=too_many)
-    if verdict.about:
-        return verdict
-    return replace(verdict, about=tuple(sorted(r["personal_id"] for r in rows if _numbered(claimed, r))))
+    holders = tuple(sorted(row["personal_id"] for row in rows if _numbered(claimed, row)))
+    return replace(verdict, holders=holders, searched=True)
 
 
 def _numbered(claimed: Claimed, row: PersonRow) -> bool:

@@ -11,8 +11,10 @@ from typing import Any
 import orjson
 from ndx_chassis.agreements import Grant
 from ndx_chassis.caller import Caller
+from ndx_chassis.consents import consenting
 from ndx_chassis.disclosure import disclose
 from ndx_contracts.disclosure import Outcome
+from ndx_contracts.field_groups import FieldGroup
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.disclosures.errors import CursorInvalid
@@ -89,6 +91,7 @@ async def search(
     grant.require_field_groups(groups)
     start = _start(asked)
     found, complete = await nearest(reading, asked, scope_of(grant))
+    found = await given(session, caller, grant, found, groups)
     page = found[start : start + asked.limit]
     for one in page:
         await disclose(
@@ -119,6 +122,19 @@ def _shown(one: Found, asked: PersonSearchIn) -> dict[str, Any]:
         "birth_date": None if one.birth_date is None else one.birth_date.name,
         "person": orjson.Fragment(field_groups.answer(one.row, frozenset(asked.fields))),
     }
+
+
+async def given(
+    session: AsyncSession,
+    caller: Caller,
+    grant: Grant,
+    found: list[Found],
+    groups: frozenset[FieldGroup],
+) -> list[Found]:
+    """Return those of whom the agency may have these groups: who did not consent is not found."""
+    numbers = [one.row["personal_id"] for one in found]
+    may = await consenting(session, caller, grant, subjects=numbers, field_groups=groups)
+    return [one for one in found if one.row["personal_id"] in may]
 
 
 async def nearest(session: AsyncSession, asked: PersonSearchIn, scope: Scope) -> tuple[list[Found], bool]:

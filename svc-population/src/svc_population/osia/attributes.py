@@ -89,7 +89,7 @@ class Attribute:
         return known == composed(stated)
 
     def bound(self, operator: Operator, stated: str) -> date | None:
-        """Return the day before which the expression asks, if it asks for an order of birth dates.
+        """Return the day before which the expression asks, if it asks for an order of dates.
 
         Raises:
             OsiaRefused: the attribute has no order.
@@ -98,8 +98,6 @@ class Attribute:
             return None
         if self.kind not in _DATES:
             raise OsiaRefused(OsiaCode.NOT_COMPARABLE, f"{self.name} has no order: only = compares it")
-        if self.kind is not Kind.DATE:
-            return None
         day = date.fromisoformat(stated)
         until = operator in (Operator.LESS, Operator.AT_LEAST) or day == date.max
         return day if until else day + timedelta(days=1)

@@ -103,6 +103,7 @@ async def nearest_page(
     groups = asked.field_groups
     grant.require_field_groups(groups)
     found, _ = await matching.nearest(session, asked, matching.scope_of(grant))
+    found = await matching.given(session, caller, grant, found, groups)
     page = found[offset : offset + limit]
     if not page:
         # With this connection given back first: many refused at once would wait for one another's.

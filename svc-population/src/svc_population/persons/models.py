@@ -208,4 +208,8 @@ verification_guards = Table(
     Column("window_ends_at", TIMESTAMP(timezone=True), nullable=False),
     Column("bounds", ARRAY(Date), nullable=False, server_default=text("'{}'")),
 )
-"""Wrong answers that an agency got about a person in a running window, and the days that it compared with."""
+"""Wrong answers that an agency got about a person in a running window, and the days that it compared with.
+
+Under a key that begins with # in the number's place: answers that nobody is like a record of such a name, see
+`matching/guesses.py`.
+"""

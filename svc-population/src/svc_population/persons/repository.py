@@ -246,6 +246,18 @@ async def guesses(session: AsyncSession, agency: str, personal_id: str) -> Guess
     return Guesses(agency, personal_id, 0, frozenset(), 0)
 
 
+_WRONG = text(
+    "SELECT personal_id, wrong FROM verification_guards WHERE agency = :agency"
+    " AND personal_id = ANY (CAST(:numbers AS text[])) AND window_ends_at > clock_timestamp()"
+)
+
+
+async def wrong_guesses(session: AsyncSession, agency: str, numbers: Sequence[str]) -> dict[str, int]:
+    """Return by number the wrong guesses of the running windows."""
+    found = await session.execute(_WRONG, {"agency": agency, "numbers": list(numbers)})
+    return {row.personal_id: row.wrong for row in found}
+
+
 async def add_guesses(session: AsyncSession, guard: Guesses, wrong: int, bounds: Sequence[date]) -> None:
     """Count further wrong guesses, and keep the days that were asked about."""
     await session.execute(

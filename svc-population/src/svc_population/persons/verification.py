@@ -110,10 +110,20 @@ async def guesses_left(
     Raises:
         TooManyWrongGuesses: as many as it may.
     """
-    guard = await repository.guesses(session, agency, personal_id)
+    guard = await guesses(session, agency=agency, personal_id=personal_id)
     if guard.wrong >= most:
         raise TooManyWrongGuesses(retry_after=guard.seconds)
     return guard
+
+
+async def guesses(session: AsyncSession, *, agency: str, personal_id: str) -> repository.Guesses:
+    """Lock and return what an agency has tried about a person within 24 hours; of several in their order."""
+    return await repository.guesses(session, agency, personal_id)
+
+
+async def wrong_guesses(session: AsyncSession, *, agency: str, personal_ids: Sequence[str]) -> dict[str, int]:
+    """Return the wrong guesses of the last 24 hours about some people; nothing is locked."""
+    return await repository.wrong_guesses(session, agency, personal_ids) if personal_ids else {}
 
 
 async def count_guess(session: AsyncSession, guard: repository.Guesses) -> None:
