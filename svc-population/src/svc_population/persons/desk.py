@@ -7,6 +7,7 @@ so one bad question harms nobody else; a lost connection fails the batch with 50
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from ndx_chassis.telemetry import log
 from svc_population.persons.errors import ServiceOverloaded
 
 _SECONDS = 5.0
+_PAUSE = 0.01
+"""Seconds between looks whether there is room again."""
 _SESSION = {
     "application_name": "ndx-population-lookup",
     "timezone": "UTC",
@@ -95,11 +98,31 @@ class Desk(Generic[AskedT]):
         """
         if len(self._queue) >= self._limit:
             raise ServiceOverloaded(retry_after=1)
+        return await self._take(asked).answer
+
+    async def ask_all(self, asked: Sequence[AskedT], *, patient: bool) -> list[Found]:
+        """Answer several questions, all or none: what is refused has left nothing, such as a record.
+
+        `patient`: wait for room, as others of the same request were answered before.
+
+        Raises:
+            ServiceOverloaded: too many wait already.
+            DatabaseUnavailable: the database cannot be reached; some may be answered.
+        """
+        until = time.monotonic() + _SECONDS
+        while len(self._queue) and len(self._queue) + len(asked) > self._limit:
+            if not patient or time.monotonic() > until:
+                raise ServiceOverloaded(retry_after=1)
+            await asyncio.sleep(_PAUSE)
+        waiting = [self._take(one) for one in asked]
+        return await asyncio.gather(*(one.answer for one in waiting))
+
+    def _take(self, asked: AskedT) -> _Waiting[AskedT]:
         waiting = _Waiting(asked, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         if self._idle:
             self._idle.popleft().set()
-        return await waiting.answer
+        return waiting
 
     async def next_batch(self) -> list[_Waiting[AskedT]]:
         """Wait for work and take as much as one statement may hold."""

@@ -1,6 +1,5 @@
 """`get_person` without FastAPI's machinery: the same caller, agreement and problem handling, less work."""
 
-import asyncio
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -148,7 +147,8 @@ async def get_persons(runtime: Runtime, caller: Caller, grant: Grant, asked: Per
     Raises:
         FieldGroupNotCovered: the agreement does not cover one of the groups; nobody is looked up then.
         ConsentMissing: the agreement asks for it, and one of them did not give it; the same.
-        ServiceOverloaded, DatabaseUnavailable: some may have been recorded, nobody is told.
+        ServiceOverloaded: there is no room; nobody was looked up, as a rule.
+        DatabaseUnavailable: some may have been recorded, nobody is told.
     """
     wanted = _wanted(f"fields={','.join(asked.fields)}".encode())
     grant.require_field_groups(wanted.groups)
@@ -161,7 +161,8 @@ async def get_persons(runtime: Runtime, caller: Caller, grant: Grant, asked: Per
     found: list[bytes] = []
     for start in range(0, len(numbers), _AT_ONCE):
         some = numbers[start : start + _AT_ONCE]
-        rows = await asyncio.gather(*(desk.ask(_lookup(caller, grant, wanted, number)) for number in some))
+        questions = [_lookup(caller, grant, wanted, number) for number in some]
+        rows = await desk.ask_all(questions, patient=start > 0)
         found += [
             b'{"personal_id":"%b","person":%b}'
             % (
