@@ -69,11 +69,15 @@ async def bus(app: FastAPI, runtime: Runtime) -> FastAPI:
 
 @pytest.fixture
 def post(bus: FastAPI, client: httpx.AsyncClient, as_operator: Callable[..., Headers]) -> Post:
-    """Post as an operator: `await post("NDX:an", "/v1/agencies", {...})`."""
+    """Post as an operator: `await post("NDX:an", "/v1/agencies", {...})`; who decides reads it before."""
 
     async def send(who: str, path: str, body: Any = None, status: int = 200) -> Any:
         agency, login = who.split(":")
-        reply = await client.post(path, json=body, headers=as_operator(agency, login))
+        headers = as_operator(agency, login)
+        subject, _, action = path.rpartition("/")
+        if action in {"approve", "reject"}:
+            headers |= {"If-Match": (await client.get(subject, headers=headers)).headers.get("etag", "")}
+        reply = await client.post(path, json=body, headers=headers)
         assert reply.status_code == status, reply.text
         return reply.json()
 

@@ -23,7 +23,7 @@ from configuration import Watcher
 from control_plane import ControlPlane, running_control_plane
 from harness import CannotMeasure, Result, Round, result, timed
 from ndx_demo.door import Door
-from ndx_demo.enrolment import Credentials
+from ndx_demo.enrolment import Credentials, approve
 
 CLINICS = int(os.environ.get("NDX_CLINICS", "13157"))
 AGENCIES, TRIALS = 3000, 20
@@ -90,7 +90,7 @@ def _template(plane: ControlPlane) -> str:
     plane.operator.post(f"/v1/agreements/{number}/submit", None).raise_for_status()
     pair = plane.folder / "state" / "operators" / "G01-chi"
     with Door(plane.url, pair.with_suffix(".crt"), pair.with_suffix(".key"), _trust(plane)) as approver:
-        approver.post(f"/v1/agreements/{number}/approve", None).raise_for_status()
+        approve(approver, number)
     return number
 
 

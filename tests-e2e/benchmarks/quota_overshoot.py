@@ -9,6 +9,7 @@ import time
 
 from harness import CannotMeasure, Result, Round, request, result
 from ndx_demo.door import Door
+from ndx_demo.enrolment import approve
 from system import QUOTA, System
 
 QUOTA_UNITS, RATE, SECONDS, CONNECTIONS, TRIALS = 1000, 300, 5.0, 16, 5
@@ -31,7 +32,7 @@ def _agreed(drafter: Door, approver: Door, purpose: str = PURPOSE, per_day: int 
     }
     number: str = drafter.post("/v1/agreements", terms).raise_for_status().json()["agreement_id"]
     drafter.post(f"/v1/agreements/{number}/submit", None).raise_for_status()
-    approver.post(f"/v1/agreements/{number}/approve", None).raise_for_status()
+    approve(approver, number)
     return number
 
 

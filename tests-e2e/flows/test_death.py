@@ -23,7 +23,7 @@ def answer(system: Any, body: dict[str, Any], number: str) -> str:
 
 
 def cancel(system: Any, death: str) -> None:
-    """Let one officer of the commune ask for it, and another one decide."""
+    """Let one officer of the commune ask for it, and another one read and decide."""
     asked = {
         "cause": "PERSON_ALIVE",
         "reason": "Người được khai tử còn sống",
@@ -36,15 +36,21 @@ def cancel(system: Any, death: str) -> None:
     }
     url = f"/civil-registry/v1/deaths/{death}/cancellation"
     with system.door("X26740/one-stop") as commune:
-        for path, body, officer in (
-            (url, asked, "CB-01"),
-            (f"{url}/decision", {"verdict": "APPROVE"}, "CB-02"),
-        ):
+
+        def send(path: str, body: dict[str, Any], officer: str) -> dict[str, Any]:
             reply = commune.post(
                 path, body, purpose="CIVIL_REGISTRATION", NDX_Officer=officer, NDX_Case_Id="HS-1"
             )
             assert reply.status_code == 200, reply.text
-    assert reply.json()["status"] == "CANCELLED"
+            answer: dict[str, Any] = reply.json()
+            return answer
+
+        send(url, asked, "CB-01")
+        record = commune.get(f"/civil-registry/v1/deaths/{death}", purpose="CIVIL_REGISTRATION")
+        assert record.status_code == 200, record.text
+        read = record.json()["cancellation"]["request_sequence"]
+        decided = send(f"{url}/decision", {"request_sequence": read, "verdict": "APPROVE"}, "CB-02")
+    assert decided["status"] == "CANCELLED"
 
 
 class TestDeathOfANewborn:

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 from ndx_demo import walk
+from ndx_demo.enrolment import approve
 
 FEEDS = "/v1/feeds/subscriptions"
 BIRTHS = "civil-registry.follow_every_birth_registered"
@@ -24,7 +25,7 @@ def agreement(system: Any) -> str:
     with system.door("NDX-an") as operator, system.door("G02-dung") as approver:
         number = str(operator.post("/v1/agreements", terms).json()["agreement_id"])
         operator.post(f"/v1/agreements/{number}/submit", {})
-        assert approver.post(f"/v1/agreements/{number}/approve", {}).status_code == 200
+        approve(approver, number)
     return number
 
 

@@ -56,6 +56,12 @@ def faults(chart: str, found: dict[str, Any]) -> list[str]:
     return [error.message for error in Draft7Validator(schema).iter_errors(found)]
 
 
+@pytest.mark.parametrize("exporter", ["none", "otlp", "otlp_json_http", "zipkin_json"])
+@pytest.mark.parametrize("chart", SERVICES)
+def test_each_way_of_sending_traces_is_admitted(chart, exporter):
+    assert faults(chart, merged(values(chart, None), {"traces": {"exporter": exporter}})) == []
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS)
 @pytest.mark.parametrize("chart", CHARTS)
 class TestServices:

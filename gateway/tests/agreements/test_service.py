@@ -137,11 +137,12 @@ class TestTwoAtOnce:
     ):
         await give_roles(runtime, "G03", "lan", ["approver"])
         await post("NDX:an", url("submit"))
-        approvers = [as_operator("G03", "giang"), as_operator("G03", "lan")]
+        seen = {"If-Match": '"1-SUBMITTED"'}
+        approvers = [as_operator("G03", login) | seen for login in ("giang", "lan")]
         both = await asyncio.gather(*(client.post(url("approve"), headers=h) for h in approvers))
-        assert sorted(r.status_code for r in both) == [200, 409]
-        refused = next(r for r in both if r.status_code == 409).json()
-        assert refused["code"] == "agreement-step-refused"
+        assert sorted(r.status_code for r in both) == [200, 412]
+        refused = next(r for r in both if r.status_code == 412).json()
+        assert refused["code"] == "agreement-version-conflict"
         actions = [s["action"] for s in (await read("NDX:an", url("history")))["items"]]
         assert actions.count("approve") == 1
 
@@ -159,6 +160,17 @@ class TestTwoAtOnce:
         fresh = (await client.get(url(), headers=who)).headers["etag"]
         decided = await client.post(url("approve"), headers=who | {"If-Match": fresh})
         assert (decided.status_code, decided.json()["version"]) == (200, 2)
+
+    @pytest.mark.parametrize("named", [{}, {"If-Match": "*"}, {"If-Match": '"1-SUBMITTED", *'}])
+    async def test_who_does_not_say_what_was_read_decides_nothing(
+        self, post: Do, read: Do, draft: Any, client: httpx.AsyncClient, as_operator: Do, named: Any
+    ):
+        await post("NDX:an", url("submit"))
+        who = as_operator("G03", "giang") | named
+        for action, body in (("approve", None), ("reject", REFUSAL)):
+            refused = await client.post(url(action), json=body, headers=who)
+            assert (refused.status_code, refused.json()["code"]) == (428, "agreement-version-missing")
+        assert (await read("NDX:an", url()))["state"] == "SUBMITTED"
 
     async def test_an_edit_and_a_submission_at_once_leave_one_clear_state(
         self, post: Do, put: Do, draft: Any, client: httpx.AsyncClient, as_operator: Do, read: Do

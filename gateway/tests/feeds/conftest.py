@@ -76,7 +76,11 @@ async def _seed(settings: Settings) -> None:
     async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
 
         async def post(who: str, path: str, body: Any = None, status: int = 200) -> Any:
-            reply = await client.post(path, json=body, headers={names.OPERATOR: who})
+            headers = {names.OPERATOR: who}
+            subject, _, action = path.rpartition("/")
+            if action == "approve":
+                headers["If-Match"] = (await client.get(subject, headers=headers)).headers["etag"]
+            reply = await client.post(path, json=body, headers=headers)
             assert reply.status_code == status, reply.text
             return reply.json()
 

@@ -58,10 +58,24 @@ def ask(client: Any, office: Any, asked: dict[str, Any]) -> Any:
 
 
 @pytest.fixture
-def decide(client: Any, office: Any) -> Any:
+def request_of(client: Any, office: Any) -> Any:
+    """Return which request an officer reads of a death; the first one's place where there is none."""
+
+    async def read(death: str) -> int:
+        shown = (await client.get(f"{DEATHS}/{death}", headers=office())).json()["cancellation"]
+        return 4 if shown is None else int(shown["request_sequence"])
+
+    return read
+
+
+@pytest.fixture
+def decide(client: Any, office: Any, request_of: Any) -> Any:
+    """Decide about what stands, or about the request that the body names."""
+
     async def send(death: str, body: dict[str, Any] = APPROVE, *, by: dict[str, str] = SECOND) -> Any:
         url = f"{DEATHS}/{death}/cancellation/decision"
-        return await client.post(url, json=body, headers=office(**by))
+        sent = {"request_sequence": await request_of(death)} | body
+        return await client.post(url, json=sent, headers=office(**by))
 
     return send
 
@@ -139,6 +153,34 @@ class TestCancelDeath:
         assert len(await emitted()) == 1
         assert (await ask(death)).status_code == 200
 
+    async def test_a_decision_is_about_the_request_that_the_officer_read_and_about_no_other(
+        self,
+        register: Any,
+        ask: Any,
+        decide: Any,
+        request_of: Any,
+        emitted: Any,
+        client: Any,
+        office: Any,
+    ) -> None:
+        death = (await register()).json()["death_id"]
+        await ask(death)
+        read = await request_of(death)
+        # Between reading and deciding somebody rejects it, and somebody asks for it on other grounds.
+        await decide(death, {"verdict": "REJECT", "reason": "Không đủ căn cứ"})
+        await ask(death, cause="WRONG_PERSON", reason="Khai tử nhầm người")
+        for verdict in (APPROVE, {"verdict": "REJECT", "reason": "Không đủ căn cứ"}):
+            late = await decide(death, verdict | {"request_sequence": read})
+            assert (late.status_code, late.json()["code"]) == (409, "cancellation-request-changed")
+        unnamed = await client.post(
+            f"{DEATHS}/{death}/cancellation/decision", json=APPROVE, headers=office(**SECOND)
+        )
+        assert (unnamed.status_code, unnamed.json()["code"]) == (422, "invalid-input")
+        shown = (await client.get(f"{DEATHS}/{death}", headers=office())).json()
+        assert (shown["status"], shown["cancellation"]["state"]) == ("REGISTERED", "REQUESTED")
+        assert len(await emitted()) == 1
+        assert (await decide(death)).json()["status"] == "CANCELLED"
+
     @pytest.mark.parametrize(
         "wrong",
         [
@@ -188,11 +230,18 @@ class TestCancelDeath:
         assert (await register()).json()["code"] == "death-already-registered"
 
     async def test_registered_twice_needs_the_other_entry(
-        self, register: Any, ask: Any, decide: Any, deliver: Any, emitted: Any
+        self, register: Any, ask: Any, decide: Any, deliver: Any, emitted: Any, disclosed: Any
     ) -> None:
         first, second = [(await register(n)).json()["death_id"] for n in (NUMBER, OTHER)]
         alone = await ask(first, cause="REGISTERED_TWICE")
         assert (alone.status_code, alone.json()["code"]) == (409, "no-other-entry")
+        # It told the office that nobody else registered this death.
+        told = (await disclosed())[-1]
+        assert (told["operation"], told["subjects"], told["outcome"]) == (
+            "civil-registry.request_death_cancellation",
+            [NUMBER],
+            "NOT_MATCHED",
+        )
         await deliver(
             PersonsMerged(
                 person_id=new_id(),

@@ -2,9 +2,9 @@
 
 import ssl
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROLES = frozenset({"http", "relay", "consumers", "jobs"})
@@ -52,6 +52,12 @@ class ServiceSettings(BaseSettings):
     traces_exporter: str = Field(default="none", validation_alias="OTEL_TRACES_EXPORTER")
     log_level: str = Field(default="INFO", validation_alias="NDX_LOG_LEVEL")
 
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        _require_certificate("TLS", self.tls_cert_file, self.tls_key_file, self.tls_client_ca_file)
+        _require_certificate("AGENCY", self.agency_cert_file, self.agency_key_file)
+        return self
+
     @property
     def roles(self) -> frozenset[str]:
         """Return the roles of this process."""
@@ -84,6 +90,11 @@ class KafkaSettings(BaseSettings):
     cert_file: Path | None = None
     key_file: Path | None = None
 
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        _require_certificate("KAFKA", self.cert_file, self.key_file)
+        return self
+
 
 def kafka_client(servers: str) -> dict[str, Any]:
     """Return what each client of Kafka is made with; certificates are read each time, as they are renewed.
@@ -99,6 +110,12 @@ def kafka_client(servers: str) -> dict[str, Any]:
     if settings.cert_file is not None:
         context.load_cert_chain(settings.cert_file, settings.key_file)
     return {"bootstrap_servers": servers, "security_protocol": "SSL", "ssl_context": context}
+
+
+def _require_certificate(name: str, certificate: Path | None, *belonging: Path | None) -> None:
+    """Refuse what says nothing without its certificate: it would be forgotten without a word."""
+    if certificate is None and any(file is not None for file in belonging):
+        raise ValueError(f"{name}_CERT_FILE is not set, but its key or authority is")
 
 
 def _asyncpg(url: SecretStr) -> str:

@@ -14,6 +14,7 @@ _ADVICE: dict[str, str] = {
     "csr-refused": "Make a new key and request: ndx enrol does both.",
     "agreement-step-refused": "Run: ndx agreements show — its state says which step comes next.",
     "agreement-version-conflict": "Run: ndx agreements show — read what changed, then decide again.",
+    "agreement-version-missing": "Run: ndx agreements show — and give --seen what it prints.",
     "agreement-version-not-found": "Run: ndx agreements show --versions",
     "agreement-terms-refused": "Correct the file; ndx services and ndx operations list what exists.",
     "agreement-not-found": "Run: ndx agreements list",

@@ -30,6 +30,9 @@ Seen = Annotated[
     str | None,
     typer.Option("--seen", help="Tag that show printed; refuses when somebody changed the agreement since."),
 ]
+Read = Annotated[
+    str, typer.Option("--seen", help="Tag that show printed: what is decided on, and nothing else.")
+]
 _COLUMNS = (
     "agreement_id",
     "version",
@@ -137,7 +140,7 @@ def withdraw_agreement(
 
 
 @agreements.command("approve")
-def approve_agreement(context: typer.Context, agreement: AgreementId, seen: Seen = None) -> None:
+def approve_agreement(context: typer.Context, agreement: AgreementId, seen: Read) -> None:
     """Approve as a second person of the providing agency; read it with show and diff first."""
     _step(context, agreement, "approve", seen=seen)
 
@@ -149,7 +152,7 @@ def reject_agreement(  # noqa: PLR0917 - each parameter is an argument or option
     reason: Reason,
     basis: Annotated[str, typer.Option("--basis", help="The rule that forbids sharing, in words.")],
     reference: Annotated[str, typer.Option("--reference", help="Its number, such as 91/2025/QH15.")],
-    seen: Seen = None,
+    seen: Read,
 ) -> None:
     """Refuse to share: in writing, with reason and legal basis."""
     body = {"reason": reason, "legal_basis": {"text": basis, "reference": reference}}

@@ -115,7 +115,7 @@ class TestAgreements:
         assert bus == []
 
     def test_a_refusal_says_what_to_do_next(self, bus: list[httpx.Request]):
-        result = run("agreements", "approve", "DSA-H79.001-1")
+        result = run("agreements", "approve", "DSA-H79.001-1", "--seen", "1-SUBMITTED")
         assert result.exit_code == 1
         assert "four-eyes" in result.output
         assert "Next: An approver of the providing agency" in result.output
@@ -125,11 +125,20 @@ class TestAgreements:
         run("agreements", "submit", "DSA-H79.001-1", "--seen", "1-DRAFT")
         assert bus[0].headers["if-match"] == '"1-DRAFT"'
 
+    def test_who_approves_or_rejects_says_what_was_read(self, bus: list[httpx.Request]):
+        basis = ("--reason", "no", "--basis", "b", "--reference", "r")
+        for decision in (("approve",), ("reject", *basis)):
+            assert run("agreements", decision[0], "DSA-H79.001-1", *decision[1:]).exit_code == 2
+        assert bus == []
+        run("agreements", "approve", "DSA-H79.001-1", "--seen", '"1-SUBMITTED"')
+        assert bus[0].headers["if-match"] == '"1-SUBMITTED"'
+
     def test_a_refusal_to_share_needs_a_legal_basis(self, bus: list[httpx.Request]):
         assert run("agreements", "reject", "DSA-H79.001-1", "--reason", "no").exit_code == 2
         assert bus == []
         basis = ("--basis", "Only what the task needs", "--reference", "91/2025/QH15")
-        run("agreements", "reject", "DSA-H79.001-1", "--reason", "out of scope", *basis)
+        seen = ("--seen", "1-SUBMITTED")
+        run("agreements", "reject", "DSA-H79.001-1", "--reason", "out of scope", *basis, *seen)
         assert json.loads(bus[0].content)["legal_basis"]["reference"] == "91/2025/QH15"
 
     def test_every_command_says_what_it_does(self):

@@ -113,8 +113,16 @@ def agree(doors: dict[str, Door], terms: dict[str, Any], known: list[dict[str, A
     drafted = _expect(doors["NDX-an"].post("/v1/agreements", wanted), "drafting an agreement")
     number = str(drafted["agreement_id"])
     _expect(doors["NDX-an"].post(f"/v1/agreements/{number}/submit", {}), f"submitting {number}")
-    _expect(doors[approver].post(f"/v1/agreements/{number}/approve", {}), f"approving {number}")
+    approve(doors[approver], number)
     return number
+
+
+def approve(approver: Door, number: str) -> None:
+    """Read an agreement that was submitted and approve what was read."""
+    url = f"/v1/agreements/{number}"
+    read = approver.get(url)
+    _expect(read, f"reading {number}")
+    _expect(approver.post(f"{url}/approve", {}, If_Match=read.headers["etag"]), f"approving {number}")
 
 
 def _wait_in_force(operator: Door) -> None:

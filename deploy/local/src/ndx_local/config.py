@@ -153,7 +153,10 @@ def environment(paths: StackPaths, numbers: dict[str, int], keys: dict[str, str]
         values[f"{p}_DRAIN_SECONDS"] = "0"
         values[f"{p}_DATABASE_URL"] = database_url(paths, service, numbers, keys)
     # What the operator set outside wins: the same code runs against parts elsewhere.
-    own = tuple(f"{service.prefix}_" for service in SERVICES)
+    own = [f"{service.prefix}_" for service in SERVICES]
+    if "KAFKA_BOOTSTRAP_SERVERS" in os.environ:
+        # How to speak to that Kafka: the one of this machine is spoken to in the clear.
+        own.append("KAFKA_")
     for name, value in os.environ.items():
         if name != "NDX_STACK_DIR" and (name in values or name.startswith(("OTEL_", *own))):
             values[name] = value

@@ -115,10 +115,10 @@ def _postgres(paths: StackPaths, ports: Ports, *, durable: bool) -> list[Part]:
     ]
 
 
-def _kafka(paths: StackPaths, ports: Ports, servers: str) -> list[Part]:
+def _kafka(paths: StackPaths, ports: Ports, values: dict[str, str]) -> list[Part]:
     topics = module("ndx_local.topics")
-    env = {"KAFKA_BOOTSTRAP_SERVERS": servers}
-    if servers != f"127.0.0.1:{ports['kafka']}":
+    env = {name: value for name, value in values.items() if name.startswith("KAFKA_")}
+    if values["KAFKA_BOOTSTRAP_SERVERS"] != f"127.0.0.1:{ports['kafka']}":
         return [Part("topics", topics, [], env, once=True)]
     config = write_kafka_config(paths, ports)
     program, classpath = str(java.runtime()), f"{java.folder('kafka')}/*"
@@ -235,7 +235,7 @@ def _service(service: Service, ports: Ports, env: dict[str, str]) -> list[Part]:
 def declare(paths: StackPaths, ports: Ports, values: dict[str, str], *, durable: bool = True) -> list[Part]:
     """Return all parts in an order in which each comes after what it needs."""
     parts = _postgres(paths, ports, durable=durable)
-    parts += _kafka(paths, ports, values["KAFKA_BOOTSTRAP_SERVERS"])
+    parts += _kafka(paths, ports, values)
     if values["OTEL_TRACES_EXPORTER"] == "zipkin_json" and "OTEL_EXPORTER_ZIPKIN_ENDPOINT" not in os.environ:
         parts += _zipkin(ports)
     control = next(s for s in SERVICES if s.name == "gateway")

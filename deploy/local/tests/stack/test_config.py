@@ -92,6 +92,21 @@ class TestSettings:
         assert "kafka" not in names_of_parts(paths)
         assert "topics" in names_of_parts(paths)
 
+    def test_kafka_elsewhere_is_spoken_to_as_it_wants(
+        self, paths: StackPaths, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told = {"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_CA_FILE": "/ca.crt", "KAFKA_TOPIC_REPLICAS": "3"}
+        for name, value in told.items():
+            monkeypatch.setenv(name, value)
+        numbers = choose_ports(paths)
+        here = environment(paths, numbers, passwords(paths))
+        assert not told.keys() & here.keys()
+        monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "kafka.example:9093")
+        values = environment(paths, numbers, passwords(paths))
+        parts = {part.name: part for part in declare(paths, numbers, values)}
+        for name in ("topics", "gateway", "tax"):
+            assert told.items() <= parts[name].env.items()
+
     def test_databases_elsewhere_are_used(self, paths: StackPaths, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TAX_DATABASE_URL", "postgresql://db.example/tax")
         values = environment(paths, choose_ports(paths), passwords(paths))

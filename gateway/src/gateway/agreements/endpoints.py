@@ -33,7 +33,10 @@ async def _offer(runtime: RuntimeDep) -> Offer:
 async def _if_match(
     if_match: Annotated[
         str | None,
-        Header(max_length=200, description="ETag of what you decide on; 412 when it changed meanwhile."),
+        Header(
+            max_length=200,
+            description="ETag of what you decide on; 412 when it changed. Who approves or rejects names it.",
+        ),
     ] = None,
 ) -> str | None:
     return if_match

@@ -31,6 +31,13 @@ class VersionConflict(DomainError):
     title_vi = "Thỏa thuận đã được người khác thay đổi"
 
 
+class VersionMissing(DomainError):
+    kind = Kind.PRECONDITION_REQUIRED
+    code = "agreement-version-missing"
+    title = "A decision names in If-Match what it was made on"
+    title_vi = "Quyết định phải nêu trong If-Match nội dung đã xem xét"
+
+
 class FourEyes(DomainError):
     kind = Kind.FORBIDDEN
     code = "four-eyes"

@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.agencies import service as agencies
 from gateway.agencies.vocabulary import Role
 from gateway.agreements import repository
-from gateway.agreements.errors import FourEyes, StepRefused, TermsRefused
+from gateway.agreements.errors import FourEyes, StepRefused, TermsRefused, VersionMissing
 from gateway.agreements.models import REWRITABLE, AgreementRow
 from gateway.agreements.reading import View, document
 from gateway.agreements.schemas import RefusalIn
-from gateway.agreements.steps import Held, held, today
+from gateway.agreements.steps import Held, held, names_one, today
 from gateway.agreements.terms import Offer, check
 from gateway.settings import Settings
 
@@ -147,9 +147,12 @@ async def decide_agreement(
     """Approve, or reject with reason and legal basis, as a second person of the providing agency.
 
     Raises:
+        VersionMissing: the call does not say which version was read: another one may stand by now.
         FourEyes: somebody else must decide.
     """
     await agencies.require_role(session, operator, Role.APPROVER)
+    if not names_one(if_match):
+        raise VersionMissing
     found = await held(session, operator, agreement_id, if_match)
     row = _the_open_one(found)
     me = f"{operator.agency}:{operator.login}"

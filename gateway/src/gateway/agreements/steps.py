@@ -159,6 +159,15 @@ async def _next_id(session: AsyncSession, terms: AgreementTerms) -> str:
     return f"DSA-{consumer}-{await repository.next_number(session, consumer)}"
 
 
+def _tags(if_match: str | None) -> list[str]:
+    return [tag.strip() for tag in (if_match or "*").split(",")]
+
+
+def names_one(if_match: str | None) -> bool:
+    """Tell whether a call says what it was decided on; `*` stands for whatever there is."""
+    return "*" not in _tags(if_match)
+
+
 async def held(
     session: AsyncSession, actor: Operator | Clock, agreement_id: str, if_match: str | None = None
 ) -> Held:
@@ -172,7 +181,7 @@ async def held(
         raise AgreementNotFound
     rows = list(await repository.versions(session, agreement_id))
     current = etag(rows)
-    seen = [tag.strip() for tag in (if_match or "*").split(",")]
+    seen = _tags(if_match)
     if "*" not in seen and current not in seen:
         raise VersionConflict(f"The agreement is {current} now; read it again before you decide.")
     return Held(session, actor, rows)

@@ -10,6 +10,7 @@ from uuid import UUID
 from ndx_chassis.agreements import Grant
 from ndx_chassis.audit import record_audit
 from ndx_chassis.caller import Caller
+from ndx_chassis.disclosure import found
 from ndx_chassis.idempotency import once
 from ndx_chassis.outbox import publish
 from ndx_contracts.bodies import Output
@@ -19,7 +20,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from svc_civil_registry.deadlines.service import today
 from svc_civil_registry.deaths import repository, successions
 from svc_civil_registry.deaths.causes import Cause, lawful
-from svc_civil_registry.deaths.errors import CancellationUnlawful, DeathNotFound, NoOtherEntry
+from svc_civil_registry.deaths.errors import (
+    CancellationRequestChanged,
+    CancellationUnlawful,
+    DeathNotFound,
+    NoOtherEntry,
+)
 from svc_civil_registry.deaths.events import death_cancelled
 from svc_civil_registry.deaths.schemas import CancellationIn, DeathOut, Verdict, VerdictIn
 from svc_civil_registry.deaths.service import GROUPS, disclosed, shown
@@ -86,6 +92,7 @@ async def decide_cancellation(
     Raises:
         SecondOfficerNeeded: the officer asked for it.
         GuardFailed: nothing is asked for.
+        CancellationRequestChanged: another request stands by now than the one that the officer read.
         DeathNotFound, NoOtherEntry: as `request_cancellation`.
     """
     grant.require_field_groups(GROUPS)
@@ -94,10 +101,12 @@ async def decide_cancellation(
     async def act() -> DeathOut:
         record, death = await _taken(session, caller, grant, death_id)
         asked = events.last_step(record, ActionType.REQUEST_CANCELLATION)
-        content: dict[str, Any] = {} if asked is None else asked.content
         approves = decision.verdict is Verdict.APPROVE
         kind = ActionType.APPROVE_CANCELLATION if approves else ActionType.REJECT_CANCELLATION
         record = await _acted(session, caller, record, kind, {"reason": decision.reason}, key)
+        if asked is None or asked.sequence != decision.request_sequence:
+            raise CancellationRequestChanged
+        content = asked.content
         require_second(officer, asked_by=content[ASKED_BY])
         cause = content["cause"]
         if approves:
@@ -114,6 +123,8 @@ async def _taken(session: AsyncSession, caller: Caller, grant: Grant, death_id: 
     death = await repository.find_death(session, death_id)
     if record is None or death is None or not events.sees(caller, grant, record):
         raise DeathNotFound
+    # Each refusal from here on is an answer about the person: that another entry stands, or is asked about.
+    found(session, caller, grant=grant, subjects=[death.personal_id], field_groups=GROUPS)
     return record, death
 
 

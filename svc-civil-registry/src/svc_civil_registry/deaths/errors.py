@@ -36,6 +36,15 @@ class CancellationUnlawful(DomainError):
     title_vi = "Không có căn cứ hủy bỏ đăng ký hộ tịch này, hoặc giấy tờ chứng minh không phù hợp"
 
 
+class CancellationRequestChanged(DomainError):
+    """Since the officer read the record, what they decide on was rejected, and asked for anew."""
+
+    kind = Kind.CONFLICT
+    code = "cancellation-request-changed"
+    title = "Another request of cancelling the entry stands than the one decided on"
+    title_vi = "Yêu cầu hủy bỏ đang chờ không phải là yêu cầu được quyết định"
+
+
 class NoOtherEntry(DomainError):
     kind = Kind.CONFLICT
     code = "no-other-entry"

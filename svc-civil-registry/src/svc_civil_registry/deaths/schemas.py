@@ -9,7 +9,7 @@ from ndx_contracts.agreements import AgencyCode
 from ndx_contracts.bodies import Input, Output
 from ndx_contracts.personal_ids import PersonalId
 from ndx_contracts.population import Sex
-from pydantic import StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from svc_civil_registry.books.schemas import RegisterNumber
 from svc_civil_registry.deadlines.service import today
@@ -20,6 +20,9 @@ from svc_civil_registry.names import FullName, Words
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=True)]
 CauseName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z_]{2,39}$")]
 NoticeNumber = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9./-]{0,39}$")]
+RequestSequence = Annotated[
+    int, Field(ge=1, le=32767, description="Place of the request among what was done to the record.")
+]
 EARLIEST_DEATH = date(1900, 1, 1)
 
 
@@ -99,8 +102,9 @@ class Verdict(StrEnum):
 
 
 class VerdictIn(Input):
-    """What a second officer decides; a rejection needs its reason."""
+    """What a second officer decides about which request; a rejection needs its reason."""
 
+    request_sequence: RequestSequence
     verdict: Verdict
     reason: Reason | None = None
 
@@ -118,9 +122,10 @@ class CancellationState(StrEnum):
 
 
 class CancellationOut(Output):
-    """What was asked for last, and what became of it."""
+    """What was asked for last, and what became of it; a decision names its `request_sequence`."""
 
     state: CancellationState
+    request_sequence: RequestSequence
     cause: CauseName
     reason: str
     document: DocumentIn

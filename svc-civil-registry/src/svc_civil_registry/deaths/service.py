@@ -199,6 +199,7 @@ def _cancellation(record: Record) -> CancellationOut | None:
         state = CancellationState.APPROVED if approved else CancellationState.REJECTED
     return CancellationOut(
         state=state,
+        request_sequence=asked.sequence,
         requested_at=asked.occurred_at,
         decided_at=None if decided is None else decided.occurred_at,
         rejection=decided.content.get("reason") if state is CancellationState.REJECTED and decided else None,

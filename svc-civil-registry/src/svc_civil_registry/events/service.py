@@ -23,6 +23,8 @@ from svc_civil_registry.events.vocabulary import ActionType, RecordKind
 class Step:
     """An action as it is recorded: who did it and when stand beside its content."""
 
+    sequence: int
+    """Its place among the record's actions, from 1 on."""
     type: ActionType
     occurred_at: datetime
     actor: str
@@ -141,7 +143,8 @@ async def find_record(
         return None
     found = await repository.list_actions(session, record_id)
     steps = tuple(
-        Step(ActionType(a.type), a.occurred_at, a.actor, a.officer, a.office, a.content) for a in found
+        Step(a.sequence, ActionType(a.type), a.occurred_at, a.actor, a.officer, a.office, a.content)
+        for a in found
     )
     return Record(
         id=row.id,
@@ -180,7 +183,10 @@ async def act(
         session, record.id, status=state.status.value, flags=_flags(state), version=state.version
     )
     now = datetime.now(UTC)
-    done = (Step(a.type, now, actor.actor, actor.officer, record.office, dict(a.content)) for a in actions)
+    done = (
+        Step(sequence, a.type, now, actor.actor, actor.officer, record.office, dict(a.content))
+        for sequence, a in enumerate(actions, start=first)
+    )
     return replace(record, state=state, steps=(*record.steps, *done))
 
 
