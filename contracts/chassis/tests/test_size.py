@@ -1,15 +1,15 @@
-"""The chassis stays small: its limit is decision 28, and this is where it is held."""
+"""The chassis stays small: its limit is decision 39, and this is where it is held."""
 
 from pathlib import Path
 
 import ndx_chassis
 
-MODULES = 32
+MODULES = 33
 LINES = 250
 DOMAINS = ("person", "birth", "death", "citizen", "tax", "insurance", "participant", "account", "ledger")
 FOLDER = Path(ndx_chassis.__file__).parent
 FILES = sorted(FOLDER.rglob("*.py"))
-DECISION = Path(__file__).resolve().parents[3] / "docs" / "adr" / "0028-chassis-limit.md"
+DECISION = Path(__file__).resolve().parents[3] / "docs" / "adr" / "0039-chassis-limit.md"
 
 
 def test_it_has_no_more_modules_than_decided() -> None:

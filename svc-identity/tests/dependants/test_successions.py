@@ -1,10 +1,11 @@
 """A number leads to another one: its account is locked, children follow the guardian, and come back."""
 
 from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 from ndx_chassis.ids import new_id
-from ndx_contracts.events import BirthRegistered, PersonalIdCancelled
+from ndx_contracts.events import BirthRegistered, PersonalIdCancelled, PersonDeathCancelled, PersonDeceased
 from ndx_testing.mergers import merged, separated
 from sqlalchemy import text
 
@@ -43,6 +44,63 @@ async def both(open_account, people) -> tuple[str, str]:
     old = (await open_account()).json()["account_id"]
     new = (await open_account(personal_id=NEW)).json()["account_id"]
     return old, new
+
+
+def died(number: str, record: UUID, version: int = 2) -> PersonDeceased:
+    return PersonDeceased(person_id=record, personal_id=number, version=version, died_on="2026-11-25")
+
+
+def back(number: str, record: UUID, version: int) -> PersonDeathCancelled:
+    return PersonDeathCancelled(person_id=record, personal_id=number, version=version, died_on="2026-11-25")
+
+
+class TestDeathsOfMergedRecords:
+    async def test_when_both_deaths_are_taken_back_all_children_hang_on_the_account_that_stands(
+        self, both, deliver, client, as_citizen, session, emitted
+    ):
+        old, new = both
+        first, second = new_id(), new_id()
+        await deliver(birth())
+        await deliver(died(MOTHER, first, 1))
+        await deliver(died(NEW, second, 1))
+        await deliver(merged(NEW, MOTHER, record=second))
+        # Of the first end nothing is told: the other death stood.
+        await deliver(back(NEW, second, 4))
+        assert await states(session) == {MOTHER: "LOCKED", NEW: "ACTIVE"}
+        assert await children(client, as_citizen(new)) == [CHILD]
+        assert (await emitted())[-1]["type"] == "identity.dependant-attached.v1"
+        await deliver(separated(NEW, MOTHER, record=second))
+        assert await children(client, as_citizen(new)) == []
+        await deliver(back(MOTHER, first, 5))
+        assert await states(session) == {MOTHER: "ACTIVE", NEW: "ACTIVE"}
+        assert await children(client, as_citizen(old)) == [CHILD]
+
+    async def test_a_death_from_before_the_merger_that_is_told_after_its_end_locks_only_its_own_account(
+        self, both, deliver, client, as_citizen, session
+    ):
+        _, new = both
+        first, second = new_id(), new_id()
+        await deliver(birth())
+        await deliver(merged(NEW, MOTHER, record=second))
+        await deliver(back(NEW, second, 4))
+        await deliver(died(MOTHER, first, 1))
+        assert await states(session) == {MOTHER: "LOCKED", NEW: "ACTIVE"}
+        assert await children(client, as_citizen(new)) == [CHILD]
+
+    @pytest.mark.parametrize("own", [False, True])
+    async def test_when_the_merger_is_undone_only_her_own_death_parts_her_from_her_children(
+        self, both, deliver, client, as_citizen, session, own
+    ):
+        old, _ = both
+        first, second = new_id(), new_id()
+        await deliver(birth())
+        await deliver(merged(NEW, MOTHER, record=second))
+        await deliver(died(NEW, second, 5))
+        if own:
+            await deliver(died(MOTHER, first))
+        await deliver(separated(NEW, MOTHER, record=second))
+        assert await states(session) == {MOTHER: "LOCKED" if own else "ACTIVE", NEW: "LOCKED"}
+        assert await children(client, as_citizen(old)) == ([] if own else [CHILD])
 
 
 class TestMergedRecords:

@@ -33,6 +33,16 @@ def back(version: int, number: str = CHILD, record: UUID = RECORD) -> PersonDeat
     return PersonDeathCancelled(person_id=record, personal_id=number, version=version, died_on=DIED)
 
 
+def merger() -> PersonsMerged:
+    return PersonsMerged(
+        person_id=OTHER_RECORD,
+        personal_id=OTHER,
+        version=3,
+        merged_person_id=RECORD,
+        merged_personal_id=CHILD,
+    )
+
+
 @pytest.fixture
 def state(session: AsyncSession) -> Make:
     async def read(number: str = CHILD) -> tuple[Any, ...]:
@@ -155,15 +165,49 @@ class TestTakenBack:
         await deliver(birth())
         await deliver(died(2))
         await deliver(died(2, number=OTHER, record=OTHER_RECORD))
-        await deliver(
-            PersonsMerged(
-                person_id=OTHER_RECORD,
-                personal_id=OTHER,
-                version=3,
-                merged_person_id=RECORD,
-                merged_personal_id=CHILD,
-            )
-        )
+        await deliver(merger())
         assert (await state(OTHER))[1] == "DEATH"
         await deliver(back(5, number=OTHER, record=OTHER_RECORD))
         assert await state(OTHER) == RUNS
+
+    @pytest.mark.parametrize("cancelled", [True, False])
+    async def test_deaths_under_both_numbers_count_for_a_birth_told_later_unless_both_are_taken_back(
+        self, people: Any, deliver: Make, birth: Make, state: Make, cancelled: bool
+    ) -> None:
+        people[OTHER] = people[CHILD]
+        await deliver(died(2))
+        await deliver(died(2, number=OTHER, record=OTHER_RECORD))
+        await deliver(merger())
+        if cancelled:
+            await deliver(back(5, number=OTHER, record=OTHER_RECORD))
+        await deliver(birth())
+        assert await state(OTHER) == (RUNS if cancelled else ENDED)
+
+    async def test_a_death_under_a_former_number_is_known_when_the_birth_is_told(
+        self, people: Any, deliver: Make, birth: Make, state: Make
+    ) -> None:
+        people[OTHER] = people[CHILD]
+        await deliver(died(2))
+        await deliver(PersonalIdCancelled(person_id=RECORD, old_personal_id=CHILD, superseded_by=OTHER))
+        await deliver(birth(OTHER))
+        assert await state(OTHER) == ENDED
+
+    async def test_a_death_from_before_a_merger_that_is_told_after_its_end_ends_nothing(
+        self, people: Any, deliver: Make, birth: Make, state: Make
+    ) -> None:
+        people[OTHER] = people[CHILD]
+        await deliver(birth())
+        await deliver(merger())
+        await deliver(back(5, number=OTHER, record=OTHER_RECORD))
+        await deliver(died(2))
+        assert await state(OTHER) == RUNS
+
+    async def test_a_word_from_before_the_merger_lets_nobody_live_whose_other_number_died(
+        self, people: Any, deliver: Make, birth: Make, state: Make
+    ) -> None:
+        people[OTHER] = people[CHILD]
+        await deliver(birth())
+        await deliver(died(2))
+        await deliver(merger())
+        await deliver(back(2, number=OTHER, record=OTHER_RECORD))
+        assert await state(OTHER) == ENDED

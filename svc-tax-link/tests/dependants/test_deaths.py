@@ -15,6 +15,7 @@ from svc_tax_link.taxpayers import reopening
 pytestmark = pytest.mark.integration
 
 CHILD, MOTHER, FATHER, OTHER = "079226000017", "079195000021", "079093000034", "079195000047"
+TWIN = "079226000025"
 RECORD, OTHER_RECORD = new_id(), new_id()
 DIED = date(2027, 2, 3)
 Make = Callable[..., Any]
@@ -26,6 +27,16 @@ def died(version: int, number: str = MOTHER, on: date = DIED, record: UUID = REC
 
 def back(version: int, number: str = MOTHER, record: UUID = RECORD) -> PersonDeathCancelled:
     return PersonDeathCancelled(person_id=record, personal_id=number, version=version, died_on=DIED)
+
+
+def merger(survivor: str, duplicate: str) -> PersonsMerged:
+    return PersonsMerged(
+        person_id=OTHER_RECORD,
+        personal_id=survivor,
+        version=3,
+        merged_person_id=RECORD,
+        merged_personal_id=duplicate,
+    )
 
 
 @pytest.fixture
@@ -175,16 +186,58 @@ class TestTakenBack:
         await register(OTHER)
         await deliver(died(2))
         await deliver(died(2, OTHER, record=OTHER_RECORD))
-        await deliver(
-            PersonsMerged(
-                person_id=OTHER_RECORD,
-                personal_id=OTHER,
-                version=3,
-                merged_person_id=RECORD,
-                merged_personal_id=MOTHER,
-            )
-        )
+        await deliver(merger(OTHER, MOTHER))
         assert (await state())[0][OTHER] == "DECEASED_CLOSE"
         # Both deaths were cancelled: of the first end nothing is told, for the other one stood.
         await deliver(back(5, OTHER, record=OTHER_RECORD))
         assert (await state())[0][OTHER] == "MATCHED"
+        # Nor does who comes again, or the child that is told of later, find the first death.
+        assert (await register(OTHER))["state"] == "MATCHED"
+
+    async def test_a_child_whose_two_deaths_were_taken_back_before_the_birth_is_told_is_counted(
+        self, people: Any, register: Make, deliver: Make, birth: Make, state: Make
+    ) -> None:
+        people[TWIN] = people[CHILD]
+        await register(MOTHER)
+        await deliver(died(2, CHILD))
+        await deliver(died(2, TWIN, record=OTHER_RECORD))
+        await deliver(merger(TWIN, CHILD))
+        await deliver(back(5, TWIN, record=OTHER_RECORD))
+        await deliver(birth())
+        assert (await state())[1] == {TWIN: "CLAIMED"}
+
+    async def test_a_death_from_before_a_merger_that_is_told_after_its_end_closes_nobody(
+        self, people: Any, register: Make, deliver: Make, state: Make
+    ) -> None:
+        people[OTHER] = people[MOTHER]
+        await register(MOTHER)
+        await deliver(merger(OTHER, MOTHER))
+        await deliver(back(5, OTHER, record=OTHER_RECORD))
+        await deliver(died(2))
+        assert (await state())[0] == {OTHER: "MATCHED"}
+
+    async def test_when_the_merger_is_undone_the_death_that_stands_is_that_of_its_own_number(
+        self, people: Any, register: Make, deliver: Make, state: Make
+    ) -> None:
+        people[OTHER] = people[MOTHER]
+        for number in (MOTHER, OTHER):
+            await register(number)
+        await deliver(died(2))
+        await deliver(died(2, OTHER, record=OTHER_RECORD))
+        await deliver(merger(OTHER, MOTHER))
+        # Of the two deaths one was cancelled: the record lives, and dies at once of the other one.
+        await deliver(back(4, OTHER, record=OTHER_RECORD))
+        await deliver(died(5, OTHER, record=OTHER_RECORD))
+        assert (await register(OTHER))["state"] == "DECEASED_CLOSE"
+        parted = PersonsSeparated(
+            person_id=OTHER_RECORD,
+            personal_id=OTHER,
+            version=6,
+            separated_person_id=RECORD,
+            separated_personal_id=MOTHER,
+            undone=True,
+        )
+        await deliver(parted)
+        await deliver(back(7, OTHER, record=OTHER_RECORD))
+        assert (await state())[0] == {MOTHER: "DECEASED_CLOSE", OTHER: "MATCHED"}
+        assert (await register(MOTHER))["state"] == "DECEASED_CLOSE"

@@ -1,6 +1,5 @@
 """Use cases: lock accounts for a cause, and unlock them; a death locks, and taken back unlocks."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -11,6 +10,7 @@ from ndx_chassis.caller import Caller
 from ndx_chassis.ids import new_id
 from ndx_chassis.outbox import publish
 from ndx_chassis.telemetry import log
+from ndx_chassis.told import Told, outweighed
 from ndx_contracts.disclosure import Outcome
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -32,32 +32,27 @@ async def lock_account(
     return await shown(session, account)
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """Which word of the population database about a person it is."""
+async def lock_for_death(session: AsyncSession, actor: Actor, personal_id: str, told: Told) -> bool:
+    """Lock the account of a person who died, without a human step; False where a later word is known.
 
-    record: UUID
-    personal_id: str
-    version: int
-
-
-async def lock_for_death(session: AsyncSession, actor: Actor, told: Told) -> bool:
-    """Lock the account of a person who died, without a human step; False where a later word is known."""
-    numbers = await _held(session, told.personal_id)
-    if not await _told(session, told, dead=True):
+    Of a merged number the account that stands is locked as well, unless a later word of its record is known.
+    """
+    numbers = await _held(session, personal_id)
+    if not await repository.tell_life(session, personal_id, told, dead=True):
         return False
-    for number in numbers:
+    past = await outweighed(session, await repository.words_of(session, numbers))
+    for number in [personal_id] if personal_id in past else numbers:
         await lock_by_event(session, actor, number, LockCause.DEATH)
     return True
 
 
-async def end_for_life(session: AsyncSession, actor: Actor, told: Told) -> bool:
+async def end_for_life(session: AsyncSession, actor: Actor, personal_id: str, told: Told) -> bool:
     """End the locks of a death that was taken back, where the rule leaves that to no office.
 
     What was locked for other causes stays so. False where a later word is known.
     """
-    numbers = await _held(session, told.personal_id)
-    if not await _told(session, told, dead=False):
+    numbers = await _held(session, personal_id)
+    if not await repository.tell_life(session, personal_id, told, dead=False):
         return False
     if rules().reopening(today()) is Reopening.OFFICE:
         return True
@@ -87,12 +82,6 @@ async def _held(session: AsyncSession, personal_id: str) -> list[str]:
     numbers = sorted({personal_id, current})
     await repository.hold(session, numbers)
     return numbers
-
-
-async def _told(session: AsyncSession, told: Told, *, dead: bool) -> bool:
-    return await repository.tell_life(
-        session, record=told.record, personal_id=told.personal_id, version=told.version, dead=dead
-    )
 
 
 async def lock_by_event(session: AsyncSession, actor: Actor, personal_id: str, cause: LockCause) -> None:

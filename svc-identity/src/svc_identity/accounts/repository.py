@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from ndx_chassis.told import Told
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -47,18 +48,24 @@ async def hold(session: AsyncSession, personal_ids: Sequence[str]) -> None:
         )
 
 
-async def tell_life(
-    session: AsyncSession, *, record: UUID, personal_id: str, version: int, dead: bool
-) -> bool:
+async def tell_life(session: AsyncSession, personal_id: str, word: Told, *, dead: bool) -> bool:
     """Note what is told of a record's death; False when a later word of it is known."""
-    statement = insert(EndOfLife).values(record=record, personal_id=personal_id, version=version, dead=dead)
-    news = {"personal_id": personal_id, "version": version, "dead": dead}
+    news = {"personal_id": personal_id, "version": word.version, "dead": dead}
+    statement = insert(EndOfLife).values(record=word.record, **news)
     told = await session.execute(
         statement.on_conflict_do_update(
-            index_elements=[EndOfLife.record], set_=news, where=EndOfLife.version < version
+            index_elements=[EndOfLife.record], set_=news, where=EndOfLife.version < word.version
         ).returning(EndOfLife.record)
     )
     return told.first() is not None
+
+
+async def words_of(session: AsyncSession, personal_ids: Sequence[str]) -> dict[str, Told | None]:
+    """Return which word was told last of each of these numbers, if any was."""
+    found = await session.scalars(
+        select(EndOfLife).where(EndOfLife.personal_id.in_(personal_ids)).order_by(EndOfLife.told_at)
+    )
+    return {row.personal_id: Told(row.record, row.version) for row in found}
 
 
 async def is_dead(session: AsyncSession, personal_id: str) -> bool:

@@ -4,6 +4,7 @@ from ndx_chassis.app import Runtime
 from ndx_chassis.consumer import Event, Subscription
 from ndx_chassis.db import Session
 from ndx_chassis.former_numbers import Merger
+from ndx_chassis.told import Told
 from ndx_contracts.events import (
     BirthRegistered,
     PersonalIdCancelled,
@@ -13,7 +14,7 @@ from ndx_contracts.events import (
     PersonsSeparated,
 )
 
-from svc_identity.accounts.locking import Told, end_for_life, lock_for_death
+from svc_identity.accounts.locking import end_for_life, lock_for_death
 from svc_identity.dependants import service, successions
 from svc_identity.dependants.models import Relation
 
@@ -36,17 +37,17 @@ async def on_births_registered(
 
 
 async def on_person_deceased(session: Session, event: Event[PersonDeceased], _runtime: Runtime) -> None:
-    told = Told(event.data.person_id, event.data.personal_id, event.data.version)
-    if await lock_for_death(session, event, told):
-        await service.end_by_death(session, event, personal_id=event.data.personal_id)
+    number, told = event.data.personal_id, Told(event.data.person_id, event.data.version)
+    if await lock_for_death(session, event, number, told):
+        await service.end_by_death(session, event, personal_id=number)
 
 
 async def on_person_death_cancelled(
     session: Session, event: Event[PersonDeathCancelled], _runtime: Runtime
 ) -> None:
-    told = Told(event.data.person_id, event.data.personal_id, event.data.version)
-    if await end_for_life(session, event, told):
-        await service.resume_after_death(session, event, personal_id=event.data.personal_id)
+    number, told = event.data.personal_id, Told(event.data.person_id, event.data.version)
+    if await end_for_life(session, event, number, told):
+        await service.resume_after_death(session, event, personal_id=number)
 
 
 async def on_personal_id_cancelled(

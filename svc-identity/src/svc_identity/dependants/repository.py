@@ -100,10 +100,9 @@ async def rename(
 async def of_guardian(
     session: AsyncSession, guardian: str, *, only: Sequence[UUID] | None = None
 ) -> Sequence[Dependant]:
-    """Return the open attachments of a guardian, held until the end of the transaction."""
-    statement = select(Dependant).where(
-        Dependant.guardian_personal_id == guardian, Dependant.ended_at.is_(None)
-    )
+    """Return a guardian's attachments, open or ended by their death, held until the transaction ends."""
+    open_again = Dependant.ended_at.is_(None) | (Dependant.end_cause == EndCause.GUARDIAN_DECEASED)
+    statement = select(Dependant).where(Dependant.guardian_personal_id == guardian, open_again)
     if only is not None:
         statement = statement.where(Dependant.id.in_(only))
     return (await session.scalars(statement.order_by(Dependant.id).with_for_update())).all()

@@ -1,6 +1,6 @@
 """Use cases of dependants: attach at birth, end by age or death, list for the guardian."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -112,13 +112,21 @@ async def end_by_death(session: AsyncSession, actor: Actor, *, personal_id: str)
     return ended
 
 
-async def resume_after_death(session: AsyncSession, actor: Actor, *, personal_id: str) -> int:
-    """Attach again what a death had ended that was taken back: children below the age, living guardians."""
+async def resume_after_death(
+    session: AsyncSession, actor: Actor, *, personal_id: str, but: Collection[UUID] = ()
+) -> int:
+    """Attach again what a death had ended that was taken back: children below the age, living guardians.
+
+    They hang on the account that stands for the guardian's numbers by now.
+    """
     resumed = []
     for dependant in await repository.ended_by_death(session, personal_id, day=today()):
         both = (dependant.dependant_personal_id, dependant.guardian_personal_id)
-        if any([await is_dead(session, number) for number in both]):
+        if dependant.id in but or any([await is_dead(session, number) for number in both]):
             continue
+        account_id = await usable_account_of(session, both[1], level=GUARDIAN_LEVEL)
+        if account_id is not None and not await repository.hangs_on(session, account_id, both[0]):
+            dependant.account_id = account_id
         dependant.ended_at, dependant.end_cause = None, None
         resumed.append(dependant)
     await session.flush()

@@ -4,6 +4,7 @@ from ndx_chassis.app import Runtime
 from ndx_chassis.consumer import Event
 from ndx_chassis.db import Session
 from ndx_chassis.former_numbers import Merger
+from ndx_chassis.told import Told
 from ndx_contracts.events import (
     BirthRegistered,
     PersonalIdCancelled,
@@ -15,7 +16,6 @@ from ndx_contracts.events import (
 )
 
 from svc_insurance_link.entitlements import service, successions
-from svc_insurance_link.participants.service import Told
 
 
 async def on_births_registered(

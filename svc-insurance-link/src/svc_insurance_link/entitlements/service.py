@@ -13,6 +13,7 @@ from ndx_chassis.disclosure import disclose
 from ndx_chassis.gateway_client import GatewayClient
 from ndx_chassis.ids import new_id
 from ndx_chassis.outbox import publish
+from ndx_chassis.told import Told
 from ndx_contracts.disclosure import Outcome
 from ndx_contracts.events import BirthRegistered
 from ndx_contracts.field_groups import FieldGroup
@@ -24,7 +25,7 @@ from svc_insurance_link.entitlements.models import EndCause, Entitlement
 from svc_insurance_link.entitlements.schemas import EntitlementOut, EntitlementsOut, IdentityCopyOut
 from svc_insurance_link.participants import service as participants
 from svc_insurance_link.participants.errors import ParticipantNotFound
-from svc_insurance_link.participants.service import KnownParticipant, Told
+from svc_insurance_link.participants.service import KnownParticipant
 
 ENTITY = "entitlement"
 IDENTITY_GROUPS = frozenset({"birth_name", "birth_date", "sex"})

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from ndx_chassis import former_numbers
+from ndx_chassis.told import Told, outweighed
 from sqlalchemy import Text, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,8 +22,8 @@ _numbers = bindparam("numbers", type_=ARRAY(Text))
 _TODAY = func.coalesce(former_numbers.number_of_today(), bindparam("number"))
 _BY_PERSONAL_ID = select(Participant).where(Participant.personal_id == _TODAY)
 _KNOWN = select(Participant).where(Participant.personal_id == func.any(_numbers))
-_DEATHS = select(Death.personal_id, Death.died_on).where(
-    Death.personal_id == func.any(_numbers), Death.died_on.is_not(None)
+_WORDS = select(Death.personal_id, Death.died_on, Death.record, Death.version).where(
+    Death.personal_id == func.any(_numbers)
 )
 
 
@@ -76,9 +77,12 @@ async def give_back_codes(session: AsyncSession, codes: Sequence[str], *, giver:
 
 
 async def deaths_of(session: AsyncSession, personal_ids: Sequence[str]) -> dict[str, date]:
-    """Return the deaths heard of among these people."""
-    found = await session.execute(_DEATHS, {"numbers": list(personal_ids)})
-    return {row.personal_id: row.died_on for row in found}
+    """Return by number the deaths heard of that count, given all numbers of some people."""
+    rows = (await session.execute(_WORDS, {"numbers": list(personal_ids)})).all()
+    dead = {row.personal_id: row.died_on for row in rows if row.died_on is not None}
+    told = {row.personal_id: None if row.record is None else Told(row.record, row.version) for row in rows}
+    past = await outweighed(session, told) if dead else ()
+    return {number: died_on for number, died_on in dead.items() if number not in past}
 
 
 async def add(session: AsyncSession, participants: Sequence[Participant]) -> None:
@@ -137,15 +141,13 @@ async def version_told(session: AsyncSession, record: UUID) -> int:
 
 
 async def keep_death(
-    session: AsyncSession, personal_id: str, died_on: date | None, *, told: tuple[UUID, int] | None
+    session: AsyncSession, personal_id: str, died_on: date | None, *, told: Told
 ) -> None:
     """Remember a death of a number, or that there is none any more."""
-    values: dict[str, object] = {"died_on": died_on}
-    if told is not None:
-        values |= {"record": told[0], "version": told[1]}
-        # The record may have had another number when its death was told.
-        others = update(Death).where(Death.record == told[0], Death.personal_id != personal_id)
-        await session.execute(others.values(died_on=None).execution_options(synchronize_session=False))
+    values = {"died_on": died_on, "record": told.record, "version": told.version}
+    # The record may have had another number when its death was told.
+    others = update(Death).where(Death.record == told.record, Death.personal_id != personal_id)
+    await session.execute(others.values(died_on=None).execution_options(synchronize_session=False))
     await session.execute(
         insert(Death)
         .values(personal_id=personal_id, **values)

@@ -11,6 +11,7 @@ from ndx_chassis.audit import Actor, record_audit
 from ndx_chassis.consumer import Event
 from ndx_chassis.gateway_client import GatewayClient
 from ndx_chassis.ids import new_id
+from ndx_chassis.told import Told
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_insurance_link.participants import repository
@@ -92,7 +93,7 @@ async def take_over(
     numbers = list(causes)
     asked_at = datetime.now(UTC)
     people = await fetch_people(gateway, numbers)
-    deaths = await repository.deaths_of(session, numbers)
+    deaths = await _deaths_of(session, numbers)
     new = [
         Participant(
             id=new_id(),
@@ -119,6 +120,16 @@ async def take_over(
     return {participant.personal_id: _known(participant) for participant in new}
 
 
+async def _deaths_of(session: AsyncSession, numbers: Sequence[str]) -> dict[str, date]:
+    """Return the deaths of people by their numbers of today, heard of under whichever of their numbers."""
+    people = await former_numbers.leading_to(session, numbers) | {number: number for number in numbers}
+    deaths: dict[str, date] = {}
+    for number, died_on in (await repository.deaths_of(session, sorted(people))).items():
+        person = people[number]
+        deaths[person] = min(died_on, deaths.get(person, died_on))
+    return deaths
+
+
 async def refresh_copy(
     session: AsyncSession, actor: Actor, *, gateway: GatewayClient, participant: KnownParticipant
 ) -> InsuredPerson | None:
@@ -141,25 +152,22 @@ async def refresh_copy(
     return person
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """Which word of the population database it is: of two about a record, the later version counts."""
-
-    record: UUID
-    version: int
-
-
 async def note_death(
     session: AsyncSession, *, personal_id: str, died_on: date, told: Told | None
 ) -> UUID | None:
     """Remember a death; return the participant's id when there is one. Needs `hold`.
 
-    `told` None: it was noted before, and comes back with its number. An older word changes nothing.
+    `told` None: it was noted before, and comes back with its number. An older word changes nothing, nor does
+    one from before a merger of which a later one is known.
     """
     if told is not None:
         if await repository.version_told(session, told.record) >= told.version:
             return None
-        await repository.keep_death(session, personal_id, died_on, told=(told.record, told.version))
+        await repository.keep_death(session, personal_id, died_on, told=told)
+        number = await former_numbers.current(session, personal_id)
+        numbers = [number, *await former_numbers.leading_to(session, [number])]
+        if personal_id not in await repository.deaths_of(session, numbers):
+            return None
     return await repository.mark_death(session, personal_id, died_on)
 
 
@@ -168,21 +176,16 @@ async def forget_death(session: AsyncSession, *, personal_id: str, told: Told | 
 
     `told` None: the number never had one. It is remembered also where nobody is known, so that the death
     which it takes back may be told later. A death of another number of the person goes on to count, unless
-    the word is about the number of today, and so about all of them.
+    the word is a later one of the record that stands, and so about all of them.
     """
     if told is not None:
         if await repository.version_told(session, told.record) >= told.version:
             return None
-        await repository.keep_death(session, personal_id, None, told=(told.record, told.version))
+        await repository.keep_death(session, personal_id, None, told=told)
     number = await former_numbers.current(session, personal_id)
-    # Told of the number of today, it weighed the deaths of all numbers: one that stands is told anew.
-    if told is None or number != personal_id:
-        numbers = [number, *await former_numbers.leading_to(session, [number])]
-        others = await repository.deaths_of(session, numbers)
-        if others:
-            await repository.mark_death(session, number, min(others.values()))
-            return None
-    return await repository.mark_death(session, number, None)
+    standing = (await _deaths_of(session, [number])).get(number)
+    participant = await repository.mark_death(session, number, standing)
+    return participant if standing is None else None
 
 
 async def keep_card_code(

@@ -4,6 +4,7 @@ from ndx_chassis.app import Runtime
 from ndx_chassis.consumer import Event
 from ndx_chassis.db import Session
 from ndx_chassis.former_numbers import Merger
+from ndx_chassis.told import Told
 from ndx_contracts.events import (
     BirthRegistered,
     PersonalIdCancelled,
@@ -14,7 +15,6 @@ from ndx_contracts.events import (
 )
 
 from svc_tax_link.dependants import deaths, service, successions
-from svc_tax_link.taxpayers.service import Told
 
 
 async def on_births_registered(

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from ndx_chassis.audit import Actor, record_audit
+from ndx_chassis.told import Told
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_tax_link.dependants import repository
@@ -14,7 +15,6 @@ from svc_tax_link.dependants.months import Months, common_months, month_after, m
 from svc_tax_link.dependants.repository import Cut
 from svc_tax_link.dependants.service import ENTITY, announce
 from svc_tax_link.taxpayers import service as taxpayers
-from svc_tax_link.taxpayers.service import Told
 
 
 async def close_for_death(

@@ -13,6 +13,7 @@ from ndx_chassis.caller import Caller
 from ndx_chassis.disclosure import disclose, found
 from ndx_chassis.gateway_client import GatewayClient
 from ndx_chassis.outbox import publish
+from ndx_chassis.told import Told
 from ndx_contracts.disclosure import Outcome
 from ndx_contracts.field_groups import FieldGroup
 from ndx_contracts.names import same_name
@@ -114,14 +115,6 @@ async def settle(session: AsyncSession, taxpayer: Taxpayer) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """Which word of the population database it is: of two about a record, the later version counts."""
-
-    record: UUID
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
 class Noted:
     """What a word about a death changed: of which taxpayer, and the claims that a death before had cut."""
 
@@ -132,7 +125,7 @@ class Noted:
 async def close_for_death(
     session: AsyncSession, *, personal_id: str, died_on: date, told: Told | None
 ) -> Noted | None:
-    """Remember a death and close the taxpayer, if there is one; None where a later word is known.
+    """Remember a death and close the taxpayer, if there is one; None where a later word says otherwise.
 
     Needs `hold`. `told` None: it was noted before, and comes back with its number.
     """
@@ -140,7 +133,10 @@ async def close_for_death(
     if told is not None:
         if await repository.version_told(session, told.record) >= told.version:
             return None
-        cut = await repository.keep_death(session, personal_id, died_on, told=(told.record, told.version))
+        cut = await repository.keep_death(session, personal_id, died_on, told=told)
+        if personal_id not in await repository.deaths_of(session, await _numbers(session, personal_id)):
+            await note_cut(session, personal_id, cut)
+            return None
     return Noted(await repository.mark_death(session, personal_id, died_on), cut)
 
 
@@ -159,21 +155,18 @@ async def reopen(session: AsyncSession, *, personal_id: str, told: Told | None) 
     """Take a death back, and open the taxpayer again as the rule says; None where that changes nothing.
 
     `told` None: the number never had one. A death of another number of the person goes on to count, unless
-    the word is about the number of today, and so about all of them. Where the rule leaves it to the office,
-    the taxpayer waits in PENDING_ID_UPDATE until registered again.
+    the word is a later one of the record that stands, and so about all of them. Where the rule leaves it to
+    the office, the taxpayer waits in PENDING_ID_UPDATE until registered again.
     """
     cut: Sequence[Mapping[str, Any]] = ()
     if told is not None:
         if await repository.version_told(session, told.record) >= told.version:
             return None
-        cut = await repository.keep_death(session, personal_id, None, told=(told.record, told.version))
-    number = await former_numbers.current(session, personal_id)
-    # Told of the number of today, it weighed the deaths of all numbers: one that stands is told anew.
-    if told is None or number != personal_id:
-        numbers = [number, *await former_numbers.leading_to(session, [number])]
-        if await repository.deaths_of(session, numbers):
-            return None
-    taxpayer = await repository.by_personal_id(session, number)
+        cut = await repository.keep_death(session, personal_id, None, told=told)
+    numbers = await _numbers(session, personal_id)
+    if await repository.deaths_of(session, numbers):
+        return None
+    taxpayer = await repository.by_personal_id(session, numbers[0])
     if taxpayer is None or taxpayer.died_on is None:
         return Noted(None, cut)
     # Both in one statement: the database holds that only the dead are closed; `settle` says the rest.
@@ -182,6 +175,12 @@ async def reopen(session: AsyncSession, *, personal_id: str, told: Told | None) 
         taxpayer.fetched_at = None
     await settle(session, taxpayer)
     return Noted(taxpayer.id, cut)
+
+
+async def _numbers(session: AsyncSession, personal_id: str) -> list[str]:
+    """Return all numbers of a person, that of today first."""
+    number = await former_numbers.current(session, personal_id)
+    return [number, *await former_numbers.leading_to(session, [number])]
 
 
 async def register_taxpayer(
