@@ -32,6 +32,35 @@ async def payers(emitted: Make) -> list[tuple[str | None, str]]:
     return [(d["taxpayer_personal_id"], d["from_month"]) for d in counted]
 
 
+class TestSlowPopulation:
+    async def test_nobody_waits_while_the_population_database_is_asked_about_a_birth(
+        self,
+        register: Make,
+        deliver: Make,
+        birth: Make,
+        gateway: RecordingGateway,
+        monkeypatch: pytest.MonkeyPatch,
+        session: AsyncSession,
+    ) -> None:
+        await register(FATHER)
+        quick = gateway.call
+
+        async def slow(method: str, template: str, **options: Any) -> Any:
+            if CHILD in str(options):
+                # While it thinks about the child, the mother comes to the office.
+                async with asyncio.timeout(30):
+                    await register(MOTHER)
+            return await quick(method, template, **options)
+
+        monkeypatch.setattr(gateway, "call", slow)
+        await deliver(birth(), times=1)
+        # Who became a taxpayer meanwhile is the first to count the child.
+        (child,) = await rows(session, "dependants")
+        (claim,) = await rows(session, "claims")
+        taxpayers = {row["id"]: row["personal_id"] for row in await rows(session, "taxpayers")}
+        assert (child["personal_id"], taxpayers[claim["taxpayer_id"]]) == (CHILD, MOTHER)
+
+
 class TestManyBirths:
     async def test_each_child_of_a_fetch_is_counted_with_its_own_parent(
         self,

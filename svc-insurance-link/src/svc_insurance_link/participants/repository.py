@@ -140,9 +140,7 @@ async def version_told(session: AsyncSession, record: UUID) -> int:
     return -1 if found is None else found
 
 
-async def keep_death(
-    session: AsyncSession, personal_id: str, died_on: date | None, *, told: Told
-) -> None:
+async def keep_death(session: AsyncSession, personal_id: str, died_on: date | None, *, told: Told) -> None:
     """Remember a death of a number, or that there is none any more."""
     values = {"died_on": died_on, "record": told.record, "version": told.version}
     # The record may have had another number when its death was told.

@@ -82,6 +82,11 @@ async def register_for_births(
     Passed over are children who were registered before, or were of age when the birth was registered. A death
     that was heard of before the birth closes the dependant at once.
     """
+    asked_at = datetime.now(UTC)
+    # Asked before anybody is held: others need not wait for the population database.
+    seen = set((await taxpayers.today(session, [birth.data.personal_id for birth in births])).values())
+    unknown = sorted(seen - await repository.known(session, sorted(seen)))
+    people = await taxpayers.fetch(gateway, unknown) if unknown else {}
     named = {n for b in births for n in (b.data.personal_id, *_parents(b.data).values())}
     today = await taxpayers.hold_today(session, sorted(named))
     by_child = {today[birth.data.personal_id]: birth for birth in births}
@@ -89,8 +94,9 @@ async def register_for_births(
         del by_child[number]
     if not by_child:
         return
-    asked_at = datetime.now(UTC)
-    people = await taxpayers.fetch(gateway, list(by_child))
+    # A number that was replaced since it was asked about, which is rare.
+    replaced = sorted(by_child.keys() - people.keys())
+    people |= await taxpayers.fetch(gateway, replaced) if replaced else {}
     deaths = await taxpayers.deaths_of(session, list(by_child))
     parents = {child: _parents(birth.data, today) for child, birth in by_child.items()}
     numbers = {number for both in parents.values() for number in both.values()}
