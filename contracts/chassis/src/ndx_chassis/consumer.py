@@ -55,8 +55,7 @@ class Event(Generic[DataT_co]):
     time: datetime | None
     data: DataT_co
     traceparent: str | None = None
-    text: str = ""
-    """The data as the message has it, for whoever keeps it unchanged."""
+    text: str = ""  # the data as the message has it, for whoever keeps it unchanged
 
     def trace(self) -> contextlib.AbstractContextManager[None]:
         """Let what is written inside carry the trace of this event, among others handled together."""
