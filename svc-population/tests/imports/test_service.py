@@ -7,13 +7,18 @@ from functools import partial
 
 import asyncpg
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pydantic import ValidationError
 from sqlalchemy import text
+from svc_population.changes.schemas import ContactIn
 from svc_population.imports import records
 from svc_population.imports.errors import ImportRefused
 from svc_population.imports.layout import COLUMNS
 from svc_population.imports.records import chunks, header_of
 from svc_population.imports.service import load_persons
+from svc_population.persons.sealing import NO_KEYS, Keyring
 
+SEALING = Keyring("2026a", {"2026a": AESGCM(b"a key for tests only, 32 bytes..")})
 HEADER = (
     "personal_id,given_name,birth_date,sex,birth_place,"
     "life_status,death_or_missing_date,mother_personal_id,father_name\n"
@@ -171,31 +176,85 @@ IMPOSSIBLE = (
     ("nationality", "VNM"),
     ("mother_personal_id", "79170000001"),
     ("mother_personal_id", "079198000001"),
+    ("religion", "x" * 101),
+    ("religion", '"Phật\tgiáo"'),
+    ("blood_group", "C"),
+    ("blood_group", "a+"),
+    ("blood_group", "enc1:2026a:AAAA"),
+    ("phone", "1234567"),
+    ("phone", "1234567890123456"),
+    ("phone", "++84901234567"),
+    ("phone", "8490+1234567"),
+    ("phone", "0901 234 567"),
+    ("email", "a.example.vn"),
+    ("email", "@example.vn"),
+    ("email", "a@b@example.vn"),
+    ("email", "a@examplevn"),
+    ("email", "a@.vn"),
+    ("email", "a@example.vn."),
+    ("email", "a b@example.vn"),
+    ("email", "a\u00a0b@example.vn"),
+    ("email", "a@exam\u2003ple.vn"),
+    ("email", "a@" + "x" * 250 + ".vn"),
+)
+POSSIBLE = (
+    ("religion", "x" * 100),
+    *(("blood_group", f"{group}{rhesus}") for group in ("A", "B", "AB", "O") for rhesus in ("", "+", "-")),
+    ("phone", "12345678"),
+    ("phone", "+849012345678901"),
+    ("email", "a@b.c"),
+    ("email", "ông.ba+1@thư.example.vn"),
+    ("email", "a@b..c"),
+    ("email", "a@" + "x" * 249 + ".vn"),
 )
 
 
+def with_cell(column, value, personal_id="079198000001"):
+    values = {
+        **dict.fromkeys(COLUMNS, ""),
+        "personal_id": personal_id,
+        "given_name": "Hoa",
+        "birth_date": "1998-03-08",
+        "sex": "FEMALE",
+        "temporary_since": "2020-02-01" if column == "temporary_until" else "",
+        "life_status": "DECEASED" if column.startswith("death") else "",
+        column: value,
+    }
+    return ",".join(values.values()) + "\n"
+
+
 class TestValues:
-    async def test_what_cannot_be_is_not_loaded_and_its_column_is_told(self, database_url):
-        rows = []
-        for column, value in IMPOSSIBLE:
-            values = {
-                **dict.fromkeys(COLUMNS, ""),
-                "personal_id": "079198000001",
-                "given_name": "Hoa",
-                "birth_date": "1998-03-08",
-                "sex": "FEMALE",
-                "temporary_since": "2020-02-01" if column == "temporary_until" else "",
-                "life_status": "DECEASED" if column.startswith("death") else "",
-                column: value,
-            }
-            rows.append(",".join(values.values()) + "\n")
+    @pytest.mark.parametrize("keys", [NO_KEYS, SEALING], ids=["plain", "sealed"])
+    async def test_what_cannot_be_is_not_loaded_and_its_column_is_told(self, database_url, keys):
         rejected: list[tuple[int, str]] = []
-        texts = [",".join(COLUMNS) + "\n", *rows]
+        texts = [",".join(COLUMNS) + "\n", *(with_cell(column, value) for column, value in IMPOSSIBLE)]
         loaded = await load_persons(
-            database_url, texts, source="t", reject=lambda line, name: rejected.append((line, name))
+            database_url,
+            texts,
+            source="t",
+            keys=keys,
+            reject=lambda line, name: rejected.append((line, name)),
         )
         assert rejected == [(line, column) for line, (column, _) in enumerate(IMPOSSIBLE, 2)]
         assert loaded.inserted == 0
+
+    @pytest.mark.parametrize("keys", [NO_KEYS, SEALING], ids=["plain", "sealed"])
+    async def test_what_a_single_change_takes_is_loaded_too(self, database_url, keys):
+        rows = [with_cell(*cell, f"0791981{n:05}") for n, cell in enumerate(POSSIBLE)]
+        loaded = await load_persons(database_url, [",".join(COLUMNS) + "\n", *rows], source="t", keys=keys)
+        assert (loaded.inserted, loaded.rejected) == (len(POSSIBLE), 0)
+
+    @pytest.mark.parametrize(
+        ("column", "value"), [cell for cell in (*IMPOSSIBLE, *POSSIBLE) if cell[0] in ("phone", "email")]
+    )
+    def test_a_single_change_draws_the_line_at_the_same_place(self, column, value):
+        fits = (column, value) in POSSIBLE
+        try:
+            ContactIn.model_validate({column: value})
+        except ValidationError:
+            assert not fits
+        else:
+            assert fits
 
     async def test_names_are_kept_composed_and_without_blanks_around(self, database_url, client, insurer):
         name = unicodedata.normalize("NFD", "Nguyễn")

@@ -27,10 +27,11 @@ class Column:
     """The characters of a code of `length`."""
     length: int = 0
     one_of: tuple[str, ...] = ()
+    most: int = 500
+    """Characters of a cell in words."""
 
 
-MOST_CHARACTERS = 500
-"""Of a cell in words."""
+MOST_OF_AN_EMAIL, PHONE_DIGITS = 254, (8, 15)
 _DIGITS, _CAPITALS = "0123456789", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -51,9 +52,13 @@ PERSON_COLUMNS: tuple[Column, ...] = (
     Column("home_town", "quê quán in words"),
     Column("home_town_province_code", "2-digit province code", made_of=_DIGITS, length=2),
     Column("ethnicity_code", "01 to 55", one_of=tuple(f"{code:02}" for code in range(1, 56))),
-    Column("religion", "religion in words; sensitive"),
+    Column("religion", "religion in words, at most 100 characters; sensitive", most=100),
     Column("nationality", "ISO 3166-1 alpha-2; empty = VN", made_of=_CAPITALS, length=2),
-    Column("blood_group", "A, B, AB or O, with + or - when known; sensitive"),
+    Column(
+        "blood_group",
+        "A, B, AB or O, with + or - when known; sensitive",
+        one_of=tuple(f"{group}{rhesus}" for group in ("A", "B", "AB", "O") for rhesus in ("", "+", "-")),
+    ),
     Column("legacy_id_number", "9-digit CMND number", made_of=_DIGITS, length=9),
     Column("permanent_province_code", "2-digit province code of today", made_of=_DIGITS, length=2),
     Column("permanent_commune_code", "5-digit commune code of today", made_of=_DIGITS, length=5),
@@ -89,8 +94,8 @@ PERSON_COLUMNS: tuple[Column, ...] = (
         one_of=("ALIVE", "MISSING", "DECLARED_DEAD", "DECEASED"),
     ),
     Column("death_or_missing_date", "date; with every status but ALIVE"),
-    Column("phone", "mobile number"),
-    Column("email", "e-mail address"),
+    Column("phone", "8 to 15 digits, + before them or not"),
+    Column("email", "e-mail address, at most 254 characters", most=MOST_OF_AN_EMAIL),
 )
 """Columns of the person's own row, in the order of Identity Law 26/2023/QH15, article 9."""
 

@@ -8,7 +8,7 @@ import asyncpg
 
 from svc_population.changes.rules import OLDEST_YEAR
 from svc_population.imports.errors import ImportRefused
-from svc_population.imports.layout import MOST_CHARACTERS, PERSON_COLUMNS, RELATION_COLUMNS, Column
+from svc_population.imports.layout import PERSON_COLUMNS, PHONE_DIGITS, RELATION_COLUMNS, Column
 from svc_population.personal_ids.personal_id import known_place_codes
 from svc_population.persons.sealing import NO_KEYS, SENSITIVE, Keyring
 
@@ -18,7 +18,11 @@ _DEFAULTS = {"nationality": "'VN'", "life_status": "'ALIVE'"}
 # Dates too come as text: one that cannot be read costs its own line and not the load.
 _STAGING = ", ".join(f"{c.name} text" for c in (*PERSON_COLUMNS, *RELATION_COLUMNS))
 _PERSON_ID = "person_id uuid DEFAULT uuidv7()"
-_CREATE = f"CREATE TEMPORARY TABLE staged_persons ({_STAGING}, {_PERSON_ID}) ON COMMIT DELETE ROWS"
+_SEALED_OR_NOT = "sealed boolean NOT NULL DEFAULT false"
+_CREATE = (
+    f"CREATE TEMPORARY TABLE staged_persons ({_STAGING}, {_PERSON_ID}, {_SEALED_OR_NOT})"
+    " ON COMMIT DELETE ROWS"
+)
 _LAST_YEAR = 2199
 _TODAY = "(SELECT to_char(clock_timestamp() AT TIME ZONE 'Asia/Ho_Chi_Minh', 'YYYY-MM-DD'))"
 _ISO = (
@@ -36,16 +40,29 @@ def _fault(column: Column) -> str:
     elif name in _DATES:
         fault = f"NOT {_ISO.format(name)}"
     else:
-        # Bytes are counted at once, characters one by one; sensitive words are sealed by now.
-        too_long = f"(octet_length({name}) > {MOST_CHARACTERS} AND length({name}) > {MOST_CHARACTERS})"
-        fault = "false" if name in SENSITIVE else too_long
-        if name.endswith("name"):
+        # Bytes are counted at once, characters one by one.
+        fault = f"(octet_length({name}) > {column.most} AND length({name}) > {column.most})"
+        if name.endswith("name") or name in SENSITIVE:
             fault += f" OR {name} COLLATE \"C\" ~ '[\\x01-\\x1f\\x7f]'"
+    if name in SENSITIVE:
+        # A sealed value was looked at before it was sealed; one that is none is empty, as no cell is.
+        fault = f"CASE WHEN sealed THEN {name} = '' ELSE {fault} END"
     return f"{fault} OR {name} IS NULL" if column.required else fault
 
 
 _FAULTS = {column.name: _fault(column) for column in (*PERSON_COLUMNS, *RELATION_COLUMNS)}
 _FAULTS["given_name"] += " OR btrim(given_name) = ''"
+_DIGITS = "0123456789"
+_FAULTS["phone"] = (
+    f"rtrim(phone, '{_DIGITS}') NOT IN ('', '+')"
+    f" OR octet_length(ltrim(phone, '+')) NOT BETWEEN {PHONE_DIGITS[0]} AND {PHONE_DIGITS[1]}"
+)
+# As the pattern of a single change says it; blanks beyond ASCII are looked for only where there are any.
+_BLANKS = "\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+_FAULTS["email"] += (
+    r""" OR email COLLATE "C" !~ '^[^@\s]+@[^@\s]+\.[^@\s.]+$'"""
+    f" OR (octet_length(email) > length(email) AND translate(email, '{_BLANKS}', '') <> email)"
+)
 # ISO dates are in the order of their text.
 _FAULTS["birth_date"] += f" OR (birth_date BETWEEN '{OLDEST_YEAR}-01-01' AND {_TODAY}) IS NOT TRUE"
 _FAULTS["death_or_missing_date"] += (
@@ -150,15 +167,29 @@ _TO_SEAL = (
     " WHERE religion IS NOT NULL OR blood_group IS NOT NULL"
 )
 _SEALED = (
-    "UPDATE staged_persons s SET religion = g.religion, blood_group = g.blood_group"
+    "UPDATE staged_persons s SET religion = g.religion, blood_group = g.blood_group, sealed = true"
     " FROM unnest($1::uuid[], $2::text[], $3::text[]) AS g (person_id, religion, blood_group)"
     " WHERE s.person_id = g.person_id"
 )
+_SENSITIVE_COLUMNS = tuple(c for c in PERSON_COLUMNS if c.name in SENSITIVE)
+_CONTROL = re.compile(r"[\x01-\x1f\x7f]")
+
+
+def _fits(value: str | None, column: Column) -> bool:
+    if value is None:
+        return True
+    if column.one_of:
+        return value in column.one_of
+    return len(value) <= column.most and _CONTROL.search(value) is None
 
 
 async def _seal(connection: asyncpg.Connection, keys: Keyring) -> None:
-    """Seal the sensitive columns before they reach a table that stays."""
-    rows = [keys.sealed(dict(row), row["person_id"]) for row in await connection.fetch(_TO_SEAL)]
+    """Seal the sensitive columns before they reach a table that stays; what is no value becomes empty."""
+    rows = []
+    for row in await connection.fetch(_TO_SEAL):
+        given = {c.name: row[c.name] if _fits(row[c.name], c) else "" for c in _SENSITIVE_COLUMNS}
+        fitting = {name: value for name, value in given.items() if value != ""}
+        rows.append({**given, **keys.sealed(fitting, row["person_id"]), "person_id": row["person_id"]})
     if rows:
         columns = ("person_id", *SENSITIVE)
         await connection.execute(_SEALED, *([row[c] for row in rows] for c in columns))
