@@ -1,4 +1,5 @@
 import asyncio
+import csv
 import os
 import signal
 import sys
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import ValidationError
 from sqlalchemy import text
 from svc_population.changes.schemas import ContactIn
-from svc_population.imports import records
+from svc_population.imports import main, records
 from svc_population.imports.errors import ImportRefused
 from svc_population.imports.layout import COLUMNS
 from svc_population.imports.records import chunks, header_of
@@ -305,6 +306,12 @@ class TestOneNumberTwice:
             assert ("079324000002", "079198000001") in {tuple(row) for row in found}
 
 
+OTHER_SESSIONS = text(
+    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
+    " AND application_name = '' AND pid <> pg_backend_pid()"
+)
+
+
 class TestCommand:
     async def test_killed_in_the_middle_it_goes_on_and_everybody_is_there_once(
         self, database_url, tmp_path, runtime
@@ -322,6 +329,16 @@ class TestCommand:
             env=environment,
             stdout=asyncio.subprocess.PIPE,
         )
+
+        async def listed() -> list[dict[str, str]]:
+            lister = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", main.__name__, "--runs"),
+                env=environment,
+                stdout=asyncio.subprocess.PIPE,
+            )
+            out, _ = await lister.communicate()
+            assert lister.returncode == 0
+            return list(csv.DictReader(out.decode().splitlines()))
 
         async def there() -> int:
             async with runtime.sessions() as own:
@@ -341,13 +358,26 @@ class TestCommand:
             process = await start()
             while await there() < people // 3 and process.returncode is None:  # noqa: ASYNC110 - it is another's
                 await asyncio.sleep(0.02)
+            assert [run["state"] for run in await listed()] == ["RUNNING"]
             process.send_signal(signal.SIGKILL)
             assert await process.wait() == -signal.SIGKILL
-        assert 0 < await there() < people
+        async with runtime.sessions() as own:
+            # Its sessions end a moment after it.
+            while await own.scalar(OTHER_SESSIONS):
+                await own.rollback()
+                await asyncio.sleep(0.02)
+        reached = await there()
+        assert 0 < reached < people
+        (killed,) = await listed()
+        assert (killed["state"], killed["finished_at"]) == ("INTERRUPTED", "")
+        assert int(killed["lines"]) == int(killed["inserted"]) == reached
+        assert killed["progressed_at"] > killed["started_at"]
         again = await start()
         told, _ = await again.communicate()
         assert again.returncode == 0
         assert await there() == people
+        done, before = await listed()
+        assert (done["state"], done["takes_up"], before["state"]) == ("FINISHED", killed["id"], "INTERRUPTED")
         assert f"1 lines were not loaded, see {file}.rejected.csv".encode() in told
         assert (tmp_path / "people.csv.rejected.csv").read_text() == f"line,column\n{people + 1},birth_date\n"
         async with runtime.sessions() as own:

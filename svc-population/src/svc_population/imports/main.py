@@ -1,6 +1,11 @@
-"""Command `python -m svc_population.imports.main FILE|- [REJECTED]`: load a file of persons."""
+"""Command `python -m svc_population.imports.main FILE|- [REJECTED]`: load a file of persons.
+
+With `--runs` instead of a file: list the latest loads as CSV, with how far each one got.
+"""
 
 import asyncio
+import csv
+import io
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -9,6 +14,7 @@ from typing import TextIO
 
 import asyncpg
 
+from svc_population.imports import runs
 from svc_population.imports.errors import ImportRefused
 from svc_population.imports.records import MOST_CHARACTERS_OF_A_RECORD
 from svc_population.imports.service import Loaded, load_persons
@@ -16,13 +22,17 @@ from svc_population.persons.errors import SensitiveKeyMissing
 from svc_population.persons.sealing import Keyring
 from svc_population.settings import Settings
 
+MOST_LISTED = 100
+
 
 def main(arguments: list[str]) -> int:
     """Load the named file, or standard input for `-`; write down which lines were not loaded, and why."""
     if len(arguments) not in {1, 2}:
-        sys.stderr.write("usage: python -m svc_population.imports.main FILE|- [REJECTED]\n")
+        sys.stderr.write("usage: python -m svc_population.imports.main FILE|- [REJECTED], or --runs\n")
         return 2
     name = arguments[0]
+    if name == "--runs":
+        return _list_runs()
     rejected = Path(
         arguments[1] if len(arguments) > 1 else f"{'input' if name == '-' else name}.rejected.csv"
     )
@@ -52,6 +62,28 @@ def main(arguments: list[str]) -> int:
     if loaded.rejected:
         sys.stdout.write(f"population: {loaded.rejected} lines were not loaded, see {rejected}\n")
     return 0
+
+
+def _list_runs() -> int:
+    try:
+        sys.stdout.write(asyncio.run(_runs()))
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        sys.stderr.write(f"population: the loads cannot be listed ({type(error).__name__})\n")
+        return 1
+    return 0
+
+
+async def _runs() -> str:
+    connection = await asyncpg.connect(Settings().asyncpg_dsn)
+    try:
+        rows = await runs.latest(connection, MOST_LISTED)
+    finally:
+        await connection.close()
+    written = io.StringIO()
+    writer = csv.writer(written, lineterminator="\n")
+    writer.writerow(runs.COLUMNS)
+    writer.writerows(row.values() for row in rows)
+    return written.getvalue()
 
 
 def _pieces(file: TextIO) -> Iterator[str]:

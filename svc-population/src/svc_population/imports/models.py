@@ -1,7 +1,8 @@
 """One row per bulk load or change file: which file, who ran it, and what became of its lines.
 
-Lifecycle: RUNNING → FINISHED | FAILED. Each chunk commits by itself; loading the same file again skips
-the persons who are there already, so a failed load is repeated whole.
+Lifecycle: RUNNING → FINISHED | FAILED | INTERRUPTED. Each chunk commits by itself; loading the same file again
+skips the persons who are there already, so a load that ended before its file did is repeated whole. The one
+whose process was killed is found to be INTERRUPTED by the next load, or by whoever lists them.
 
 A change file is known by its content: RUNNING → FINISHED. `position` counts the changes that are settled; it
 moves in the transaction that settles them, so that a file goes on where a killed process left it.
@@ -24,6 +25,9 @@ class Import(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     source: Mapped[str]
+    fingerprint: Mapped[str | None]
+    """SHA-256 of the header and the first chunk: by it and the source a load knows the one that it takes up."""
+    takes_up: Mapped[UUID | None]
     state: Mapped[str]
     lines: Mapped[int] = mapped_column(server_default=_ZERO)
     inserted: Mapped[int] = mapped_column(server_default=_ZERO)
@@ -34,7 +38,10 @@ class Import(Base):
     started_at: Mapped[datetime] = mapped_column(
         TIMESTAMP(timezone=True), server_default=text("clock_timestamp()")
     )
+    progressed_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    """When the last chunk was loaded."""
     finished_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    """None for an interrupted load: nobody saw its end."""
 
 
 class ChangeFile(Base):

@@ -82,13 +82,12 @@ def _composed(gathered: Sequence[str]) -> str:
     return unicodedata.normalize("NFC", "".join(gathered))
 
 
-def lines_of(rejected: Sequence[tuple[int, str]], chunk: str) -> Iterator[tuple[int, str]]:
-    """Turn numbers of records into numbers of lines: a quoted value may hold line breaks."""
-    columns = dict(rejected)
-    if columns:
-        for number, (line, _) in enumerate(_records(chunk), 1):
-            if number in columns:
-                yield line, columns[number]
+def lines_of(numbers: Iterable[int], chunk: str) -> dict[int, int]:
+    """Return the line of each of these records of a chunk: a quoted value may hold line breaks."""
+    wanted = set(numbers)
+    if not wanted:
+        return {}
+    return {n: line for n, (line, _) in enumerate(_records(chunk), 1) if n in wanted}
 
 
 def sift(chunk: str, header: Sequence[str]) -> Sifted:

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import asyncpg
 
 from svc_population.changes.rules import OLDEST_YEAR
+from svc_population.imports import circles
 from svc_population.imports.errors import ImportRefused
 from svc_population.imports.layout import PERSON_COLUMNS, PHONE_DIGITS, RELATION_COLUMNS, Column
 from svc_population.personal_ids.personal_id import known_place_codes
@@ -20,7 +22,7 @@ _STAGING = ", ".join(f"{c.name} text" for c in (*PERSON_COLUMNS, *RELATION_COLUM
 _PERSON_ID = "person_id uuid DEFAULT uuidv7()"
 _SEALED_OR_NOT = "sealed boolean NOT NULL DEFAULT false"
 _CREATE = (
-    f"CREATE TEMPORARY TABLE staged_persons ({_STAGING}, {_PERSON_ID}, {_SEALED_OR_NOT})"
+    f"CREATE TEMPORARY TABLE staged_persons ({_STAGING}, {_PERSON_ID}, {_SEALED_OR_NOT}, line bigint)"
     " ON COMMIT DELETE ROWS"
 )
 _LAST_YEAR = 2199
@@ -101,11 +103,14 @@ def _value(name: str) -> str:
 
 _VALUES = ", ".join(map(_value, _PERSON))
 _MOVE = f"""
-    WITH valid AS MATERIALIZED (SELECT * FROM staged_persons WHERE {_VALID}),
+    WITH valid AS MATERIALIZED (
+        SELECT *, $3 AND ({circles.DOUBTFUL}) AS doubtful FROM staged_persons WHERE {_VALID}
+    ),
     moved AS (
         INSERT INTO persons ({", ".join(_PERSON)}, person_id, source)
         SELECT {_VALUES}, v.person_id, $1 FROM valid v
-        WHERE NOT EXISTS (SELECT 1 FROM former_personal_ids f WHERE f.personal_id = v.personal_id)
+        WHERE NOT v.doubtful
+            AND NOT EXISTS (SELECT 1 FROM former_personal_ids f WHERE f.personal_id = v.personal_id)
         ORDER BY v.personal_id
         ON CONFLICT (personal_id) DO NOTHING
         RETURNING person_id
@@ -127,14 +132,15 @@ _MOVE = f"""
     SELECT
         (SELECT count(*) FROM staged_persons) AS lines,
         (SELECT count(*) FROM valid) AS valid,
+        (SELECT count(*) FROM valid WHERE doubtful) AS doubtful,
         (SELECT count(*) FROM moved) AS inserted,
-        (SELECT count(*) FROM valid WHERE {_WRONG_STRUCTURE}) AS wrong_structure
+        (SELECT count(*) FROM valid WHERE NOT doubtful AND ({_WRONG_STRUCTURE})) AS wrong_structure
 """  # noqa: S608 - names of columns are constants of the layout
 # A person who was changed since is compared with nothing: the file was right when it was written.
 _SOMEBODY_ELSES = f"""
-    SELECT n, 'personal_id' AS field FROM (
-        SELECT row_number() OVER (ORDER BY person_id) AS n, personal_id, birth_date, sex, given_name,
-            {_VALID} AS fits
+    SELECT n, line, 'personal_id' AS field FROM (
+        SELECT row_number() OVER (ORDER BY person_id) AS n, line, personal_id, birth_date, sex, given_name,
+            {_VALID} AND NOT ($1 AND ({circles.DOUBTFUL})) AS fits
         FROM staged_persons
     ) v JOIN persons p USING (personal_id)
     WHERE v.fits AND p.version = 1
@@ -144,22 +150,16 @@ _SOMEBODY_ELSES = f"""
 """  # noqa: S608 - the same
 _COUNT = """
     UPDATE imports SET lines = lines + $2, inserted = inserted + $3, existing = existing + $4,
-        rejected = rejected + $5, wrong_structure = wrong_structure + $6
+        rejected = rejected + $5, wrong_structure = wrong_structure + $6,
+        progressed_at = clock_timestamp()
     WHERE id = $1
 """
 
 
-async def open_import(connection: asyncpg.Connection, source: str) -> UUID:
-    """Record the start of a load."""
-    found = await connection.fetchval(
-        "INSERT INTO imports (id, source, state) VALUES (uuidv7(), $1, 'RUNNING') RETURNING id", source
-    )
-    return UUID(str(found))
-
-
 async def prepare_connection(connection: asyncpg.Connection) -> None:
-    """Make this connection's temporary table for the lines of a chunk."""
+    """Make this connection's temporary tables."""
     await connection.execute(_CREATE)
+    await circles.prepare(connection)
 
 
 _TO_SEAL = (
@@ -195,6 +195,16 @@ async def _seal(connection: asyncpg.Connection, keys: Keyring) -> None:
         await connection.execute(_SEALED, *([row[c] for row in rows] for c in columns))
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What of a chunk was not loaded: records, counted from 1, or lines of the file."""
+
+    rejected: list[tuple[int, str]]
+    """Which one, and the column that is to be mended."""
+    set_aside: list[int] = field(default_factory=list)
+    """What is loaded last, as it may close a circle of parents."""
+
+
 async def load_chunk(
     connection: asyncpg.Connection,
     import_id: UUID,
@@ -204,12 +214,11 @@ async def load_chunk(
     *,
     keys: Keyring = NO_KEYS,
     odd: int = 0,
-) -> list[tuple[int, str]]:
-    """Load whole lines in one transaction; return the records that are not loaded: which, and the column.
+) -> Settled:
+    """Load whole lines in one transaction; return the records that are not loaded.
 
-    Records are counted from 1; `odd` ones were left out before and are counted as rejected. Persons are
-    inserted in the order of their numbers: two chunks that both hold some of the same people wait for each
-    other one way only.
+    `odd` ones were left out before and are counted as rejected. Persons are inserted in the order of their
+    numbers: two chunks that both hold some of the same people wait for each other one way only.
 
     Raises:
         ImportRefused: a line has another form than its header says.
@@ -224,42 +233,52 @@ async def load_chunk(
                 encoding="utf-8",
                 force_null=list(header),
             )
-            # The planner knows nothing of the chunk and would compare each line with each new person.
-            await connection.execute("SET LOCAL enable_nestloop = off")
             if keys.current is not None and not set(SENSITIVE).isdisjoint(header):
                 await _seal(connection, keys)
-            row = await connection.fetchrow(_MOVE, source, sorted(known_place_codes()))
-            if row is None:
-                raise ImportRefused("the load gave no counts")
+            row = await _moved(connection, source, look_for_circles=True)
+            aside = await circles.set_aside(connection, _VALID) if row["doubtful"] else []
             # Their ids were made one after the other, so they tell the order also after sealing.
             faulty = await connection.fetch(_REJECTED) if row["lines"] > row["valid"] else []
-            existing = row["valid"] - row["inserted"]
-            elses = await connection.fetch(_SOMEBODY_ELSES) if existing else []
+            existing = row["valid"] - row["doubtful"] - row["inserted"]
+            elses = await connection.fetch(_SOMEBODY_ELSES, True) if existing else []
             found = sorted((record["n"], record["field"]) for record in (*faulty, *elses))
             counts = (row["inserted"], existing - len(elses), len(found) + odd, row["wrong_structure"])
-            await connection.execute(_COUNT, import_id, row["lines"] + odd, *counts)
-            return found
+            await connection.execute(_COUNT, import_id, row["lines"] - len(aside) + odd, *counts)
+            return Settled(found, aside)
     except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
         raise ImportRefused(f"{type(error).__name__} in {_place(error)}") from None
+
+
+async def load_set_aside(connection: asyncpg.Connection, import_id: UUID, source: str) -> Settled | None:
+    """Load a batch of what was set aside; return the lines that are not loaded, None when none is left."""
+    async with connection.transaction():
+        closing = await circles.stage(connection)
+        row = await _moved(connection, source, look_for_circles=False)
+        if not row["lines"] and not closing:
+            return None
+        existing = row["valid"] - row["inserted"]
+        elses = await connection.fetch(_SOMEBODY_ELSES, False) if existing else []
+        found = sorted([*closing, *((record["line"], record["field"]) for record in elses)])
+        counts = (row["inserted"], existing - len(elses), len(found), row["wrong_structure"])
+        await connection.execute(_COUNT, import_id, row["lines"] + len(closing), *counts)
+        return Settled(found)
+
+
+async def _moved(
+    connection: asyncpg.Connection, source: str, *, look_for_circles: bool
+) -> asyncpg.Record:
+    # The planner knows nothing of the staged lines and would compare each one with each new person.
+    await connection.execute("SET LOCAL enable_nestloop = off")
+    row = await connection.fetchrow(_MOVE, source, sorted(known_place_codes()), look_for_circles)
+    if row is None:
+        raise ImportRefused("the load gave no counts")
+    return row
 
 
 def _place(error: asyncpg.PostgresError) -> str:
     # The context also quotes the value, which may be personal data: only the place is kept.
     found = re.search(r"line (\d+)(?:, column (\w+))?", getattr(error, "context", None) or "")
     return f"line {found[1]} of a chunk, column {found[2] or '?'}" if found else "an unknown line"
-
-
-async def close_import(connection: asyncpg.Connection, import_id: UUID, state: str) -> asyncpg.Record:
-    """Record the end of a load and return its counts."""
-    row = await connection.fetchrow(
-        "UPDATE imports SET state = $2, finished_at = clock_timestamp() WHERE id = $1"
-        " RETURNING lines, inserted, existing, rejected, wrong_structure",
-        import_id,
-        state,
-    )
-    if row is None:
-        raise ImportRefused("the load's own row is gone")
-    return row
 
 
 async def refresh_statistics(connection: asyncpg.Connection) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
+from svc_population.relationships.vocabulary import PARENT_NOT_OLDER
 from svc_population.tables import Base
 
 _NUMBER = Text(collation="C")
@@ -29,6 +30,11 @@ class Relationship(Base):
             "ix_relationships_related_personal_id",
             "related_personal_id",
             postgresql_where=text("related_personal_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_relationships_parent_not_older",
+            "related_personal_id",
+            postgresql_where=text(PARENT_NOT_OLDER),
         ),
     )
 

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.relationships.models import Relationship
+from svc_population.relationships.vocabulary import PARENTS_LOCK
 
 _ANCESTOR = text(
     "WITH RECURSIVE up (personal_id, depth) AS ("
@@ -205,4 +206,4 @@ async def add_now(session: AsyncSession, row: dict[str, Any]) -> UUID | None:
 
 async def one_at_a_time(session: AsyncSession) -> None:
     """Let changes of parents wait for each other until the transaction ends: two could close a circle."""
-    await session.execute(text("SELECT pg_advisory_xact_lock(hashtext('ndx-population-parents'))"))
+    await session.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": PARENTS_LOCK})
