@@ -24,7 +24,7 @@ DOUBTFUL = " OR ".join(
         *(f"({year_in(parent)} >= {year_in('personal_id')}) IS TRUE" for parent in _PARENTS),
         # What a former number's year says is not what the one of today says.
         *(
-            f"EXISTS (SELECT 1 FROM former_personal_ids f WHERE f.personal_id = staged_persons.{parent})"
+            f"EXISTS (SELECT 1 FROM former_personal_ids f WHERE f.personal_id = staged_persons.{parent})"  # noqa: S608 - a constant
             for parent in _PARENTS
         ),
         "personal_id IN (SELECT personal_id FROM awaited_ancestors)",
@@ -53,10 +53,10 @@ _LINES = (
     "UPDATE set_aside s SET line = g.line FROM unnest($1::int[], $2::bigint[]) AS g (record, line)"
     " WHERE s.record = g.record AND s.line IS NULL"
 )
-_TAKE = (
-    "DELETE FROM set_aside WHERE ctid = ANY (ARRAY(SELECT ctid FROM set_aside ORDER BY line LIMIT $1))"
-    f" RETURNING {_STAGED}, line"
-)
+_TAKE = f"""
+    DELETE FROM set_aside WHERE ctid = ANY (ARRAY(SELECT ctid FROM set_aside ORDER BY line LIMIT $1))
+    RETURNING {_STAGED}, line
+"""  # noqa: S608 - names of columns are constants of the layout
 _STAGE = f"WITH taken AS ({_TAKE}) INSERT INTO staged_persons ({_STAGED}, line) SELECT * FROM taken"  # noqa: S608 - the same
 _EDGES = """
     INSERT INTO staged_parents (child, parent, field, line)
@@ -92,7 +92,7 @@ async def prepare(connection: asyncpg.Connection) -> None:
 
 
 async def set_aside(connection: asyncpg.Connection, valid: str) -> list[int]:
-    """Keep the doubtful ones of the staged lines that are `valid` for later; return which records they are."""
+    """Keep the doubtful ones of the staged lines that are `valid` for later; return which records."""
     statement = f"""
         INSERT INTO set_aside ({_STAGED}, record, line)
         SELECT {_STAGED}, n, NULL FROM (
@@ -130,4 +130,3 @@ async def stage(connection: asyncpg.Connection) -> list[tuple[int, str]]:
 
 async def left(connection: asyncpg.Connection) -> bool:
     return bool(await connection.fetchval("SELECT EXISTS (SELECT 1 FROM set_aside)"))
-

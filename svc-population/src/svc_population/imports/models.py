@@ -1,8 +1,8 @@
 """One row per bulk load or change file: which file, who ran it, and what became of its lines.
 
-Lifecycle: RUNNING → FINISHED | FAILED | INTERRUPTED. Each chunk commits by itself; loading the same file again
-skips the persons who are there already, so a load that ended before its file did is repeated whole. The one
-whose process was killed is found to be INTERRUPTED by the next load, or by whoever lists them.
+Lifecycle: RUNNING → FINISHED | FAILED | INTERRUPTED. Each chunk commits by itself; loading the same file
+again skips the persons who are there already, so a load that ended before its file did is repeated whole. The
+one whose process was killed is found to be INTERRUPTED by the next load, or by whoever lists them.
 
 A change file is known by its content: RUNNING → FINISHED. `position` counts the changes that are settled; it
 moves in the transaction that settles them, so that a file goes on where a killed process left it.
@@ -26,7 +26,7 @@ class Import(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     source: Mapped[str]
     fingerprint: Mapped[str | None]
-    """SHA-256 of the header and the first chunk: by it and the source a load knows the one that it takes up."""
+    """SHA-256 of header and first chunk: by it and the source a load knows the one that it takes up."""
     takes_up: Mapped[UUID | None]
     state: Mapped[str]
     lines: Mapped[int] = mapped_column(server_default=_ZERO)

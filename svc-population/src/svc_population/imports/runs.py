@@ -15,7 +15,7 @@ _DEAD = f"""
     UPDATE imports SET state = 'INTERRUPTED' FROM running
     WHERE imports.id = running.id AND state = 'RUNNING'
         AND pg_try_advisory_xact_lock(hashtextextended('{_NAMESPACE}' || running.id::text, 0))
-"""
+"""  # noqa: S608 - a constant
 _OPEN = """
     INSERT INTO imports (id, source, state, fingerprint, takes_up)
     SELECT $1, $2::text, 'RUNNING', $3::text, (
