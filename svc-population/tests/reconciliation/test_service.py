@@ -293,3 +293,108 @@ class TestSettle:
         assert refused.json()["code"] == "reconciliation-step-refused"
         last = (await disclosed())[-1]
         assert (last["outcome"], last["subjects"]) == ("NOT_MATCHED", [new])
+
+
+@pytest.fixture
+def officers(agree, as_agency):
+    def of(name: str, **scope: tuple[str, ...]) -> dict[str, str]:
+        operations = ("list_reconciliation_cases", "decide_reconciliation_case")
+        agree(
+            name,
+            {f"population.{n}": list(GROUPS) for n in operations},
+            purposes=["DATA_RECONCILIATION"],
+            admin_scope=AdminScope(**scope),
+        )
+        return as_agency(name, purpose="DATA_RECONCILIATION", ndx_officer="CA-9")
+
+    return of
+
+
+UNKNOWN = {"kind": "ID_NOT_FOUND", "disputed": []}
+
+
+class TestUnitsThatEnded:
+    """Phúc Xá (00001) went whole to 00097, Cống Vị (00007) to two wards; 03751 ended unrecorded."""
+
+    async def test_a_case_that_an_agency_states_in_a_former_commune_goes_to_its_successor(
+        self, client, open_, officers
+    ):
+        stated = [
+            item(personal_id="001190999991", province_code="01", commune_code="00001", **UNKNOWN),
+            item(personal_id="001190999992", province_code="02", commune_code=None, **UNKNOWN),
+            item(personal_id="001190999993", province_code=None, commune_code="00001", **UNKNOWN),
+        ]
+        opened = (await open_(*stated)).json()["items"]
+        assert [o["routed_to"] for o in opened] == ["COMMUNE", "PROVINCE", "COMMUNE"]
+        successor, province = officers("X00097", communes=("00097",)), officers("T08", provinces=("08",))
+        cases = (await client.get(URL, headers=successor)).json()["items"]
+        assert {(c["case_id"], c["province_code"], c["commune_code"]) for c in cases} == {
+            (opened[0]["case_id"], "01", "00097"),
+            (opened[2]["case_id"], "01", "00097"),
+        }
+        # Hà Giang (02) is in Tuyên Quang (08).
+        (case,) = (await client.get(URL, headers=province)).json()["items"]
+        assert (case["case_id"], case["province_code"]) == (opened[1]["case_id"], "08")
+
+    async def test_a_record_that_still_names_a_former_commune_is_settled_by_the_successor(
+        self, client, add_person, open_, officers
+    ):
+        await add_person(MOTHER, permanent_province_code="01", permanent_commune_code="00001")
+        (opened,) = (await open_(item())).json()["items"]
+        assert (opened["kind"], opened["routed_to"]) == ("NAME_DIFF", "COMMUNE")
+        (case,) = (await client.get(URL, headers=officers("X00097", communes=("00097",)))).json()["items"]
+        assert case["commune_code"] == "00097"
+
+    async def test_a_former_commune_and_its_successor_are_one_place(self, add_person, open_):
+        await add_person(MOTHER, permanent_province_code="01", permanent_commune_code="00097")
+        stated = {"00001": "AUTO_MATCHED", "00007": "CLERICAL_REVIEW"}
+        for code, state in stated.items():
+            disputed = [{"field": "permanent_commune_code", "value": code}]
+            (opened,) = (await open_(item(kind="STATUS_STALE", disputed=disputed))).json()["items"]
+            assert opened["state"] == state
+
+    async def test_without_one_successor_the_province_settles_it_and_the_case_says_so(
+        self, client, open_, officers, insurance
+    ):
+        opened = (
+            await open_(
+                item(personal_id="001190999991", province_code="01", commune_code="00007", **UNKNOWN),
+                item(personal_id="014190999992", commune_code="03751", **UNKNOWN),
+                item(personal_id="079190999993", commune_code="99999", **UNKNOWN),
+            )
+        ).json()["items"]
+        assert [o["routed_to"] for o in opened] == ["PROVINCE", "PROVINCE", "COUNTRY"]
+        for name, code, case_id in (("T01", "01", 0), ("T14", "14", 1)):
+            (case,) = (await client.get(URL, headers=officers(name, provinces=(code,)))).json()["items"]
+            assert (case["case_id"], case["commune_code"]) == (opened[case_id]["case_id"], None)
+            assert case["routed_to"] == "PROVINCE"
+        # None of those whose land or people came from it sees what is not known to be theirs.
+        beside = officers("X00008", communes=("00008", "00025"))
+        assert (await client.get(URL, headers=beside)).json()["items"] == []
+        mine = (await client.get(f"{URL}/mine", headers=insurance)).json()["items"]
+        assert sorted(c["routed_to"] for c in mine) == ["COUNTRY", "PROVINCE", "PROVINCE"]
+
+    async def test_a_case_from_before_the_change_reaches_the_officers_of_today(
+        self, client, open_, officers, session
+    ):
+        for number in ("001190999991", "001190999992"):
+            await open_(item(personal_id=number, commune_code="26740", **UNKNOWN))
+        statement = (
+            "UPDATE reconciliation_cases SET province_code = :province, commune_code = :commune,"
+            " opened_at = '2025-06-02', deadline = '2025-07-02' WHERE personal_id = :number"
+        )
+        stated = {"001190999991": ("01", "00001"), "001190999992": ("02", None)}
+        for number, (of, commune) in stated.items():
+            await session.execute(text(statement), {"number": number, "province": of, "commune": commune})
+        await session.commit()
+        successor, province = officers("X00097", communes=("00097",)), officers("T08", provinces=("08",))
+        (case,) = (await client.get(URL, headers=successor)).json()["items"]
+        assert (case["province_code"], case["commune_code"], case["routed_to"]) == ("01", "00097", "COMMUNE")
+        assert (case["deadline"], case["overdue"]) == ("2025-07-02", True)
+        assert [c["personal_id"] for c in (await client.get(URL, headers=province)).json()["items"]] == [
+            "001190999992"
+        ]
+        body = {"state": "CONFIRMED_SAME", "note": "đã xem"}
+        for other, status in ((province, 404), (successor, 200)):
+            reply = await client.post(f"{URL}/{case['case_id']}/decide", json=body, headers=other)
+            assert reply.status_code == status, reply.text

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from svc_population.admin_units.service import today
 from svc_population.reconciliation import repository, rules
 from svc_population.reconciliation.moving import Opened, begin, step_of, take_step
-from svc_population.reconciliation.service import place_of
+from svc_population.reconciliation.routing import settled_at
 from svc_population.reconciliation.vocabulary import (
     WAITING,
     CaseKind,
@@ -123,7 +123,7 @@ def _row(
         for f, said in theirs.items()
         if said is not None and not rules.agrees(f, said, ours[f])
     ]
-    province, commune = place_of(about)
+    province, commune = settled_at(about)
     return {
         "id": new_id(),
         "agency": caller.agency,

@@ -3,6 +3,7 @@
 from ndx_contracts.events import ReconciliationCaseChanged
 
 from svc_population.reconciliation.models import ReconciliationCase
+from svc_population.reconciliation.routing import routed
 from svc_population.reconciliation.vocabulary import GROUP_OF, DisputedField
 
 
@@ -16,6 +17,5 @@ def case_changed(case: ReconciliationCase) -> ReconciliationCaseChanged:
         state=case.state,
         agency=case.agency,
         disputed=tuple(sorted(groups)),
-        province_code=case.province_code,
-        commune_code=case.commune_code,
+        **routed(case)[0]._asdict(),
     )

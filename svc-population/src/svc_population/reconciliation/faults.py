@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from svc_population.admin_units.service import today
 from svc_population.reconciliation import repository, rules
 from svc_population.reconciliation.moving import Opened, begin, step_of
-from svc_population.reconciliation.service import place_of
+from svc_population.reconciliation.routing import settled_at
 from svc_population.reconciliation.vocabulary import WAITING, CaseKind, CaseState
 
 KIND = CaseKind.QUALITY_FAULT
@@ -62,7 +62,7 @@ async def open_faults(session: AsyncSession, caller: Caller, faults: Sequence[Fa
 
 
 def _row(caller: Caller, reference: str, person: RowMapping, fault: Fault) -> dict[str, Any]:
-    province, commune = place_of(person)
+    province, commune = settled_at(person)
     return {
         "id": new_id(),
         "agency": caller.agency,

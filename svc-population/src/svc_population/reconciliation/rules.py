@@ -8,6 +8,7 @@ from typing import Any
 from ndx_contracts.names import same_name
 
 from svc_population.dated_rules import DatedRules
+from svc_population.reconciliation.routing import commune_today
 from svc_population.reconciliation.vocabulary import CaseKind, DisputedField
 
 
@@ -28,9 +29,15 @@ def deadline(kind: CaseKind, opened_on: date) -> date:
 
 
 def agrees(field: DisputedField, theirs: str, ours: str | None) -> bool:
-    """Tell whether both registers say the same; names after composition, capitals and tone marks."""
+    """Tell whether both registers say the same; names after composition, capitals and tone marks.
+
+    A commune that ended and the one that took all its people are the same place.
+    """
     if ours is None:
         return False
+    if field is DisputedField.PERMANENT_COMMUNE_CODE and theirs != ours:
+        here = commune_today(theirs)
+        return here is not None and here == commune_today(ours)
     return same_name(theirs, ours) if field is DisputedField.BIRTH_NAME else theirs == ours
 
 

@@ -9,7 +9,13 @@ from ndx_contracts.bodies import Input, Output
 from ndx_contracts.personal_ids import PersonalId
 from pydantic import Field, StringConstraints, model_validator
 
-from svc_population.reconciliation.vocabulary import CaseKind, CaseOutcome, CaseState, DisputedField
+from svc_population.reconciliation.vocabulary import (
+    CaseKind,
+    CaseOutcome,
+    CaseState,
+    DisputedField,
+    Routing,
+)
 
 Words = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 MOST_CASES = 1000
@@ -57,6 +63,7 @@ class OpenedOut(Output):
     kind: CaseKind
     state: CaseState
     deadline: date
+    routed_to: Routing
     is_new: bool
 
 
@@ -80,6 +87,8 @@ class OwnCaseOut(Output):
     """What settled it without the commune."""
     deadline: date
     overdue: bool
+    routed_to: Routing
+    """Whose officers settle it: by the units of today."""
     differing: tuple[DisputedField, ...]
 
 
@@ -110,6 +119,7 @@ class CaseOut(OwnCaseOut):
     agency: str
     province_code: str | None
     commune_code: str | None
+    """Units of today; null where `routed_to` says that none is known."""
     disputed: tuple[DisputeOut, ...]
     steps: tuple[StepOut, ...]
 

@@ -25,6 +25,7 @@ from svc_population.reconciliation import events, repository, rules
 from svc_population.reconciliation.errors import CaseNotFound, CaseStepRefused
 from svc_population.reconciliation.models import ReconciliationCase
 from svc_population.reconciliation.moving import ENTITY, step_of, take_step
+from svc_population.reconciliation.routing import place_of, place_today, routed, settled_at, stated_as
 from svc_population.reconciliation.schemas import (
     CaseIn,
     CaseOut,
@@ -144,11 +145,11 @@ def _fresh(rows: Sequence[dict[str, Any]], known: Sequence[ReconciliationCase]) 
 
 
 def _row(caller: Caller, grant: Grant, item: CaseIn, person: RowMapping | None) -> dict[str, Any]:
-    place = (item.province_code, item.commune_code)
+    place = place_today(item.province_code, item.commune_code, day=today())
     if person is not None and not grant.covers(*place_of(person)):
         person = None
     if person is not None:
-        place = place_of(person)
+        place = settled_at(person)
     kind = item.kind if person is not None else CaseKind.ID_NOT_FOUND
     fields = tuple(d.field for d in item.disputed)
     ours: dict[DisputedField, str | None] = (
@@ -182,15 +183,6 @@ def _row(caller: Caller, grant: Grant, item: CaseIn, person: RowMapping | None) 
     }
 
 
-def place_of(person: RowMapping) -> tuple[str | None, str | None]:
-    """Return where a person's cases are settled: as `persons.place_of` does for a whole record."""
-    lately = person["birth_date"] >= persons.PROVINCES_OF_TODAY_FROM
-    return (
-        person["permanent_province_code"] or (person["birth_registration_province_code"] if lately else None),
-        person["permanent_commune_code"] or (person["birth_registration_commune_code"] if lately else None),
-    )
-
-
 def _opened(case: ReconciliationCase, reference: str, *, is_new: bool) -> OpenedOut:
     return OpenedOut(
         reference=reference,
@@ -198,6 +190,7 @@ def _opened(case: ReconciliationCase, reference: str, *, is_new: bool) -> Opened
         kind=CaseKind(case.kind),
         state=CaseState(case.state),
         deadline=case.deadline,
+        routed_to=routed(case)[1],
         is_new=is_new,
     )
 
@@ -260,6 +253,7 @@ def _own(case: ReconciliationCase) -> dict[str, Any]:
         "outcome": outcome_of(case),
         "deadline": case.deadline,
         "overdue": case.state in WAITING and case.deadline < today(),
+        "routed_to": routed(case)[1],
         "differing": tuple(DisputedField(d["field"]) for d in case.disputed if not d["agrees"]),
     }
 
@@ -268,8 +262,7 @@ def _whole(case: ReconciliationCase) -> CaseOut:
     return CaseOut(
         **_own(case),
         agency=case.agency,
-        province_code=case.province_code,
-        commune_code=case.commune_code,
+        **routed(case)[0]._asdict(),
         disputed=tuple(DisputeOut(**d) for d in case.disputed),
         steps=tuple(
             StepOut(
@@ -293,10 +286,12 @@ async def list_cases(
     Cases about a field whose group the agreement does not hold are passed over.
     """
     scope = grant.agreement.admin_scope
+    # Cases from before a change of units name the units of their day.
+    provinces, communes = stated_as(scope.provinces, scope.communes, day=today())
     rows = await repository.waiting(
         session,
-        provinces=scope.provinces,
-        communes=scope.communes,
+        provinces=provinces,
+        communes=communes,
         seen=[field.value for field, group in GROUP_OF.items() if group in grant.field_groups],
         after=None if cursor is None else _position(cursor),
         limit=limit + 1,
@@ -361,7 +356,7 @@ async def reopen_case(
 
 async def _mine(session: AsyncSession, caller: Caller, grant: Grant, case_id: UUID) -> ReconciliationCase:
     case = await repository.case(session, case_id)
-    if case is None or not grant.covers(case.province_code, case.commune_code):
+    if case is None or not grant.covers(*routed(case)[0]):
         raise CaseNotFound
     grant.require_field_groups({GROUP_OF[DisputedField(d["field"])] for d in case.disputed})
     return await _in_hand(session, caller, grant, case)

@@ -65,6 +65,16 @@ class CaseOutcome(StrEnum):
     """Two officers merged the two records that the case was about."""
 
 
+class Routing(StrEnum):
+    """Whose officers settle a case."""
+
+    COMMUNE = "COMMUNE"
+    PROVINCE = "PROVINCE"
+    """No commune of today is known to be the one: none was stated, or its people went to several."""
+    COUNTRY = "COUNTRY"
+    """No province is known either: only whoever is responsible for the whole country sees it."""
+
+
 class DisputedField(StrEnum):
     BIRTH_NAME = "birth_name"
     BIRTH_DATE = "birth_date"
