@@ -6,12 +6,10 @@ officers of the province do, and the case says so.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import lru_cache
-from typing import NamedTuple
-
-from sqlalchemy import RowMapping
+from typing import Any, NamedTuple
 
 from svc_population.admin_units.service import today
 from svc_population.admin_units.succession import Key, units_in_time
@@ -46,7 +44,7 @@ def commune_today(code: str) -> str | None:
     return place_today(None, code, day=today()).commune_code
 
 
-def place_of(person: RowMapping) -> Place:
+def place_of(person: Mapping[Any, Any]) -> Place:
     """Return where a person lives by the record: as `persons.place_of` does for a whole record."""
     lately = person["birth_date"] >= persons.PROVINCES_OF_TODAY_FROM
     return Place(
@@ -55,7 +53,7 @@ def place_of(person: RowMapping) -> Place:
     )
 
 
-def settled_at(person: RowMapping) -> Place:
+def settled_at(person: Mapping[Any, Any]) -> Place:
     """Return where a person's cases are settled, in units of today."""
     return place_today(*place_of(person), day=today())
 
