@@ -113,7 +113,9 @@ async def gather(connection: asyncpg.Connection, others: Sequence[asyncpg.Connec
     for other in others:
         while rows := await other.fetch(_TAKE, BATCH):
             columns = (*COLUMNS, "person_id", "sealed", "line")
-            await connection.copy_records_to_table("set_aside", records=rows, columns=columns)
+            await connection.copy_records_to_table(
+                "set_aside", records=[tuple(row) for row in rows], columns=columns
+            )
 
 
 async def stage(connection: asyncpg.Connection) -> list[tuple[int, str]]:
