@@ -33,6 +33,9 @@ class Settings(ServiceSettings):
     match_misses: int = Field(default=10, ge=1)
     """Records of one surname, given name and birth year, without a number of somebody, of which an agency may
     hear within 24 hours that nobody is like them."""
+    match_lines_a_miss: int = Field(default=50_000, ge=1)
+    """Lines of a match job's file that allow one such record more: of millions some hundred share a common
+    name and year, and of these some are nobody's, without anybody guessing."""
     match_job_folder: Path = Path("match-jobs")
     """Where uploaded files and results of match jobs lie; all processes of the service share it."""
     match_jobs_per_agency: int = Field(default=5, ge=1)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from svc_population.match_jobs import feed as feeds
-from svc_population.match_jobs import repository, service, verdicts
+from svc_population.match_jobs import repository, service, slices, verdicts
 from svc_population.match_jobs.working import work
 
 from .conftest import HEADER, HOA, PATH, Agency, csv_of
@@ -73,6 +73,22 @@ class TestMatchFile:
         unlike, stopped = "NOT_FOUND,,,nobody-like-this", "INVALID,,,too-many-wrong-guesses"
         assert told == [unlike] * most + [stopped] * (27 - most) + [unlike]
         assert [(r["outcome"], r["subjects"]) for r in await disclosed()] == [("NOT_FOUND", [])] * (most + 1)
+
+    async def test_a_large_file_may_have_more_of_a_common_name_who_are_nobody(
+        self, agency, runtime, matched, add_person, monkeypatch
+    ):
+        await add_person(HOA)
+        columns = ["name", "birth_date", "commune_code"]
+        most = runtime.settings.match_misses
+        wrong = "".join(f"Trần Thị Hòa,1990-06-{day:02d},26740\n" for day in range(1, most + 5))
+        others = "".join(f"Ngô Văn {given},1988-05-17,26740\n" for given in ("An", "Ba", "Cư", "Do"))
+        file = f"{','.join(columns)}\n{wrong}{others}".encode()
+        # As if it had lines enough for two more.
+        monkeypatch.setattr(slices, "_LINE_BYTES", len(file) / (2.5 * runtime.settings.match_lines_a_miss))
+        found = await matched(file, columns=columns)
+        told = [line.split(",", 2)[2] for line in found[1:]]
+        unlike, stopped = "NOT_FOUND,,,nobody-like-this", "INVALID,,,too-many-wrong-guesses"
+        assert told == [unlike] * (most + 2) + [stopped] * 2 + [unlike] * 4
 
     async def test_whose_guesses_are_used_up_is_nobody_to_a_file_without_numbers(
         self, matched, insurance, add_person, session

@@ -43,6 +43,9 @@ _OUTCOMES = {
 }
 """INVALID tells of somebody only where guesses about them are used up; it then names them."""
 
+_LINE_BYTES = 50
+"""What a line of name, birth date and places takes, about."""
+
 
 def announced(job: MatchJob) -> dict[str, Any]:
     return {
@@ -210,7 +213,10 @@ class Slice:
         await decide(self._before)
 
     def _limits(self) -> Limits:
-        return Limits(self.settings.verify_wrong_guesses, self.settings.match_misses)
+        # What a file will have is judged by its size: sorted by name, all of one name come together.
+        lines = max(self.job.lines + len(self.batch), self.job.bytes // _LINE_BYTES)
+        misses = self.settings.match_misses + lines // self.settings.match_lines_a_miss
+        return Limits(self.settings.verify_wrong_guesses, misses)
 
     def _without_number(self) -> dict[int, Claimed]:
         claimed = ((place, self.batch.record(place).claimed) for place in self.batch.odd)
