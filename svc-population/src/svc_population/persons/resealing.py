@@ -5,6 +5,8 @@ the position it reached, so that a run that was killed goes on where it was; one
 everything again, as a process may have written with a former key meanwhile. A value that somebody changes
 meanwhile is left as they wrote it, which is with the current key. Run it after a new key was made the current
 one in all processes, and once after the first key was put in place; a key that nothing is sealed with can go.
+With `--keys` it only tells which keys the values of this database need, and ends with 1 when one is not in
+the file: ask it after a backup was restored.
 """
 
 import asyncio
@@ -49,6 +51,19 @@ _MERGERS = "SELECT id, person_id, kept::text AS kept FROM person_mergers WHERE i
 _UNLOCK = "GRANT UPDATE (before) ON person_history TO CURRENT_USER"
 _LOCK = "REVOKE UPDATE (before) ON person_history FROM CURRENT_USER"
 
+_PARTS = ("before", "after", "duplicate")
+_VALUES = " UNION ALL ".join(
+    (
+        *(f"SELECT {c} AS value FROM persons" for c in SENSITIVE),  # noqa: S608 - one of two names
+        *(f"SELECT before->>'{c}' FROM person_history" for c in SENSITIVE),  # noqa: S608 - the same
+        *(f"SELECT kept->'{p}'->>'{c}' FROM person_mergers" for p in _PARTS for c in SENSITIVE),  # noqa: S608 - the same
+    )
+)
+_KEYS = (
+    "SELECT split_part(value, ':', 2) AS key_id, count(*) AS sealed"  # noqa: S608 - the same
+    f" FROM ({_VALUES}) held WHERE value LIKE 'enc1:%' GROUP BY 1 ORDER BY 1"
+)
+
 _Reached = tuple[str, int]
 """Position after a batch, and how many values were sealed anew."""
 
@@ -65,6 +80,15 @@ async def reseal(dsn: str, keys: Keyring, *, batch: int = BATCH) -> dict[str, in
     try:
         await connection.execute(_AGAIN, keys.current, len(_BEGINNING))
         return {part: await _part(connection, keys, part, batch) for part in _BEGINNING}
+    finally:
+        await connection.close()
+
+
+async def keys_needed(dsn: str) -> dict[str, int]:
+    """Return how many values are sealed with each key, by its id; reads whole tables."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        return {row["key_id"]: row["sealed"] for row in await connection.fetch(_KEYS)}
     finally:
         await connection.close()
 
@@ -136,7 +160,7 @@ async def _mergers(
         kept = orjson.loads(row["kept"] or "{}")
         sealed = {
             part: keys.resealed(values, _owner(part, values, row["person_id"]))
-            for part in ("before", "after", "duplicate")
+            for part in _PARTS
             if (values := kept.get(part))
         }
         if any(sealed.values()):
@@ -155,11 +179,16 @@ def _owner(part: str, values: Mapping[str, Any], survivor: UUID) -> UUID:
     return UUID(values["person_id"]) if part == "duplicate" else survivor
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Run the command with the service's own settings."""
+    if arguments not in ([], ["--keys"]):
+        sys.stderr.write("usage: python -m svc_population.persons.resealing [--keys]\n")
+        return 2
     settings = Settings()
     try:
         keys = Keyring.of_file(settings.sensitive_key_file)
+        if arguments:
+            return _tell(asyncio.run(keys_needed(settings.asyncpg_dsn)), keys)
         done = asyncio.run(reseal(settings.asyncpg_dsn, keys))
     except (SensitiveKeyMissing, OSError, asyncpg.PostgresError) as error:
         sys.stderr.write(f"population: {error}\n")
@@ -169,5 +198,12 @@ def main() -> int:
     return 0
 
 
+def _tell(needed: dict[str, int], keys: Keyring) -> int:
+    sys.stdout.write("key,values,in_file\n")
+    for key_id, number in needed.items():
+        sys.stdout.write(f"{key_id},{number},{'yes' if key_id in keys.keys else 'no'}\n")
+    return int(not needed.keys() <= keys.keys.keys())
+
+
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(sys.argv[1:]))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from svc_population.persons.errors import SensitiveKeyMissing
@@ -64,17 +65,22 @@ class Keyring:
         """Return a value as it was before it was sealed.
 
         Raises:
-            SensitiveKeyMissing: the key of the value is not in the file.
-            InvalidTag: the value was not sealed for this column and person.
+            SensitiveKeyMissing: the key of the value is not in the file, is another one under the same id, or
+                the value was sealed for another column or person.
         """
         if not value.startswith(_PREFIX):
             return value
         _, key_id, text = value.split(":", 2)
         key = self.keys.get(key_id)
         if key is None:
-            raise SensitiveKeyMissing
+            raise SensitiveKeyMissing(f"The key {key_id!r} is not in the key file of the sensitive columns.")
         raw = base64.b64decode(text)
-        return key.decrypt(raw[:_NONCE], raw[_NONCE:], _about(column, person_id)).decode()
+        try:
+            return key.decrypt(raw[:_NONCE], raw[_NONCE:], _about(column, person_id)).decode()
+        except InvalidTag:
+            raise SensitiveKeyMissing(
+                f"The key {key_id!r} of the key file does not open what was sealed under this id."
+            ) from None
 
     def is_current(self, value: str) -> bool:
         """Tell whether a value needs no sealing anew."""
