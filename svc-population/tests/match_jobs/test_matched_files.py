@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from svc_population.match_jobs import feed as feeds
-from svc_population.match_jobs import repository, service, slices, verdicts
+from svc_population.match_jobs import service, slices, verdicts
 from svc_population.match_jobs.working import work
+from svc_population.persons import verification
 
 from .conftest import HEADER, HOA, PATH, Agency, csv_of
 
@@ -170,7 +171,7 @@ class TestMatchFile:
             looked.append(1)
             return decide(*args)
 
-        real = repository.count_guesses
+        real = verification.count_guesses
 
         async def after_another(own: Any, agency: str, wrong: Any) -> Any:
             if len(looked) == 1:
@@ -179,7 +180,7 @@ class TestMatchFile:
             return await real(own, agency, wrong)
 
         monkeypatch.setattr(verdicts, "answers", others_guess_first)
-        monkeypatch.setattr(repository, "count_guesses", after_another)
+        monkeypatch.setattr(verification, "count_guesses", after_another)
         days = [f"a,{HOA},Trần Thị Hòa,1990-05-{day:02d}" for day in range(10, 14)]
         found = [line.split(",")[2] for line in (await matched(csv_of(*days)))[1:]]
         assert found == ["MISMATCH"] + ["INVALID"] * 3

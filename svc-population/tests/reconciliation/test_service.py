@@ -102,6 +102,28 @@ class TestOpenCases:
             False,
         )
 
+    async def test_guesses_here_and_at_verification_are_of_one_number(
+        self, client, agree, add_person, open_, insurance, session
+    ):
+        await add_person(MOTHER)
+        operations = ("open_reconciliation_cases", "list_own_reconciliation_cases", "verify_person")
+        agree("G03", {f"population.{n}": list(GROUPS) for n in operations}, purposes=["DATA_RECONCILIATION"])
+        for kind, day in (("NAME_DIFF", 10), ("DOB_DIFF", 11), ("SEX_DIFF", 12)):
+            wrong = [{"field": "birth_date", "value": f"1990-05-{day}"}]
+            (opened,) = (await open_(item(kind=kind, disputed=wrong))).json()["items"]
+            assert (opened["state"], opened["is_new"]) == ("CLERICAL_REVIEW", True)
+        claim = {"claims": [{"kind": "EQUALS", "field": "birth_date", "value": "1990-05-17"}]}
+        verified = await client.post(f"/population/v1/persons/{MOTHER}/verify", json=claim, headers=insurance)
+        assert verified.json()["code"] == "too-many-wrong-guesses"
+        right = item(kind="LEGACY_ID_DIFF", disputed=[{"field": "birth_date", "value": "1990-05-17"}])
+        (opened,) = (await open_(right)).json()["items"]
+        # The commune compares; the agency is not told that this one is right.
+        assert (opened["state"], opened["is_new"]) == ("CLERICAL_REVIEW", True)
+        mine = (await client.get(f"{URL}/mine", headers=insurance)).json()["items"]
+        assert [case["differing"] for case in mine] == [["birth_date"]] * 4
+        guesses = await session.scalars(text("SELECT wrong FROM verification_guards"))
+        assert guesses.all() == [3]
+
     async def test_a_number_that_nobody_has_goes_where_the_agency_knows_them_to_live(
         self, client, open_, commune
     ):

@@ -1,6 +1,6 @@
 """All SQL of match jobs: the jobs and their parts, the people of a slice, and what a slice leaves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, cast
 from uuid import UUID
@@ -66,20 +66,6 @@ SELECT CAST(CAST(:first AS text) || lpad(to_hex(n), 5, '0') AS uuid), :agency, :
 FROM unnest(
     string_to_array(CAST(:subjects AS text), E'\\n'), string_to_array(CAST(:outcomes AS text), E'\\n')
 ) WITH ORDINALITY AS given(s, o, n)
-""")
-_COUNT_GUESSES = text("""
-INSERT INTO verification_guards (agency, personal_id, wrong, window_ends_at)
-SELECT :agency, given.n, given.wrong, clock_timestamp() + interval '24 hours'
-FROM unnest(CAST(:numbers AS text[]), CAST(:wrong AS int[])) AS given(n, wrong) ORDER BY given.n
-ON CONFLICT (agency, personal_id) DO UPDATE SET
-    wrong = greatest(0, CASE WHEN verification_guards.window_ends_at > clock_timestamp()
-        THEN verification_guards.wrong ELSE 0 END + excluded.wrong),
-    bounds = CASE WHEN verification_guards.window_ends_at > clock_timestamp()
-        THEN verification_guards.bounds ELSE '{}' END,
-    window_ends_at = greatest(verification_guards.window_ends_at,
-        CASE WHEN verification_guards.window_ends_at > clock_timestamp()
-        THEN verification_guards.window_ends_at ELSE excluded.window_ends_at END)
-RETURNING personal_id, wrong
 """)
 _ADD_ROWS = (
     insert(batch_rows)
@@ -183,15 +169,6 @@ async def people_of(session: AsyncSession, values: dict[str, Any]) -> Sequence[R
 async def disclose_lines(session: AsyncSession, values: dict[str, Any]) -> None:
     """Write a record for each answered line: one in a line of `outcomes`, its numbers joined by commas."""
     await session.execute(_DISCLOSE, {**values, "first": str(new_id())[:-5]})
-
-
-async def count_guesses(session: AsyncSession, agency: str, wrong: Mapping[str, int]) -> dict[str, int]:
-    """Count wrong guesses about several people; return how many there are now, held until the end."""
-    if not wrong:
-        return {}
-    numbers = sorted(wrong)
-    values = {"agency": agency, "numbers": numbers, "wrong": [wrong[n] for n in numbers]}
-    return {row.personal_id: row.wrong for row in await session.execute(_COUNT_GUESSES, values)}
 
 
 async def rows_seen(session: AsyncSession, agreement: str, agency: str, day: date) -> int:

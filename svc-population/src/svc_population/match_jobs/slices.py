@@ -29,7 +29,7 @@ from svc_population.matching import records
 from svc_population.matching.grading import Claimed
 from svc_population.matching.guesses import Limits, name_of
 from svc_population.matching.service import scope_of
-from svc_population.persons.verification import wrong_guesses
+from svc_population.persons import verification
 from svc_population.reconciliation.schemas import MOST_CASES, CasesIn
 from svc_population.reconciliation.service import open_cases
 from svc_population.settings import Settings
@@ -194,7 +194,7 @@ class Slice:
         # Not among those whom others may have guessed at meanwhile: two lines of one name are no reason to
         # look again, and where both count, the count itself tells.
         names = {name_of(one) for one in claimed.values()}
-        self._before = await wrong_guesses(
+        self._before = await verification.wrong_guesses(
             self.session, agency=self.caller.agency, personal_ids=[*found, *names]
         )
         self._before |= {row.personal_id: row.wrong for row in rows if row.personal_id is not None}
@@ -224,7 +224,7 @@ class Slice:
 
     async def _count_guesses(self) -> None:
         agency, added, before = self.caller.agency, +self.added, self._before
-        counted = await repository.count_guesses(self.session, agency, added)
+        counted = await verification.count_guesses(self.session, agency, added)
         meanwhile = {n: w - added[n] for n, w in counted.items() if w - added[n] != (before.get(n) or 0)}
         if not meanwhile:
             return
@@ -233,7 +233,7 @@ class Slice:
         # Others guessed between the look and the count. Now those rows are held: what is left decides.
         await self._decide(before | meanwhile)
         less = {n: self.added[n] - added[n] for n in meanwhile if self.added[n] != added[n]}
-        await repository.count_guesses(self.session, agency, less)
+        await verification.count_guesses(self.session, agency, less)
 
     def _stated(self) -> tuple[list[int] | None, dict[str, str]]:
         """Return the lines with a number as texts, and their places; None when these are all."""
@@ -274,6 +274,8 @@ class Slice:
                 caller=opener(self.caller),
                 grant=self.opening,
                 body=CasesIn(items=tuple(case for _, case in some)),
+                # The lines were counted as guesses when they were answered.
+                wrong_guesses=None,
             )
             for (number, _), case in zip(some, found.items, strict=True):
                 differing[number][1].cases += (str(case.case_id),)

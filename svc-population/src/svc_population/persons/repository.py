@@ -1,6 +1,6 @@
 """All SQL about persons except the hot read, which stands in `lookup_sql`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
@@ -256,6 +256,31 @@ async def wrong_guesses(session: AsyncSession, agency: str, numbers: Sequence[st
     """Return by number the wrong guesses of the running windows."""
     found = await session.execute(_WRONG, {"agency": agency, "numbers": list(numbers)})
     return {row.personal_id: row.wrong for row in found}
+
+
+_COUNT_GUESSES = text("""
+INSERT INTO verification_guards (agency, personal_id, wrong, window_ends_at)
+SELECT :agency, given.n, given.wrong, clock_timestamp() + interval '24 hours'
+FROM unnest(CAST(:numbers AS text[]), CAST(:wrong AS int[])) AS given(n, wrong) ORDER BY given.n
+ON CONFLICT (agency, personal_id) DO UPDATE SET
+    wrong = greatest(0, CASE WHEN verification_guards.window_ends_at > clock_timestamp()
+        THEN verification_guards.wrong ELSE 0 END + excluded.wrong),
+    bounds = CASE WHEN verification_guards.window_ends_at > clock_timestamp()
+        THEN verification_guards.bounds ELSE '{}' END,
+    window_ends_at = greatest(verification_guards.window_ends_at,
+        CASE WHEN verification_guards.window_ends_at > clock_timestamp()
+        THEN verification_guards.window_ends_at ELSE excluded.window_ends_at END)
+RETURNING personal_id, wrong
+""")
+
+
+async def count_guesses(session: AsyncSession, agency: str, wrong: Mapping[str, int]) -> dict[str, int]:
+    """Count wrong guesses about several people; return how many there are now, held until the end."""
+    if not wrong:
+        return {}
+    numbers = sorted(wrong)
+    values = {"agency": agency, "numbers": numbers, "wrong": [wrong[n] for n in numbers]}
+    return {row.personal_id: row.wrong for row in await session.execute(_COUNT_GUESSES, values)}
 
 
 async def add_guesses(session: AsyncSession, guard: Guesses, wrong: int, bounds: Sequence[date]) -> None:

@@ -5,7 +5,7 @@ Each wrong answer is a guess, counted per agency and person in the database. Que
 that an agency compares it with is free, each further one within the window is a guess, whatever the answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Protocol
 
@@ -124,6 +124,21 @@ async def guesses(session: AsyncSession, *, agency: str, personal_id: str) -> re
 async def wrong_guesses(session: AsyncSession, *, agency: str, personal_ids: Sequence[str]) -> dict[str, int]:
     """Return the wrong guesses of the last 24 hours about some people; nothing is locked."""
     return await repository.wrong_guesses(session, agency, personal_ids) if personal_ids else {}
+
+
+async def used_up(
+    session: AsyncSession, *, agency: str, personal_ids: Sequence[str], most: int | None
+) -> set[str]:
+    """Return about whom an agency has no guesses left; about nobody where there is no limit."""
+    if most is None:
+        return set()
+    wrong = await wrong_guesses(session, agency=agency, personal_ids=personal_ids)
+    return {number for number, guessed in wrong.items() if guessed >= most}
+
+
+async def count_guesses(session: AsyncSession, agency: str, wrong: Mapping[str, int]) -> dict[str, int]:
+    """Count wrong guesses about several people; return how many there are now, held until the end."""
+    return await repository.count_guesses(session, agency, wrong)
 
 
 async def count_guess(session: AsyncSession, guard: repository.Guesses) -> None:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from ndx_chassis.agreements import GrantDep
-from ndx_chassis.app import operation
+from ndx_chassis.app import RuntimeDep, operation
 from ndx_chassis.caller import CallerDep
 from ndx_chassis.db import SessionDep
 from ndx_chassis.disclosure import NO_STORE
@@ -21,6 +21,7 @@ from svc_population.reconciliation.schemas import (
     OwnCasesOut,
     ReopenIn,
 )
+from svc_population.settings import settings_of
 
 router = APIRouter(prefix="/population/v1", tags=["reconciliation"], dependencies=[NO_STORE])
 CASES_COST = 20
@@ -32,10 +33,11 @@ Limit = Annotated[int, Query(ge=1, le=500)]
 
 @router.post("/reconciliation-cases", openapi_extra=_MANY)
 async def open_reconciliation_cases(
-    body: CasesIn, session: SessionDep, caller: CallerDep, grant: GrantDep
+    body: CasesIn, session: SessionDep, runtime: RuntimeDep, caller: CallerDep, grant: GrantDep
 ) -> OpenedCasesOut:
     """Open up to 1,000 cases, each once per reference; what both registers say alike is matched at once."""
-    return await service.open_cases(session, caller=caller, grant=grant, body=body)
+    most = settings_of(runtime).verify_wrong_guesses
+    return await service.open_cases(session, caller=caller, grant=grant, body=body, wrong_guesses=most)
 
 
 @router.get("/reconciliation-cases/mine", openapi_extra=_DECLARED)

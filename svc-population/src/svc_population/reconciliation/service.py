@@ -1,7 +1,7 @@
 """Use cases of reconciliation: open many, see one's own, see those of a commune, decide, reopen."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -21,8 +21,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_population.admin_units.service import today
 from svc_population.persons import service as persons
+from svc_population.persons import verification
 from svc_population.reconciliation import events, repository, rules
 from svc_population.reconciliation.errors import CaseNotFound, CaseStepRefused
+from svc_population.reconciliation.guesses import wrong_values
 from svc_population.reconciliation.models import ReconciliationCase
 from svc_population.reconciliation.moving import ENTITY, step_of, take_step
 from svc_population.reconciliation.routing import place_of, place_today, routed, settled_at, stated_as
@@ -54,23 +56,30 @@ from svc_population.reconciliation.vocabulary import (
 GROUPS = tuple(sorted({*GROUP_OF.values(), FieldGroup.PERSONAL_ID}))
 
 
-async def open_cases(session: AsyncSession, *, caller: Caller, grant: Grant, body: CasesIn) -> OpenedCasesOut:
+async def open_cases(
+    session: AsyncSession, *, caller: Caller, grant: Grant, body: CasesIn, wrong_guesses: int | None
+) -> OpenedCasesOut:
     """Open cases for differences that an agency found, once per reference; what agrees is AUTO_MATCHED.
 
-    A person outside the agreement's scope is as unknown as one whom nobody has: the case is ID_NOT_FOUND and
-    goes where the agency knows them to live.
+    `wrong_guesses`: after so many about a person in 24 hours the agency is not told what agrees; None: they
+    are counted elsewhere. Who is outside the scope is ID_NOT_FOUND as nobody is, for the stated commune.
 
     Raises:
         FieldGroupNotCovered: the agreement does not hold the group of a disputed field.
     """
     grant.require_field_groups({GROUP_OF[d.field] for item in body.items for d in item.disputed})
     people = await repository.persons(session, sorted({i.personal_id for i in body.items}))
-    rows = [_row(caller, grant, item, people.get(item.personal_id)) for item in body.items]
-    keys = [(r["reference"], r["personal_id"], r["kind"]) for r in rows]
     # One call of an agency after the other: two guesses at once would both be compared.
     await repository.one_at_a_time(session, caller.agency)
+    numbers = sorted({p["personal_id"] for p in people.values()})
+    worn = await verification.used_up(session, agency=caller.agency, personal_ids=numbers, most=wrong_guesses)
+    rows = [_row(caller, grant, item, people.get(item.personal_id), worn) for item in body.items]
+    keys = [(r["reference"], r["personal_id"], r["kind"]) for r in rows]
     before = await repository.known(session, caller.agency, keys)
-    new = await repository.add(session, _fresh(rows, await _today(session, before)))
+    fresh = _fresh(rows, await _today(session, before))
+    new = await repository.add(session, fresh)
+    if wrong_guesses is not None:
+        await verification.count_guesses(session, caller.agency, wrong_values(fresh, but=worn))
     # A merger that is committed between two statements changes numbers: what one of them found stays found.
     found_now = await repository.known(session, caller.agency, keys)
     held = list({c.id: c for c in (*before, *found_now)}.values())
@@ -144,7 +153,9 @@ def _fresh(rows: Sequence[dict[str, Any]], known: Sequence[ReconciliationCase]) 
     return fresh
 
 
-def _row(caller: Caller, grant: Grant, item: CaseIn, person: RowMapping | None) -> dict[str, Any]:
+def _row(
+    caller: Caller, grant: Grant, item: CaseIn, person: RowMapping | None, worn: Container[str]
+) -> dict[str, Any]:
     place = place_today(item.province_code, item.commune_code, day=today())
     if person is not None and not grant.covers(*place_of(person)):
         person = None
@@ -155,12 +166,13 @@ def _row(caller: Caller, grant: Grant, item: CaseIn, person: RowMapping | None) 
     ours: dict[DisputedField, str | None] = (
         dict.fromkeys(fields) if person is None else rules.ours_of(person, fields)
     )
+    compared = person is None or person["personal_id"] not in worn
     disputed = [
         {
             "field": d.field.value,
             "theirs": d.value,
             "ours": ours[d.field],
-            "agrees": rules.agrees(d.field, d.value, ours[d.field]),
+            "agrees": compared and rules.agrees(d.field, d.value, ours[d.field]),
         }
         for d in item.disputed
     ]
@@ -200,10 +212,8 @@ def _learnt(case: ReconciliationCase) -> tuple[Outcome, frozenset[FieldGroup]]:
     if case.person_id is None:
         return Outcome.NOT_FOUND, groups or frozenset({FieldGroup.PERSONAL_ID})
     matched = case.state == CaseState.AUTO_MATCHED
-    return (
-        Outcome.MATCHED if matched else Outcome.NOT_MATCHED,
-        groups or frozenset({FieldGroup.PERSONAL_ID}),
-    )
+    outcome = Outcome.MATCHED if matched else Outcome.NOT_MATCHED
+    return outcome, groups or frozenset({FieldGroup.PERSONAL_ID})
 
 
 async def list_own_cases(
