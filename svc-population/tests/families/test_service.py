@@ -276,6 +276,68 @@ class TestGuardians:
         assert (await client.post(url(CHILD), json=both, headers=registrar)).status_code == 422
 
 
+class TestDaysThatCannotBe:
+    @pytest.mark.parametrize(
+        ("who", "stated", "fault"),
+        [
+            (WIFE, {"relation": "SPOUSE", "name": "John Smith", "since": "1989-01-01"}, "before-birth"),
+            (WIFE, {"relation": "SPOUSE", "name": "John Smith", "since": "2003-01-01"}, "spouse-too-young"),
+            (
+                WIFE,
+                {"relation": "SPOUSE", "name": "John Smith", "birth_year": 2000, "since": "2015-05-05"},
+                "spouse-too-young",
+            ),
+            (CHILD, {"relation": "MOTHER", "name": "Trần Thị Hạnh", "birth_year": 2003}, "parent-too-young"),
+            (CHILD, {"relation": "FATHER", "name": "John Smith", "birth_year": 2200}, "parent-too-young"),
+            (CHILD, {"relation": "GUARDIAN", "name": "John Smith", "since": "2012-02-01"}, "before-birth"),
+            (CHILD, {"relation": "GUARDIAN", "personal_id": OTHER, "since": "2012-02-01"}, "before-birth"),
+            (
+                CHILD,
+                {"relation": "GUARDIAN", "name": "John Smith", "birth_year": 2007, "since": "2024-01-01"},
+                "guardian-too-young",
+            ),
+        ],
+    )
+    async def test_they_are_refused_also_of_somebody_known_by_name_only(
+        self, client, registrar, family, session, who, stated, fault
+    ):
+        reply = await client.post(url(who), json={**DOCUMENT, **stated}, headers=registrar)
+        assert (reply.status_code, reply.json().get("code")) == (422, "relationship-not-lawful"), reply.text
+        assert [e["code"] for e in reply.json()["errors"]] == [fault]
+        assert await session.scalar(text("SELECT count(*) FROM relationships")) == 0
+
+    @pytest.mark.parametrize(
+        "stated",
+        [
+            {"relation": "SPOUSE", "name": "John Smith", "birth_year": 1995, "since": "2015-05-05"},
+            {"relation": "MOTHER", "name": "Trần Thị Hạnh", "birth_year": 1980},
+            {"relation": "GUARDIAN", "name": "John Smith", "birth_year": 1980, "since": "2024-01-01"},
+        ],
+    )
+    async def test_what_can_be_is_recorded(self, client, registrar, family, stated):
+        reply = await client.post(url(WIFE), json={**DOCUMENT, **stated}, headers=registrar)
+        assert reply.status_code == 201, reply.text
+
+    async def test_what_an_import_brought_without_a_day_ended_after_both_were_born(
+        self, client, registrar, family, session
+    ):
+        await session.execute(
+            text(
+                "INSERT INTO relationships (personal_id, relation, related_personal_id, source)"
+                " VALUES (:wife, 'SPOUSE', :husband, 'import:t'), (:husband, 'SPOUSE', :wife, 'import:t')"
+            ),
+            {"wife": WIFE, "husband": HUSBAND},
+        )
+        await session.commit()
+        (marriage,) = (await client.get(url(WIFE), headers=registrar)).json()["items"]
+        for day, status in (("1990-05-16", 422), ("2020-01-01", 200)):
+            body = {**DOCUMENT, "cause": "DIVORCE", "ended_on": day}
+            reply = await client.post(
+                f"{url(WIFE)}/{marriage['relationship_id']}/end", json=body, headers=registrar
+            )
+            assert reply.status_code == status, reply.text
+
+
 async def test_relatives_whom_an_answer_names_see_who_was_told_of_them(
     client, registrar, insurer, family, marry, disclosed
 ):

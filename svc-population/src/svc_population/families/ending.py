@@ -62,7 +62,7 @@ async def end_relationship(
     people = await _locked(session, [seen.personal_id, relative.personal_id])
     # Read again: what was seen before the locks may have ended meanwhile.
     relative = await _today(session, seen.personal_id, relationship_id)
-    _fits(relative, body)
+    _fits(relative, body, people)
     grounds = Grounds(
         on=body.ended_on or today(),
         source=f"{caller.agency}:relationship:{body.document}",
@@ -101,12 +101,13 @@ _CAUSES: dict[str, frozenset[RelationshipEnd]] = {
 }
 
 
-def _fits(relative: Relative, body: RelationshipEndIn) -> None:
+def _fits(relative: Relative, body: RelationshipEndIn, people: Sequence[Person]) -> None:
     cause = RelationshipEnd(body.cause)
     if cause is not RelationshipEnd.WRONG_ENTRY and cause not in _CAUSES[relative.relation]:
         raise RelationshipNotLawful(errors=[fault("cause", "not-of-this-relation")])
-    early = relative.since is not None and body.ended_on is not None and body.ended_on < relative.since
-    if early or (body.ended_on is not None and body.ended_on > today()):
+    # What an import brought has no first day: it was not before both were born.
+    first = relative.since or max(person.birth_date for person in people)
+    if body.ended_on is not None and not first <= body.ended_on <= today():
         raise RelationshipNotLawful(errors=[fault("ended_on", "outside-the-relationship")])
 
 

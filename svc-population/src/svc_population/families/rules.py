@@ -41,6 +41,17 @@ class Case:
     youngest_parent_years: int
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A person and somebody without a number; a parent's `since` is the birth."""
+
+    relation: Relation
+    person: Somebody
+    birth_year: int | None
+    since: date
+    youngest_parent_years: int
+
+
 bounds_on = DatedRules(__package__, Bounds).on
 """Returns the bounds of a day."""
 
@@ -57,10 +68,34 @@ def reasons(case: Case) -> Iterator[str]:
     elif case.relation is Relation.SPOUSE:
         yield from _spouse(case)
     else:
+        if case.since < case.person.birth_date:
+            yield "before-birth"
         if years_between(case.other.birth_date, case.since) < bounds_on(case.since).guardian_youngest_years:
             yield "guardian-too-young"
         if case.other.died_on is not None or case.person.died_on is not None:
             yield "dead"
+
+
+def reasons_by_name(case: Named) -> Iterator[str]:
+    """Yield what forbids a relationship to somebody of whom name and perhaps birth year are known."""
+    person, since, year = case.person, case.since, case.birth_year
+    if since < person.birth_date:
+        yield "before-birth"
+        return
+    # At most so old: the year says no day.
+    oldest = None if year is None else since.year - year
+    if case.relation in {Relation.MOTHER, Relation.FATHER}:
+        if oldest is not None and oldest < case.youngest_parent_years:
+            yield "parent-too-young"
+    elif case.relation is Relation.SPOUSE:
+        bounds = bounds_on(since)
+        own, others = bounds.husband_youngest_years, bounds.wife_youngest_years
+        if person.sex == FEMALE:
+            own, others = others, own
+        if years_between(person.birth_date, since) < own or (oldest is not None and oldest < others):
+            yield "spouse-too-young"
+    elif oldest is not None and oldest < bounds_on(since).guardian_youngest_years:
+        yield "guardian-too-young"
 
 
 def _parent(case: Case) -> Iterator[str]:

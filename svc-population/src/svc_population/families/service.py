@@ -16,7 +16,7 @@ from svc_population.admin_units.service import today
 from svc_population.families.errors import RelationshipExists, RelationshipNotLawful
 from svc_population.families.noting import FAMILY, Grounds, fault, note
 from svc_population.families.reading import answer
-from svc_population.families.rules import Case, Somebody, reasons
+from svc_population.families.rules import Case, Named, Somebody, reasons, reasons_by_name
 from svc_population.families.schemas import RelationshipIn, RelationshipOut
 from svc_population.personal_ids import rules as births
 from svc_population.persons import service as persons
@@ -89,8 +89,7 @@ async def _add(  # noqa: PLR0917 - the facts of one call
     other = both[body.personal_id] if body.personal_id else None
     if body.since is not None and body.since > today():
         raise RelationshipNotLawful(errors=[fault("since", "in-future")])
-    if other is not None:
-        _refuse(person, other, body)
+    _refuse(person, other, body)
     grounds = Grounds(
         on=body.since or person.birth_date,
         source=f"{caller.agency}:relationship:{body.document}",
@@ -105,17 +104,17 @@ async def _add(  # noqa: PLR0917 - the facts of one call
     return await answer(session, caller, grant, person, made)
 
 
-def _refuse(person: Person, other: Person, body: RelationshipIn) -> None:
-    if person.personal_id == other.personal_id:
+def _refuse(person: Person, other: Person | None, body: RelationshipIn) -> None:
+    since = body.since or person.birth_date
+    youngest = births.bounds_on(person.birth_date).youngest_parent_years
+    if other is None:
+        named = Named(body.relation, _somebody(person), body.birth_year, since, youngest)
+        codes = list(reasons_by_name(named))
+    elif person.personal_id == other.personal_id:
         raise RelationshipNotLawful(errors=[fault("personal_id", "oneself")])
-    case = Case(
-        relation=body.relation,
-        person=_somebody(person),
-        other=_somebody(other),
-        since=body.since or person.birth_date,
-        youngest_parent_years=births.bounds_on(person.birth_date).youngest_parent_years,
-    )
-    faults = [fault("relation", code) for code in dict.fromkeys(reasons(case))]
+    else:
+        codes = list(reasons(Case(body.relation, _somebody(person), _somebody(other), since, youngest)))
+    faults = [fault("relation", code) for code in dict.fromkeys(codes)]
     if faults:
         raise RelationshipNotLawful(errors=faults)
 
