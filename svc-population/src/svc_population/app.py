@@ -17,11 +17,13 @@ from svc_population.disclosures import consumers as disclosure_consumers
 from svc_population.disclosures import endpoints as disclosure_endpoints
 from svc_population.disclosures import jobs as disclosure_jobs
 from svc_population.families import consumers as family_consumers
+from svc_population.families import ending as families
 from svc_population.families import endpoints as family_endpoints
 from svc_population.forecast import endpoints as forecast_endpoints
 from svc_population.histories import endpoints as history_endpoints
 from svc_population.households import consumers as household_consumers
 from svc_population.households import endpoints as household_endpoints
+from svc_population.households import returning as households
 from svc_population.match_jobs import endpoints as match_job_endpoints
 from svc_population.match_jobs import jobs as match_job_jobs
 from svc_population.matching import endpoints as matching_endpoints
@@ -36,6 +38,7 @@ from svc_population.personal_ids.service import ALLOCATOR
 from svc_population.persons import consumers as person_consumers
 from svc_population.persons import deaths, hot_read, hot_verify
 from svc_population.persons import endpoints as person_endpoints
+from svc_population.persons import service as persons
 from svc_population.persons.desk import Desk, Gathered
 from svc_population.persons.sealing import Keyring
 from svc_population.persons.service import KEYRING
@@ -95,6 +98,13 @@ _CLOSED_BY_DEATH = (
 )
 
 
+async def _hold(session: Session, personal_id: str) -> None:
+    """Lock whom a death or its end touches in everybody's order: the household, then people by number."""
+    members = await households.hold(session, personal_id)
+    for number in sorted({*members, *await families.touched_by_death(session, personal_id)}):
+        await persons.find(session, number, lock=True)
+
+
 async def _close_by_death(session: Session, event: Event[PersonDeceased], runtime: Runtime) -> None:
     """Let each slice close what hangs on a person who died, in one transaction.
 
@@ -102,6 +112,7 @@ async def _close_by_death(session: Session, event: Event[PersonDeceased], runtim
     """
     if await deaths.taken_back_since(session, event.data.person_id, event.data.version):
         return
+    await _hold(session, event.data.personal_id)
     for close in _CLOSED_BY_DEATH:
         await close(session, event, runtime)
 
@@ -118,6 +129,7 @@ async def _open_again(session: Session, event: Event[PersonDeathCancelled], runt
     person = await deaths.lives_again(session, event.data.person_id, event.data.personal_id)
     if person is None:
         return
+    await _hold(session, event.data.personal_id)
     for give_back in _OPENED_AGAIN:
         await give_back(session, event, runtime)
 

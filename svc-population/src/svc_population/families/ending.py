@@ -91,6 +91,7 @@ async def _locked(session: AsyncSession, numbers: Sequence[str | None]) -> list[
     return [person for person in held if person is not None]
 
 
+_ENDED_BY_DEATH = frozenset({"SPOUSE", "GUARDIAN", "WARD"})
 _CAUSES: dict[str, frozenset[RelationshipEnd]] = {
     "SPOUSE": frozenset({RelationshipEnd.DIVORCE, RelationshipEnd.ANNULMENT}),
     "GUARDIAN": frozenset({RelationshipEnd.GUARDIANSHIP_ENDED}),
@@ -150,14 +151,19 @@ async def _status_before(session: AsyncSession, person: Person) -> MaritalStatus
     return _STATUS_AFTER[RelationshipEnd(last.end_cause or "")]
 
 
+async def touched_by_death(session: AsyncSession, personal_id: str) -> list[str]:
+    """Return the numbers of those whom a death or its end touches: the person, spouses, guardians, wards."""
+    number = await persons.current_number(session, personal_id)
+    today = await relationships.relatives_of(session, number)
+    former = await relationships.relatives_of(session, number, former=True)
+    found = {r.personal_id for r in (*today, *former) if r.relation in _ENDED_BY_DEATH}
+    return [number, *(other for other in found if other is not None)]
+
+
 async def end_by_death(session: AsyncSession, *, personal_id: str, grounds: Grounds) -> None:
     """End the marriage and the guardianships of a person who died; the survivor is widowed."""
     number = await persons.current_number(session, personal_id)
-    ending = [
-        r
-        for r in await relationships.relatives_of(session, number)
-        if r.relation in {"SPOUSE", "GUARDIAN", "WARD"}
-    ]
+    ending = [r for r in await relationships.relatives_of(session, number) if r.relation in _ENDED_BY_DEATH]
     if not ending:
         return
     people = await _locked(session, [number, *(r.personal_id for r in ending)])

@@ -11,6 +11,24 @@ from svc_population.households.vocabulary import HouseholdState, MembershipEnd, 
 from svc_population.persons import service as persons
 
 
+async def hold(session: AsyncSession, personal_id: str) -> list[str]:
+    """Lock the household in which a person is, or that a death took them from; return its members' numbers.
+
+    Who is to be locked beside it comes after it: the members and others, in the order of their numbers.
+    """
+    person = await persons.find(session, personal_id)
+    if person is None:
+        return []
+    number = person.household_number
+    if number is None:
+        left = await repository.left_by_death(session, person.person_id)
+        number = None if left is None else left.household_number
+    if number is None:
+        return []
+    await repository.household(session, number, lock=True)
+    return [row.personal_id for row in await repository.members(session, number)]
+
+
 async def rejoin_after_death(session: AsyncSession, *, personal_id: str, step: Step) -> None:
     """Give a person the place back that a death took from them, from the same day on.
 
