@@ -14,6 +14,7 @@ SEEN = [
     FieldGroup.BIRTH_DATE,
     FieldGroup.SEX,
     FieldGroup.PERMANENT_RESIDENCE,
+    FieldGroup.HOUSEHOLD,
 ]
 HOA = "079190000011"
 
@@ -131,6 +132,18 @@ class TestSearchPersons:
         assert await searched("Hòa", commune_code="26740", sex="FEMALE") == [HOA]
         assert await searched("Trần Thị Hòa", birth_date="1990", province_code="01") == []
 
+    async def test_a_household_needs_neither_a_date_nor_a_commune_and_is_recorded(
+        self, searched, add_person, disclosed
+    ):
+        await add_person(HOA, household_number="TN000000001")
+        hoa = {"surname": "Trần", "middle_name": "Thị", "given_name": "Hòa"}
+        await add_person("079190000012", **hoa, household_number="TN000000002")
+        await add_person("079190000013", household_number="TN000000001")
+        assert await searched("tran hoa", household_number="TN000000001") == [HOA]
+        (record,) = await disclosed()
+        assert record["field_groups"] == ["birth_name", "household", "personal_id"]
+        assert await searched("Trần Thị Hòa", household_number="TN000000003") == []
+
     async def test_a_newborn_is_found_where_the_birth_was_registered(self, searched, add_person):
         await add_person(
             "079326000016",
@@ -208,6 +221,10 @@ class TestSearchPersons:
             {"fields": ["religion"]},
             {"fields": ["family_relations"]},
             {"limit": 51},
+            {"fields": ["household"]},
+            {"household_number": "%"},
+            {"household_number": "TN\x00"},
+            {"household_number": ""},
             {"more": 1},
         ],
     )

@@ -11,7 +11,7 @@ from svc_population.matching import records, service
 from svc_population.matching.guesses import Limits
 from svc_population.matching.schemas import (
     MATCHED_BY,
-    SHOWN,
+    SEARCHED,
     MatchIn,
     MatchOut,
     PersonSearchIn,
@@ -29,13 +29,13 @@ MATCH_COST = 2
     "/persons/search",
     response_model=PersonsFoundOut,
     openapi_extra=operation(
-        door="agency", personal_data=True, field_groups=SHOWN, cost=SEARCH_COST, changes="NOTHING"
+        door="agency", personal_data=True, field_groups=SEARCHED, cost=SEARCH_COST, changes="NOTHING"
     ),
 )
 async def search_persons(
     *, body: PersonSearchIn, session: SessionDep, reading: ReadingDep, caller: CallerDep, grant: GrantDep
 ) -> Response:
-    """Find people by name with a birth date or a commune, nearest first; each one shown is recorded."""
+    """Find people by name with birth date, commune or household, nearest first, with a record of each."""
     return Response(
         await service.search(session, reading=reading, caller=caller, grant=grant, asked=body),
         media_type="application/json",

@@ -1,4 +1,4 @@
-"""All SQL of matching: people by the keys of their names, with birth dates or a commune."""
+"""All SQL of matching: people by the keys of their names, with birth dates, a commune or a household."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +24,7 @@ class Place:
 
     province: str | None = None
     commune: str | None = None
+    household: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ _CONDITIONS = {
     "sex": "sex = :sex",
     "province": f"{PROVINCE} = :province",
     "commune": f"{COMMUNE} = :commune",
+    "household": "household_number = :household",
     "provinces": f"({PROVINCE} = ANY (CAST(:provinces AS text[]))"
     f" OR {COMMUNE} = ANY (CAST(:communes AS text[])))",
 }
@@ -95,6 +97,7 @@ async def people(
         "sex": sex,
         "province": place.province if place else None,
         "commune": place.commune if place else None,
+        "household": place.household if place else None,
     }
     values = {name: value for name, value in asked.items() if value} | {"given": list(names.given)}
     if scope is not None and scope.bounded:

@@ -30,6 +30,7 @@ BirthDate = Annotated[
     WithJsonSchema({"type": "string", "pattern": PATTERN, "examples": ["1990", "1990-05", "1990-05-17"]}),
 ]
 """A day, or as much of it as is known."""
+HouseholdNumber = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z./-]{1,40}$")]
 MOST_FOUND = 200
 MATCHED_BY: tuple[FieldGroup, ...] = (
     FieldGroup.PERSONAL_ID,
@@ -57,10 +58,12 @@ SHOWN: tuple[FieldGroup, ...] = (
     FieldGroup.DEATH_OR_MISSING_DATE,
 )
 """Groups that a search can show; family, cards and what is sensitive are read of one person at a time."""
+SEARCHED: tuple[FieldGroup, ...] = (*SHOWN, FieldGroup.HOUSEHOLD)
+"""Groups that a search can tell something about: a household is searched by, its members are not listed."""
 
 
 class PersonSearchIn(Input):
-    """A name, with a birth date or a commune; sex and province narrow it."""
+    """A name, with a birth date, a commune or a household; sex and province narrow it."""
 
     name: Name
     birth_date: BirthDate | None = None
@@ -68,14 +71,15 @@ class PersonSearchIn(Input):
     province_code: ProvinceCode | None = None
     commune_code: CommuneCode | None = None
     """Registered residence; for a child without one, the place where the birth was registered."""
+    household_number: HouseholdNumber | None = None
     fields: Annotated[tuple[FieldGroup, ...], Field(min_length=1)]
     cursor: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
     limit: int = Field(default=20, ge=1, le=50)
 
     @model_validator(mode="after")
     def _narrow_enough(self) -> "PersonSearchIn":
-        if self.birth_date is None and self.commune_code is None:
-            raise ValueError("name a birth date (a year will do) or a commune")
+        if self.birth_date is None and self.commune_code is None and self.household_number is None:
+            raise ValueError("name a birth date (a year will do), a commune or a household")
         if unknown := sorted(set(self.fields) - set(SHOWN)):
             raise ValueError(f"a search does not show {', '.join(unknown)}")
         return self
@@ -90,6 +94,8 @@ class PersonSearchIn(Input):
             searched.add(FieldGroup.SEX)
         if self.province_code is not None or self.commune_code is not None:
             searched.add(FieldGroup.PERMANENT_RESIDENCE)
+        if self.household_number is not None:
+            searched.add(FieldGroup.HOUSEHOLD)
         return frozenset(searched.union(self.fields))
 
 

@@ -1,4 +1,4 @@
-"""Use case: search by name with birth date or commune, nearest first, a record of each person shown."""
+"""Use case: search by name with birth date, commune or household, nearest first, a record of each shown."""
 
 import base64
 import binascii
@@ -151,7 +151,7 @@ async def nearest(session: AsyncSession, asked: PersonSearchIn, scope: Scope) ->
             names,
             spans=() if born is None else born.near_spans(),
             sex=asked.sex,
-            place=Place(asked.province_code, asked.commune_code),
+            place=Place(asked.province_code, asked.commune_code, asked.household_number),
             scope=scope,
             most=most,
         )
@@ -161,7 +161,11 @@ async def nearest(session: AsyncSession, asked: PersonSearchIn, scope: Scope) ->
     if len(rows) > MOST_FOUND:
         raise SearchTooBroad
     complete = True
-    few = asked.commune_code is not None or (born is not None and born.day is not None)
+    few = (
+        asked.commune_code is not None
+        or asked.household_number is not None
+        or (born is not None and born.day is not None)
+    )
     if len(found) < _FEW and (similar := similar_names(asked.name, few=few)) is not None:
         more = await read(similar, repository.MOST_READ)
         seen = {one.row["personal_id"] for one in found}
@@ -192,7 +196,7 @@ def same_names(name: str) -> Names:
 def similar_names(name: str, *, few: bool) -> Names | None:
     """Return keys of names that have further middle names: the same beginning and given name.
 
-    `few`: a day or a commune leaves so few people that the surname is beginning enough, and a middle name
+    `few`: a day, a commune or a household leaves so few people that the surname is enough, and a middle name
     that is missed may be the first; else the first one that is stated narrows.
     """
     words = tokens(name)
