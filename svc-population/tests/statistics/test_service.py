@@ -108,6 +108,34 @@ class TestCounts:
         body = (await client.get(EXACT, params={**asked, "level": "COMMUNE"}, headers=owner)).json()
         assert sum(u["total"] for u in body["items"]) + body["not_attributable"] == 20
 
+    async def test_nobody_is_lost_or_counted_twice_on_either_side_of_a_change_of_units(
+        self, client, owner, office, runtime
+    ):
+        # Communes of today that were one, several or parts of units, one that ended, one that never was; nowhere.
+        communes = ("26740", "00070", "00097", "25942", "26732", "00001", "99999", None)
+        for n, commune in enumerate(communes):
+            await people(runtime, 20 + n, commune=commune, first=100 * n)
+        for headers, url in ((owner, EXACT), (office, URL)):
+            everybody = set()
+            for level in ("COUNTRY", "PROVINCE", "DISTRICT", "COMMUNE"):
+                for units_on in (today(), "2025-07-01", "2025-06-30", "2024-12-31"):
+                    asked = {"level": level, "units_on": str(units_on)}
+                    body = (await client.get(url, params=asked, headers=headers)).json()
+                    everybody.add(sum(u["total"] for u in body["items"]) + body["not_attributable"])
+            assert len(everybody) == 1
+        assert everybody != {0}
+
+    async def test_who_cannot_be_placed_is_told_of_the_asked_province_alone(self, client, owner, runtime):
+        # Di An was made of several wards of Binh Duong (74), which is a part of Ho Chi Minh City (79) today.
+        await people(runtime, 20, commune="25942")
+        await people(runtime, 30, commune="00097", first=100)
+        told = {}
+        for province in ("74", "79", "01"):
+            asked = {"level": "COMMUNE", "units_on": "2025-06-30", "province_code": province}
+            body = (await client.get(EXACT, params=asked, headers=owner)).json()
+            told[province] = sum(u["total"] for u in body["items"]) + body["not_attributable"]
+        assert told == {"74": 20, "79": 0, "01": 30}
+
     async def test_agencies_get_rounded_numbers_and_a_single_person_more_is_not_seen(
         self, client, office, owner, runtime
     ):

@@ -34,7 +34,8 @@ class PopulationCountsOut(Output):
 
     `least_count`: numbers below it, and changes of fewer people, are never told exactly: every number is a
     sum of numbers of one commune, sex and birth year that are rounded to it (ADR 34). Null: all are exact.
-    `not_attributable`: people of communes of which no list tells where all of them belong on that day.
+    `not_attributable`: people of communes of which no list tells where all of them belong on that day; of
+    the asked province, and of communes that no list places in any.
     """
 
     on: date

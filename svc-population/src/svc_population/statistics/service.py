@@ -114,6 +114,7 @@ async def _counts(
         raise StatisticsDayInvalid("" if first is None else f"Counting began on {first}.")
     bounds = bounds_on(day)
     known = places(level, here=_list_of_rows(), to=units)
+    provinces = places("PROVINCE", here=_list_of_rows(), to=units)
     found: dict[Period | None, Cells] = defaultdict(lambda: defaultdict(int))
     lost = 0
     for row in await repository.counts(session, day=day, communes=None):
@@ -123,7 +124,7 @@ async def _counts(
         if not n:
             continue
         if not place.sure:
-            lost += n
+            lost += n * _may_lie_within(provinces.place(row.commune_code), province_code)
         elif province_code is None or _within(place, province_code, units):
             found[place.unit][row.sex, age_group(row.birth_year, day.year, bounds)] += n
     return PopulationCountsOut(
@@ -149,6 +150,16 @@ def _within(place: Place, province_code: str, day: date) -> bool:
         return False
     province = above(units_in_time(), place.unit, "PROVINCE", day)
     return province is not None and province.code == province_code
+
+
+def _may_lie_within(province: Place, province_code: str | None) -> bool:
+    """Tell whether people may be of the asked province: of whom even the province is not known, everywhere."""
+    return (
+        province_code is None
+        or not province.sure
+        or province.unit is None
+        or (province.unit.code == province_code)
+    )
 
 
 def _unit(level: Level, unit: Period | None, cells: Cells, bounds: Bounds, known: Places) -> UnitCountOut:
