@@ -111,7 +111,7 @@ class TestCounts:
     async def test_nobody_is_lost_or_counted_twice_on_either_side_of_a_change_of_units(
         self, client, owner, office, runtime
     ):
-        # Communes of today that were one, several or parts of units, one that ended, one that never was; nowhere.
+        # Communes that were one, several or parts of units, one that ended, one that never was; nowhere.
         communes = ("26740", "00070", "00097", "25942", "26732", "00001", "99999", None)
         for n, commune in enumerate(communes):
             await people(runtime, 20 + n, commune=commune, first=100 * n)

@@ -153,7 +153,7 @@ def _within(place: Place, province_code: str, day: date) -> bool:
 
 
 def _may_lie_within(province: Place, province_code: str | None) -> bool:
-    """Tell whether people may be of the asked province: of whom even the province is not known, everywhere."""
+    """Tell whether people may be of the asked province: those of an unknown one may be of any."""
     return (
         province_code is None
         or not province.sure
