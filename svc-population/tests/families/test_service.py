@@ -306,6 +306,12 @@ class TestDaysThatCannotBe:
         assert [e["code"] for e in reply.json()["errors"]] == [fault]
         assert await session.scalar(text("SELECT count(*) FROM relationships")) == 0
 
+    async def test_a_name_without_letters_of_a_hand_is_no_text(self, client, registrar, family):
+        for wrong in ({"name": "John\x07"}, {"name": "John", "document": "HT\x1b[2J"}):
+            body = {**DOCUMENT, "relation": "MOTHER", **wrong}
+            reply = await client.post(url(CHILD), json=body, headers=registrar)
+            assert (reply.status_code, reply.json()["code"]) == (422, "invalid-input"), reply.text
+
     @pytest.mark.parametrize(
         "stated",
         [

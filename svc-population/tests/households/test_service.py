@@ -125,7 +125,12 @@ class TestFormHousehold:
         await add_person(FATHER)
         members = [{"personal_id": FATHER, "relation_to_head": "HEAD"}]
         body = {**STEP, "province_code": "79", "commune_code": "26740", "members": members}
-        for wrong in ({"document": "a\0b"}, {"address": "a\0b"}):
+        for wrong in (
+            {"document": "a\0b"},
+            {"address": "a\0b"},
+            {"document": "a\x1bb"},
+            {"address": "a\x07"},
+        ):
             reply = await client.post(URL, json={**body, **wrong}, headers=police)
             assert (reply.status_code, reply.json()["code"]) == (422, "invalid-input"), reply.text
         reply = await client.get(URL, params={"cursor": "\0"}, headers=police)

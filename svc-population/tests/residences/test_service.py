@@ -102,6 +102,8 @@ class TestRegisterResidence:
                 "residence-dates-invalid",
             ),
             ({"commune_code": None}, "invalid-input"),
+            ({"address": "Số 1\x07"}, "invalid-input"),
+            ({"basis": {"document": "QĐ\x1b[2J"}}, "invalid-input"),
             ({"kind": "STAY", "residence_file_number": "1", "valid_to": "2026-06-02"}, "invalid-input"),
         ],
     )

@@ -25,7 +25,9 @@ def owner(as_operator) -> dict[str, str]:
     return as_operator("G01", "an")
 
 
-async def people(runtime, count: int, *, commune: str = "26740", first: int = 0, **values: object) -> None:
+async def people(
+    runtime, count: int, *, commune: str | None = "26740", first: int = 0, **values: object
+) -> None:
     row = {
         "province": commune[:2] if commune == "00070" else "79",
         "commune": commune,

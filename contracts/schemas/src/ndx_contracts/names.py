@@ -20,6 +20,18 @@ def composed(name: str) -> str:
     return " ".join(unicodedata.normalize("NFC", name).split())
 
 
+def words(text: str) -> str:
+    """Return text of a person's hand as it is kept: composed, with single blanks.
+
+    Raises:
+        ValueError: a control character, such as a zero byte, is no text; line breaks and tabs are blanks.
+    """
+    written = composed(text)
+    if any(unicodedata.category(sign) == "Cc" for sign in written):
+        raise ValueError("control characters")
+    return written
+
+
 def tone_key(name: str) -> str:
     """Return a key that is equal for all spellings of a name: each syllable's tone stands at its end."""
     plain = unicodedata.normalize("NFKD", name.casefold().translate(_WRITTEN_ALIKE))

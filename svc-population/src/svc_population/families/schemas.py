@@ -5,12 +5,13 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from ndx_contracts.bodies import Input, Output
+from ndx_contracts.names import words
 from ndx_contracts.personal_ids import PersonalId
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from svc_population.relationships.vocabulary import Relation, RelationshipEnd
 
-Words = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Words = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(words)]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 
 

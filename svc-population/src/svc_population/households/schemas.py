@@ -6,12 +6,13 @@ from uuid import UUID
 
 from ndx_contracts.agreements import CommuneCode, ProvinceCode
 from ndx_contracts.bodies import Input, Output
+from ndx_contracts.names import words
 from ndx_contracts.personal_ids import PersonalId
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from svc_population.households.vocabulary import HouseholdState, MembershipEnd, RelationToHead
 
-Words = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Words = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(words)]
 MOST_MEMBERS = 60
 HouseholdNumber = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,39}$")]
 

@@ -6,13 +6,14 @@ from uuid import UUID
 
 from ndx_contracts.agreements import CommuneCode, ProvinceCode
 from ndx_contracts.bodies import Input, Output
+from ndx_contracts.names import words
 from ndx_contracts.personal_ids import PersonalId
-from pydantic import StringConstraints, model_validator
+from pydantic import AfterValidator, StringConstraints, model_validator
 
 from svc_population.admin_units.succession import Outcome
 from svc_population.residences.vocabulary import EndCause, ResidenceKind, ResidenceState
 
-Words = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Words = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(words)]
 FileNumber = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9./-]{0,39}$")]
 
 
