@@ -76,6 +76,8 @@ class TestTakenBack:
         assert await state() == LIVES
         told = [e["data"] for e in await emitted() if e["type"] == "tax.dependant-registered.v1"]
         assert (told[-1]["taxpayer_personal_id"], told[-1]["from_month"]) == (MOTHER, "2027-03")
+        (opened,) = [e["data"] for e in await emitted() if e["type"] == "tax.taxpayer-reopened.v1"]
+        assert (opened["personal_id"], opened["by_office"]) == (MOTHER, False)
 
     async def test_a_child_is_counted_again(
         self, register: Make, deliver: Make, birth: Make, state: Make
@@ -86,6 +88,24 @@ class TestTakenBack:
         assert (await state())[1] == {CHILD: "CLOSED"}
         await deliver(back(3, CHILD))
         assert await state() == LIVES
+
+    async def test_of_a_child_whom_nobody_counts_it_is_told_that_somebody_may_again(
+        self, register: Make, deliver: Make, birth: Make, state: Make, emitted: Make
+    ) -> None:
+        await register(MOTHER)
+        await deliver(birth())
+        await deliver(died(2, CHILD))
+        # Who counted the child is dead by now, too.
+        await deliver(died(2, MOTHER, record=OTHER_RECORD))
+        known = len(await emitted())
+        await deliver(back(3, CHILD))
+        assert (await state())[1] == {CHILD: "UNCLAIMED"}
+        (told,) = (await emitted())[known:]
+        assert (told["type"], told["data"]["taxpayer_personal_id"], told["data"]["from_month"]) == (
+            "tax.dependant-registered.v1",
+            None,
+            "2027-03",
+        )
 
     async def test_months_that_the_other_parent_counts_by_now_stay_theirs(
         self, register: Make, deliver: Make, birth: Make, state: Make, client: Any, office: Any
@@ -140,7 +160,7 @@ class TestTakenBack:
         assert (await register(MOTHER))["state"] == "MATCHED"
 
     async def test_where_the_rule_says_so_the_office_registers_again(
-        self, register: Make, deliver: Make, state: Make, monkeypatch: pytest.MonkeyPatch
+        self, register: Make, deliver: Make, state: Make, emitted: Make, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         rule = {"in_force_from": "2020-07-01", "in_force_to": None, "tax_number": "OFFICE"}
         monkeypatch.setattr(reopening, "_rules", lambda: (rule,))
@@ -148,6 +168,7 @@ class TestTakenBack:
         await deliver(died(2))
         await deliver(back(3))
         assert (await state())[0] == {MOTHER: "PENDING_ID_UPDATE"}
+        assert (await emitted())[-1]["data"]["by_office"] is True
         assert (await register(MOTHER))["state"] == "MATCHED"
 
     async def test_after_a_merger_the_death_of_the_one_stays_with_that_one(

@@ -30,6 +30,7 @@ from ndx_contracts.events import (
     ReconciliationCaseChanged,
     ResidenceChanged,
     TaxpayerRegistered,
+    TaxpayerReopened,
 )
 from ndx_contracts.field_groups import POPULATION_GROUPS, FieldGroup
 
@@ -294,6 +295,13 @@ FED: tuple[FedEvent, ...] = (
         says=G.TAX_REGISTRATION,
         members={"personal_id": G.PERSONAL_ID},
         title=("Đã đăng ký người nộp thuế", "A taxpayer was registered"),
+    ),
+    FedEvent(
+        TaxpayerReopened,
+        people=("personal_id",),
+        says=G.TAX_REGISTRATION,
+        members={"personal_id": G.PERSONAL_ID, "by_office": G.TAX_REGISTRATION},
+        title=("Mã số thuế được khôi phục", "A tax number is open again"),
     ),
     FedEvent(
         DependantRegistered,

@@ -10,7 +10,7 @@ from ndx_chassis.told import Told
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svc_tax_link.dependants import repository
-from svc_tax_link.dependants.models import Claim, ClaimState, Dependant
+from svc_tax_link.dependants.models import Claim, ClaimState, Dependant, DependantState
 from svc_tax_link.dependants.months import Months, common_months, month_after, month_of
 from svc_tax_link.dependants.repository import Cut
 from svc_tax_link.dependants.service import ENTITY, announce
@@ -116,6 +116,19 @@ async def live_on(
         )
     cut = [*noted.cut, *(await taxpayers.cut_of(session, beside) if beside is not None else ())]
     await _give_back(session, actor, cut)
+    if dependant is not None:
+        await _tell_unclaimed(session, actor, dependant)
+
+
+async def _tell_unclaimed(session: AsyncSession, actor: Actor, dependant: Dependant) -> None:
+    """Tell of a child whom nobody counts again from which month on somebody may."""
+    await session.refresh(dependant)
+    if dependant.state != DependantState.UNCLAIMED:
+        return
+    counted = [claim.to_month for claim in await repository.active_claims(session, dependant.number)]
+    last = max((month for month in counted if month is not None), default=None)
+    first_free = month_of(dependant.birth_date) if last is None else month_after(last)
+    await announce(session, actor, dependant, action="dependant_unclaimed", payer=None, from_month=first_free)
 
 
 async def _give_back(session: AsyncSession, actor: Actor, cut: Sequence[Mapping[str, Any]]) -> None:

@@ -26,7 +26,7 @@ from svc_tax_link.taxpayers.errors import (
     TaxpayerNotFound,
     TooManyTaxCodes,
 )
-from svc_tax_link.taxpayers.events import taxpayer_registered
+from svc_tax_link.taxpayers.events import taxpayer_registered, taxpayer_reopened
 from svc_tax_link.taxpayers.models import Taxpayer, TaxpayerState
 from svc_tax_link.taxpayers.schemas import TaxpayerIn, TaxpayerOut
 from svc_tax_link.taxpayers.source import TaxedPerson, fetch_people, find_person
@@ -174,6 +174,7 @@ async def reopen(session: AsyncSession, *, personal_id: str, told: Told | None) 
     if reopening.by_office(datetime.now(UTC).date()):
         taxpayer.fetched_at = None
     await settle(session, taxpayer)
+    await publish(session, taxpayer_reopened(taxpayer))
     return Noted(taxpayer.id, cut)
 
 

@@ -34,7 +34,12 @@ from ndx_contracts.events.population import (
     ReconciliationCaseChanged,
     ResidenceChanged,
 )
-from ndx_contracts.events.tax import DependantCountedTwice, DependantRegistered, TaxpayerRegistered
+from ndx_contracts.events.tax import (
+    DependantCountedTwice,
+    DependantRegistered,
+    TaxpayerRegistered,
+    TaxpayerReopened,
+)
 
 EVENTS: tuple[type[EventData], ...] = (
     BirthRegistered,
@@ -64,6 +69,7 @@ EVENTS: tuple[type[EventData], ...] = (
     DependantCountedTwice,
     DependantRegistered,
     TaxpayerRegistered,
+    TaxpayerReopened,
     AgencyChanged,
     AgreementChanged,
     CertificateExpiring,
@@ -111,4 +117,5 @@ __all__ = [
     "RevocationListEnding",
     "SigningKeyChanged",
     "TaxpayerRegistered",
+    "TaxpayerReopened",
 ]

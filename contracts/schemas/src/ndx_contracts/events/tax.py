@@ -22,6 +22,23 @@ class TaxpayerRegistered(EventData):
         return str(self.taxpayer_id)
 
 
+class TaxpayerReopened(EventData):
+    """A tax number is open again: the death that had closed it was taken back, or was somebody else's."""
+
+    TYPE: ClassVar[str] = "tax.taxpayer-reopened.v1"
+    TOPIC: ClassVar[str] = "tax.taxpayer.v1"
+    ENTITY: ClassVar[str] = "taxpayer"
+
+    taxpayer_id: UUID
+    personal_id: PersonalId
+    by_office: bool = False
+    """The person has to be registered anew at an office before anything counts with them."""
+
+    @property
+    def key(self) -> str:
+        return str(self.taxpayer_id)
+
+
 class DependantRegistered(EventData):
     """A tax dependant was put on a taxpayer from a month (`2026-11`) on; None = not claimed yet."""
 
