@@ -124,6 +124,16 @@ class TestOpenCases:
         guesses = await session.scalars(text("SELECT wrong FROM verification_guards"))
         assert guesses.all() == [3]
 
+    async def test_cases_of_one_call_are_guesses_one_after_the_other(self, add_person, open_, session):
+        await add_person(MOTHER)
+        kinds = ("NAME_DIFF", "DOB_DIFF", "SEX_DIFF", "LEGACY_ID_DIFF")
+        values = [[{"field": "birth_date", "value": f"1990-05-{day}"}] for day in (10, 11, 12, 17)]
+        items = [item(kind=k, disputed=v) for k, v in zip(kinds, values, strict=True)]
+        reply = await open_(*items)
+        assert [i["state"] for i in reply.json()["items"]] == ["CLERICAL_REVIEW"] * 4
+        guesses = await session.scalars(text("SELECT wrong FROM verification_guards"))
+        assert guesses.all() == [3]
+
     async def test_a_number_that_nobody_has_goes_where_the_agency_knows_them_to_live(
         self, client, open_, commune
     ):

@@ -126,16 +126,6 @@ async def wrong_guesses(session: AsyncSession, *, agency: str, personal_ids: Seq
     return await repository.wrong_guesses(session, agency, personal_ids) if personal_ids else {}
 
 
-async def used_up(
-    session: AsyncSession, *, agency: str, personal_ids: Sequence[str], most: int | None
-) -> set[str]:
-    """Return about whom an agency has no guesses left; about nobody where there is no limit."""
-    if most is None:
-        return set()
-    wrong = await wrong_guesses(session, agency=agency, personal_ids=personal_ids)
-    return {number for number, guessed in wrong.items() if guessed >= most}
-
-
 async def count_guesses(session: AsyncSession, agency: str, wrong: Mapping[str, int]) -> dict[str, int]:
     """Count wrong guesses about several people; return how many there are now, held until the end."""
     return await repository.count_guesses(session, agency, wrong)

@@ -1,7 +1,7 @@
 """Use cases of reconciliation: open many, see one's own, see those of a commune, decide, reopen."""
 
 from collections import defaultdict
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -24,7 +24,7 @@ from svc_population.persons import service as persons
 from svc_population.persons import verification
 from svc_population.reconciliation import events, repository, rules
 from svc_population.reconciliation.errors import CaseNotFound, CaseStepRefused
-from svc_population.reconciliation.guesses import wrong_values
+from svc_population.reconciliation.guesses import Guesses
 from svc_population.reconciliation.models import ReconciliationCase
 from svc_population.reconciliation.moving import ENTITY, step_of, take_step
 from svc_population.reconciliation.routing import place_of, place_today, routed, settled_at, stated_as
@@ -71,15 +71,16 @@ async def open_cases(
     people = await repository.persons(session, sorted({i.personal_id for i in body.items}))
     # One call of an agency after the other: two guesses at once would both be compared.
     await repository.one_at_a_time(session, caller.agency)
-    numbers = sorted({p["personal_id"] for p in people.values()})
-    worn = await verification.used_up(session, agency=caller.agency, personal_ids=numbers, most=wrong_guesses)
-    rows = [_row(caller, grant, item, people.get(item.personal_id), worn) for item in body.items]
+    numbers = [] if wrong_guesses is None else sorted({p["personal_id"] for p in people.values()})
+    before_now = await verification.wrong_guesses(session, agency=caller.agency, personal_ids=numbers)
+    guesses = Guesses(wrong_guesses, before_now)
+    rows = [_row(caller, grant, item, people.get(item.personal_id), guesses) for item in body.items]
     keys = [(r["reference"], r["personal_id"], r["kind"]) for r in rows]
     before = await repository.known(session, caller.agency, keys)
     fresh = _fresh(rows, await _today(session, before))
     new = await repository.add(session, fresh)
     if wrong_guesses is not None:
-        await verification.count_guesses(session, caller.agency, wrong_values(fresh, but=worn))
+        await verification.count_guesses(session, caller.agency, guesses.of(fresh))
     # A merger that is committed between two statements changes numbers: what one of them found stays found.
     found_now = await repository.known(session, caller.agency, keys)
     held = list({c.id: c for c in (*before, *found_now)}.values())
@@ -154,7 +155,7 @@ def _fresh(rows: Sequence[dict[str, Any]], known: Sequence[ReconciliationCase]) 
 
 
 def _row(
-    caller: Caller, grant: Grant, item: CaseIn, person: RowMapping | None, worn: Container[str]
+    caller: Caller, grant: Grant, item: CaseIn, person: RowMapping | None, guesses: Guesses
 ) -> dict[str, Any]:
     place = place_today(item.province_code, item.commune_code, day=today())
     if person is not None and not grant.covers(*place_of(person)):
@@ -166,7 +167,7 @@ def _row(
     ours: dict[DisputedField, str | None] = (
         dict.fromkeys(fields) if person is None else rules.ours_of(person, fields)
     )
-    compared = person is None or person["personal_id"] not in worn
+    compared = person is None or guesses.left(person["personal_id"])
     disputed = [
         {
             "field": d.field.value,
@@ -179,7 +180,7 @@ def _row(
     same = person is not None and disputed and all(d["agrees"] for d in disputed)
     state = CaseState.AUTO_MATCHED if same else CaseState.CLERICAL_REVIEW
     step = step_of(caller, state, None, item.evidence)
-    return {
+    row = {
         "id": new_id(),
         "agency": caller.agency,
         "reference": item.reference,
@@ -193,6 +194,8 @@ def _row(
         "steps": [step],
         "deadline": rules.deadline(kind, today()),
     }
+    guesses.add(row, compared=compared)
+    return row
 
 
 def _opened(case: ReconciliationCase, reference: str, *, is_new: bool) -> OpenedOut:
