@@ -21,7 +21,8 @@ _PARENTS = ("mother_personal_id", "father_personal_id")
 
 DOUBTFUL = " OR ".join(
     (
-        *(f"({year_in(parent)} >= {year_in('personal_id')}) IS TRUE" for parent in _PARENTS),
+        # One comparison for both: this is what every line pays.
+        f"(greatest({', '.join(map(year_in, _PARENTS))}) >= {year_in('personal_id')}) IS TRUE",
         # What a former number's year says is not what the one of today says.
         *(
             f"EXISTS (SELECT 1 FROM former_personal_ids f WHERE f.personal_id = staged_persons.{parent})"  # noqa: S608 - a constant
