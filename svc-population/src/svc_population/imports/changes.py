@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 from uuid import UUID
 
+import asyncpg
 from ndx_chassis.db import make_engine, make_sessions
+from sqlalchemy.exc import DBAPIError
 
 from svc_population.imports.changing import Applied, apply_changes, errors_of
 from svc_population.imports.errors import ImportRefused
@@ -58,6 +60,12 @@ def main(arguments: list[str] | None = None) -> int:
         done = asyncio.run(_apply(asked.file, asked.agency, asked.sha256))
     except (ImportRefused, SensitiveKeyMissing, OSError) as error:
         sys.stderr.write(f"population: {error}\n")
+        return 1
+    except (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        # Its own words may quote a row; what it was about says nothing of anybody.
+        cause = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig is not None else error
+        name = type(cause or error).__name__
+        sys.stderr.write(f"population: the database ended the work ({name}): run it again\n")
         return 1
     sys.stdout.write(f"population: {done}\n")
     return 0
