@@ -17,6 +17,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import hypothesis
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
@@ -44,6 +45,12 @@ pytest_plugins = ["ndx_testing.house_report"]
 # Tests are imported by path: without this, their folder `gateway/` would take the name of the package.
 with contextlib.suppress(ImportError):
     importlib.import_module("gateway")
+
+# A machine that stalls for a moment is no fault of a rule: examples of a property have no time of their own.
+hypothesis.settings.register_profile(
+    "ndx", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("ndx")
 
 Agree = Callable[..., Agreement]
 Headers = dict[str, str]
