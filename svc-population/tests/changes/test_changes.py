@@ -136,6 +136,8 @@ class TestChangePerson:
             "contact": {"phone": "0900000002", "email": "hoa@example.vn"},
             "other_information": {"note": "x"},
         }
+        # The end of a life is changed by a court or taken back; the tests below do.
+        assert {*groups, *mine, "death_or_missing_date"} == {g.value for g in CHANGEABLE}
         first = await client.patch(URL, json=correction(**groups), headers=justice)
         assert first.status_code == 200, first.text
         second = await client.patch(URL, json=correction(**mine), headers={**police, "If-Match": "2"})

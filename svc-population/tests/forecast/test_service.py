@@ -36,6 +36,9 @@ class TestGetForecast:
             assert year["total"] == pytest.approx(before + year["births"] - year["deaths"], abs=25)
             assert sum(g["female"] + g["male"] for g in year["pyramid"]) == year["total"]
             before = year["total"]
+        longest = (await client.get(URL, params={"years": 25}, headers=office)).json()
+        first = longest["base_year"] + 1
+        assert [y["year"] for y in longest["items"]] == list(range(first, first + 25))
 
     async def test_too_few_people_have_no_forecast(self, client, office):
         reply = await client.get(URL, headers=office)

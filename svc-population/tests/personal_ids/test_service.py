@@ -63,6 +63,12 @@ class TestCreatePersonalIdRequest:
         )
         states = sorted(a.json()["state"] for a in answers)
         assert states == ["DUPLICATE_SUSPECTED", "DUPLICATE_SUSPECTED", "ISSUED"]
+        # The officer hears why, and nothing of whom.
+        (issued,) = [a.json() for a in answers if a.json()["state"] == "ISSUED"]
+        for suspected in (a for a in answers if a.json()["state"] != "ISSUED"):
+            assert suspected.json()["reasons"]
+            assert not any(issued[name] in suspected.text for name in ("personal_id", "person_id"))
+            assert not any(secret in suspected.text for secret in (MOTHER, FATHER, "Hòa", "2026-11-20"))
         assert (await session.execute(text("SELECT count(*) FROM persons"))).scalar_one() == 3
 
     async def test_twins_are_no_duplicates(self, client, registry, birth, add_person):
