@@ -294,6 +294,22 @@ class TestReseal:
         code, listed, _ = await both("--keys", keys=("k2",))
         assert (code, [line.split(",")[::2] for line in listed.splitlines()[1:]]) == (0, [["k2", "yes"]])
 
+    async def test_a_database_that_refuses_ends_it_in_words_that_quote_no_row(
+        self, client, police, add_person, runtime, tmp_path, session, monkeypatch, capsys
+    ):
+        await self._filled(client, police, add_person)
+        only = "ALTER TABLE persons ADD CHECK (religion LIKE 'enc1:k1:%') NOT VALID"
+        await session.execute(text(only))
+        await session.commit()
+        monkeypatch.setenv("POPULATION_DATABASE_URL", runtime.settings.asyncpg_dsn)
+        keys = key_file(tmp_path, "k2", "k1", "k2")
+        monkeypatch.setenv("POPULATION_SENSITIVE_KEY_FILE", str(keys))
+        assert await asyncio.to_thread(resealing.main, []) == 1
+        told = capsys.readouterr()
+        assert "CheckViolationError" in told.err
+        for value in ("Failing row", "enc1", B):
+            assert value not in told.out + told.err
+
     async def test_without_a_key_there_is_nothing_to_seal_with(self, runtime):
         with pytest.raises(SensitiveKeyMissing):
             await reseal(runtime.settings.asyncpg_dsn, NO_KEYS)

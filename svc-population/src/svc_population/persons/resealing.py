@@ -190,8 +190,12 @@ def main(arguments: list[str]) -> int:
         if arguments:
             return _tell(asyncio.run(keys_needed(settings.asyncpg_dsn)), keys)
         done = asyncio.run(reseal(settings.asyncpg_dsn, keys))
-    except (SensitiveKeyMissing, OSError, asyncpg.PostgresError) as error:
+    except (SensitiveKeyMissing, OSError) as error:
         sys.stderr.write(f"population: {error}\n")
+        return 1
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        # Its own words may quote a row.
+        sys.stderr.write(f"population: the database ended the work ({type(error).__name__}): run it again\n")
         return 1
     words = ", ".join(f"{part} {number}" for part, number in done.items())
     sys.stdout.write(f"population: sealed anew with key {keys.current}: {words} ({', '.join(SENSITIVE)})\n")
