@@ -78,7 +78,9 @@ class TestCounts:
         monkeypatch.setattr(service, "_A_RUN", 2)
         for year in range(5):
             await people(runtime, 4, first=10 * (year + 1))
-        left = text("SELECT count(*) FROM population_deltas")
+        left = text(
+            "SELECT (SELECT count(*) FROM population_deltas) + (SELECT count(*) FROM movement_deltas)"
+        )
         noted = (await session.execute(left)).scalar_one()
         assert noted > 2 * 2
         await session.rollback()

@@ -12,7 +12,7 @@ from ndx_contracts.agreements import ProvinceCode
 from svc_population.operators.endpoints import OwnerDep
 from svc_population.statistics import service
 from svc_population.statistics.places import Level
-from svc_population.statistics.schemas import PopulationCountsOut
+from svc_population.statistics.schemas import PopulationCountsOut, PopulationMovementsOut
 
 router = APIRouter(prefix="/population/v1/statistics", tags=["statistics"])
 _COUNTS = operation(cost=5)
@@ -50,4 +50,20 @@ async def get_exact_population_counts(
     """Count as `get_population_counts` does, unrounded: for operators of the register's owner, on record."""
     return await service.exact_population_counts(
         session, operator, level=level, province_code=province_code, on=on, units_on=units_on
+    )
+
+
+@router.get("/movements/exact", openapi_extra=operation(door="operator"))
+async def get_exact_population_movements(
+    *,
+    session: SessionDep,
+    operator: OwnerDep,
+    since: Annotated[date, Query(description="The first day, by the day of recording.")],
+    until: Annotated[date | None, Query(description="The last day; today.")] = None,
+    level: Level = "PROVINCE",
+    province_code: ProvinceCode | None = None,
+) -> PopulationMovementsOut:
+    """Count births, first entries, deaths and moves of some days: for operators of the register's owner."""
+    return await service.exact_population_movements(
+        session, operator, level=level, province_code=province_code, since=since, until=until
     )

@@ -6,6 +6,9 @@ moment and nobody waits for a counter. A job folds deltas into `population_count
 `population_days` (what each day changed). Counted are people who are alive or missing, where they are
 registered; '' stands for nowhere. The count of a past day is today's without what later days changed, by the
 day of recording.
+
+The same triggers write movements: births and first entries (but what a load takes over), deaths less those
+taken back, departures and arrivals with the least level whose units differ.
 """
 
 from datetime import date
@@ -43,4 +46,28 @@ class PopulationDelta(Base):
     commune_code: Mapped[str]
     sex: Mapped[str]
     birth_year: Mapped[int]
+    n: Mapped[int]
+
+
+class PopulationMovement(Base):
+    __tablename__ = "population_movements"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    across: Mapped[str] = mapped_column(primary_key=True)
+    """COMMUNE: a move within a province; PROVINCE: between two. Empty for what is no move."""
+    commune_code: Mapped[str] = mapped_column(primary_key=True)
+    sex: Mapped[str] = mapped_column(primary_key=True)
+    n: Mapped[int]
+
+
+class MovementDelta(Base):
+    __tablename__ = "movement_deltas"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    day: Mapped[date]
+    kind: Mapped[str]
+    across: Mapped[str]
+    commune_code: Mapped[str]
+    sex: Mapped[str]
     n: Mapped[int]

@@ -28,6 +28,23 @@ _FOLD = text(
     "  ON CONFLICT (day, commune_code, sex, birth_year) DO UPDATE SET n = population_days.n + excluded.n)"
     " SELECT count(*) FROM gone"
 )
+_FOLD_MOVEMENTS = text(
+    "WITH gone AS (DELETE FROM movement_deltas WHERE id IN"
+    " (SELECT id FROM movement_deltas ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED) RETURNING *),"
+    " days AS (INSERT INTO population_movements (day, kind, across, commune_code, sex, n)"
+    "  SELECT day, kind, across, commune_code, sex, sum(n) FROM gone"
+    "  GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5"
+    "  ON CONFLICT (day, kind, across, commune_code, sex)"
+    "  DO UPDATE SET n = population_movements.n + excluded.n)"
+    " SELECT count(*) FROM gone"
+)
+_MOVEMENTS = text(
+    "SELECT kind, commune_code, sex, sum(n)::int AS n FROM ("
+    " SELECT day, kind, across, commune_code, sex, n FROM population_movements"
+    " UNION ALL SELECT day, kind, across, commune_code, sex, n FROM movement_deltas"
+    ") AS parts WHERE day BETWEEN :since AND :until AND across = ANY (CAST(:across AS text[]))"
+    " GROUP BY kind, commune_code, sex HAVING sum(n) <> 0"
+)
 _RECOUNT = text(
     "SELECT coalesce(permanent_commune_code, CASE WHEN birth_date >= DATE '2025-07-01'"
     " THEN birth_registration_commune_code END, '') AS commune_code, sex,"
@@ -53,6 +70,19 @@ async def recount(session: AsyncSession) -> Sequence[Row[Any]]:
 async def fold(session: AsyncSession, *, limit: int) -> int:
     """Move deltas into the counts; return how many."""
     return int((await session.execute(_FOLD, {"limit": limit})).scalar_one())
+
+
+async def fold_movements(session: AsyncSession, *, limit: int) -> int:
+    """Move deltas of movements into the days; return how many."""
+    return int((await session.execute(_FOLD_MOVEMENTS, {"limit": limit})).scalar_one())
+
+
+async def movements(
+    session: AsyncSession, *, since: date, until: date, across: Sequence[str]
+) -> Sequence[Row[Any]]:
+    """Return (kind, commune, sex, number) of some days, of moves those across some levels."""
+    values = {"since": since, "until": until, "across": list(across)}
+    return (await session.execute(_MOVEMENTS, values)).all()
 
 
 async def first_day(session: AsyncSession) -> date | None:

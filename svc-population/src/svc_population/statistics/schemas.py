@@ -1,6 +1,7 @@
 """Statistics as they are answered, ready for a chart: one row per unit, sex and age group."""
 
 from datetime import date
+from enum import StrEnum
 
 from ndx_contracts.bodies import Output
 from ndx_contracts.population import Sex
@@ -43,5 +44,48 @@ class PopulationCountsOut(Output):
     level: str
     least_count: int | None
     items: tuple[UnitCountOut, ...]
+    not_attributable: int
+    next_cursor: None = None
+
+
+class Movement(StrEnum):
+    BIRTH = "BIRTH"
+    """A new record of somebody born within a year before."""
+    ENTRY = "ENTRY"
+    """A new record of anybody else, who was in no register; what a load takes over is neither."""
+    DEATH = "DEATH"
+    """Deaths on record, less those that were taken back: so a number may be below zero."""
+    ARRIVAL = "ARRIVAL"
+    DEPARTURE = "DEPARTURE"
+
+
+class MovementOut(Output):
+    """How often something happened to people of a sex."""
+
+    kind: Movement
+    sex: Sex
+    count: int
+
+
+class UnitMovementsOut(Output):
+    """A unit with what happened in it; `code` and `complete` as in `UnitCountOut`."""
+
+    code: str | None
+    name: str | None
+    complete: bool
+    cells: tuple[MovementOut, ...]
+
+
+class PopulationMovementsOut(Output):
+    """What was recorded on some days, both included, by unit of today, exactly.
+
+    A move counts at each level whose units differ: for a province those from and to other provinces, for the
+    country none.
+    """
+
+    since: date
+    until: date
+    level: str
+    items: tuple[UnitMovementsOut, ...]
     not_attributable: int
     next_cursor: None = None

@@ -19,12 +19,28 @@ from svc_population.statistics import repository
 from svc_population.statistics.errors import StatisticsDayInvalid
 from svc_population.statistics.places import Level, Place, Places, above, places
 from svc_population.statistics.rounding import Bounds, Told, age_group, bounds_on, exact, rounding
-from svc_population.statistics.schemas import CellOut, PopulationCountsOut, UnitCountOut
+from svc_population.statistics.schemas import (
+    CellOut,
+    Movement,
+    MovementOut,
+    PopulationCountsOut,
+    PopulationMovementsOut,
+    UnitCountOut,
+    UnitMovementsOut,
+)
 
 ENTITY = "population-counts"
 _A_RUN = 50_000
 Cells = dict[tuple[str, int], int]
 """Numbers by sex and first year of an age group."""
+Happened = dict[tuple[Movement, Sex], int]
+_ACROSS: dict[Level, tuple[str, ...]] = {
+    "COUNTRY": ("",),
+    "PROVINCE": ("", "PROVINCE"),
+    "DISTRICT": ("", "PROVINCE"),
+    "COMMUNE": ("", "PROVINCE", "COMMUNE"),
+}
+"""Which moves are moves from one unit of a level to another; there are no districts any more."""
 
 
 def _told(runtime: Runtime) -> Told:
@@ -133,11 +149,82 @@ async def _counts(
         level=level,
         least_count=least_count,
         items=tuple(
-            _unit(level, unit, cells, bounds, known)
-            for unit, cells in sorted(found.items(), key=lambda pair: "" if pair[0] is None else pair[0].code)
+            _unit(level, unit, cells, bounds, known) for unit, cells in sorted(found.items(), key=_code)
         ),
         not_attributable=lost,
     )
+
+
+async def exact_population_movements(
+    session: AsyncSession,
+    operator: Operator,
+    *,
+    level: Level,
+    province_code: str | None,
+    since: date,
+    until: date | None,
+) -> PopulationMovementsOut:
+    """Return what was recorded on some days, and write down which operator read it.
+
+    Nobody else is told: rounded births would be a second view of the rounded number of the newly born, and
+    two views of one number tell more than each of them (ADR 34).
+
+    Raises:
+        StatisticsDayInvalid: the last day is in the future, or before the first.
+    """
+    last = until or today()
+    if not since <= last <= today():
+        raise StatisticsDayInvalid("The days are in order, and none is in the future.")
+    known = places(level, here=_list_of_rows(), to=today())
+    provinces = places("PROVINCE", here=_list_of_rows(), to=today())
+    found: dict[Period | None, Happened] = defaultdict(lambda: defaultdict(int))
+    lost = 0
+    for row in await repository.movements(session, since=since, until=last, across=_ACROSS[level]):
+        place = known.place(row.commune_code)
+        if not place.sure:
+            lost += abs(row.n) * _may_lie_within(provinces.place(row.commune_code), province_code)
+        elif province_code is None or _within(place, province_code, today()):
+            found[place.unit][Movement(row.kind), Sex(row.sex)] += row.n
+    await record_audit(
+        session,
+        operator,
+        action="exact_population_movements_read",
+        entity_type=ENTITY,
+        entity_id=new_id(),
+        details={
+            "level": level,
+            "province_code": province_code,
+            "since": since.isoformat(),
+            "until": last.isoformat(),
+        },
+    )
+    return PopulationMovementsOut(
+        since=since,
+        until=last,
+        level=level,
+        items=tuple(
+            UnitMovementsOut(
+                code=None if unit is None else unit.code,
+                name=_name(level, unit),
+                complete=unit not in known.partial,
+                cells=tuple(
+                    MovementOut(kind=kind, sex=sex, count=n) for (kind, sex), n in sorted(cells.items())
+                ),
+            )
+            for unit, cells in sorted(found.items(), key=_code)
+        ),
+        not_attributable=lost,
+    )
+
+
+def _code(pair: tuple[Period | None, object]) -> str:
+    return "" if pair[0] is None else pair[0].code
+
+
+def _name(level: Level, unit: Period | None) -> str | None:
+    if level == "COUNTRY":
+        return "Việt Nam"
+    return None if unit is None else unit.full_name
 
 
 def _list_of_rows() -> date:
@@ -163,10 +250,9 @@ def _may_lie_within(province: Place, province_code: str | None) -> bool:
 
 
 def _unit(level: Level, unit: Period | None, cells: Cells, bounds: Bounds, known: Places) -> UnitCountOut:
-    name = "Việt Nam" if level == "COUNTRY" else None
     return UnitCountOut(
         code=None if unit is None else unit.code,
-        name=name if unit is None else unit.full_name,
+        name=_name(level, unit),
         complete=unit not in known.partial,
         total=sum(cells.values()),
         cells=tuple(
@@ -216,9 +302,11 @@ async def fold(runtime: Runtime) -> int:
 
     A bulk load leaves millions, and until they are folded every count has to add them up.
     """
-    folded, moved = 0, _A_RUN
-    while moved == _A_RUN:
-        async with runtime.sessions() as session, session.begin():
-            moved = await repository.fold(session, limit=_A_RUN)
-        folded += moved
+    folded = 0
+    for fold_some in (repository.fold, repository.fold_movements):
+        moved = _A_RUN
+        while moved == _A_RUN:
+            async with runtime.sessions() as session, session.begin():
+                moved = await fold_some(session, limit=_A_RUN)
+            folded += moved
     return folded
