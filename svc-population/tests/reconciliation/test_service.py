@@ -400,11 +400,17 @@ class TestUnitsThatEnded:
             (case,) = (await client.get(URL, headers=officers(name, provinces=(code,)))).json()["items"]
             assert (case["case_id"], case["commune_code"]) == (opened[case_id]["case_id"], None)
             assert case["routed_to"] == "PROVINCE"
-        # None of those whose land or people came from it sees what is not known to be theirs.
-        beside = officers("X00008", communes=("00008", "00025"))
-        assert (await client.get(URL, headers=beside)).json()["items"] == []
         mine = (await client.get(f"{URL}/mine", headers=insurance)).json()["items"]
         assert sorted(c["routed_to"] for c in mine) == ["COUNTRY", "PROVINCE", "PROVINCE"]
+
+    @pytest.mark.usefixtures("says_nothing")
+    async def test_communes_that_took_a_part_do_not_see_what_is_not_known_to_be_theirs(
+        self, client, open_, officers
+    ):
+        await open_(item(personal_id="001190999991", province_code="01", commune_code="00007", **UNKNOWN))
+        beside = officers("X00008", communes=("00008", "00025"))
+        reply = await client.get(URL, headers=beside)
+        assert (reply.status_code, reply.json()["items"]) == (200, [])
 
     async def test_a_case_from_before_the_change_reaches_the_officers_of_today(
         self, client, open_, officers, session
