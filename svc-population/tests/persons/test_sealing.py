@@ -248,7 +248,10 @@ class TestReseal:
         dsn = runtime.settings.asyncpg_dsn
         admin, role = await asyncpg.connect(dsn), f"owner_{uuid4().hex}"
         await admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{role}'")
-        for table in ("persons", "person_history", "person_mergers", "resealings", "population_deltas"):
+        for table in (
+            *("persons", "person_history", "person_mergers", "resealings"),
+            *("population_deltas", "movement_deltas"),
+        ):
             await admin.execute(f"ALTER TABLE {table} OWNER TO {role}")
         await admin.execute(f"REVOKE UPDATE, DELETE, TRUNCATE ON person_history FROM {role}")
         theirs = urlsplit(dsn)
