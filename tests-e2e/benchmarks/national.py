@@ -42,7 +42,7 @@ _SIZES = """
     GROUP BY 1 HAVING sum(pg_relation_size(t.oid)) > 1000000 ORDER BY bytes DESC
 """
 _UNCOUNTED = """
-    SELECT (SELECT count(*) FROM (SELECT FROM population_deltas LIMIT 1000000) AS some)
+    SELECT (SELECT count(*) FROM (SELECT FROM population_deltas LIMIT 1000000) AS waiting)
         + (SELECT 1 - count(*) FILTER (WHERE state = 'LIVE') + count(*) FILTER (WHERE state = 'COUNTING')
             FROM quality_generations)
 """
