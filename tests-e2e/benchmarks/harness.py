@@ -1,5 +1,6 @@
 """What every benchmark shares: how load is sent, what a round and a result are, and where results go."""
 
+import contextlib
 import json
 import os
 import platform
@@ -77,6 +78,17 @@ class Result:
     machine: dict[str, Any]
     commit: str
     conditions: str
+
+
+def server_cpu(pid: int) -> float:
+    """Return the CPU seconds of a PostgreSQL server's ended and running processes, with its housekeeping."""
+    server = psutil.Process(pid)
+    running = 0.0
+    for child in server.children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            running += sum(child.cpu_times()[:2])
+    ended = server.cpu_times()
+    return float(ended.children_user + ended.children_system + running)
 
 
 def percentile(values: Iterable[float], share: float) -> float:

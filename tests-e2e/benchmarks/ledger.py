@@ -12,22 +12,17 @@ import asyncio
 import gc
 import os
 import secrets
-import shutil
-import subprocess
-import sys
 import time
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
-import psutil
 from aiokafka import ConsumerRecord
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from gateway.ledger import consumers, service
 from gateway.settings import Settings
-from harness import ROOT, CannotMeasure, Result, Round, percentile, result
+from harness import ROOT, CannotMeasure, Result, Round, percentile, result, server_cpu
 from ndx_chassis.agreements import AgreementBook
 from ndx_chassis.app import Runtime
 from ndx_chassis.caller import Operator
@@ -39,8 +34,7 @@ from ndx_chassis.inbox import parcel_of
 from ndx_chassis.relay import disclosure_message
 from ndx_chassis.server import GC_THRESHOLDS
 from ndx_local import postgres
-from ndx_testing.postgres import execute, named
-from people import SETTINGS
+from people import database
 
 ROUNDS, FETCH = 3, 500
 RECORDS = int(os.environ.get("NDX_BENCH_RECORDS", "100000"))
@@ -98,17 +92,6 @@ def _fetched(number: int) -> "ConsumerRecord[bytes, bytes]":
     )
 
 
-def _server_cpu(pid: int) -> float:
-    """Return the CPU seconds of PostgreSQL's ended and running processes."""
-    server = psutil.Process(pid)
-    running = 0.0
-    for child in server.children():
-        with suppress(psutil.NoSuchProcess):
-            running += sum(child.cpu_times()[:2])
-    ended = server.cpu_times()
-    return float(ended.children_user + ended.children_system + running)
-
-
 def _settings(url: str) -> Settings:
     pseudonyms, signing = FOLDER / "pseudonyms.key", FOLDER / "signing.pem"
     postgres.private_file(pseudonyms, secrets.token_hex(32))
@@ -141,10 +124,10 @@ async def _measured(url: str, server: int) -> tuple[list[Round], Round]:
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)
             before = await connection.fetchval("SELECT count(*) FROM ledger_entries")
-            started, own, its = time.perf_counter(), time.process_time(), _server_cpu(server)
+            started, own, its = time.perf_counter(), time.process_time(), server_cpu(server)
             await asyncio.gather(_taken_in(runtime, fetches), _placed(runtime, connection, before + RECORDS))
             took = time.perf_counter() - started
-            spent = {"python": time.process_time() - own, "postgres": _server_cpu(server) - its}
+            spent = {"python": time.process_time() - own, "postgres": server_cpu(server) - its}
             after = await connection.fetchval("SELECT count(*) FROM ledger_entries")
             if after - before != RECORDS:
                 raise CannotMeasure(f"of {RECORDS:,} records {after - before:,} have a position")
@@ -207,22 +190,8 @@ async def _proofs(runtime: Runtime, connection: asyncpg.Connection) -> Round:
 
 
 def measure() -> list[Result]:
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir(parents=True)
-    try:
-        with postgres.running(FOLDER, settings=SETTINGS) as server:
-            asyncio.run(execute(server.url(), "CREATE DATABASE ledger"))
-            url = named(server.url(), "ledger")
-            subprocess.run(
-                [sys.executable, "-m", "ndx_chassis.migrations", "gateway"],
-                check=True,
-                capture_output=True,
-                cwd=ROOT,
-                env={**os.environ, "GATEWAY_DATABASE_URL": url},
-            )
-            rounds, proofs = asyncio.run(_measured(url, server.pid))
-    finally:
-        shutil.rmtree(FOLDER, ignore_errors=True)
+    with database(FOLDER, "gateway", "GATEWAY_DATABASE_URL") as (url, server):
+        rounds, proofs = asyncio.run(_measured(url, server))
     entries = (ROUNDS + 1) * RECORDS
     return [
         result(

@@ -5,15 +5,13 @@ few seconds.
 """
 
 import asyncio
-import contextlib
 import re
 import resource
 import time
 from pathlib import Path
 from uuid import uuid4
 
-import psutil
-from harness import CannotMeasure, Load, Result, Round, request, result
+from harness import CannotMeasure, Load, Result, Round, request, result, server_cpu
 from system import System
 
 ROUNDS, SECONDS = 3, 6.0
@@ -112,13 +110,7 @@ class PgBench:
     def _cpu(self) -> float:
         """Return the CPU seconds of PostgreSQL's ended and running children; sessions end with pgbench."""
         time.sleep(0.3)
-        server = psutil.Process(self.system.pids("postgres")[0])
-        running = []
-        for child in server.children():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                running.append(sum(child.cpu_times()[:2]))
-        ended = server.cpu_times()
-        return float(ended.children_user + ended.children_system + sum(running))
+        return server_cpu(self.system.pids("postgres")[0])
 
 
 def measure(system: System, *, name: str = "lookup") -> list[Result]:

@@ -8,7 +8,6 @@ result, one statement.
 """
 
 import asyncio
-import contextlib
 import hashlib
 import tempfile
 import time
@@ -18,7 +17,7 @@ from typing import Any
 
 import asyncpg
 import psutil
-from harness import CannotMeasure, Result, Round, result
+from harness import CannotMeasure, Result, Round, result, server_cpu
 from ndx_chassis.agreements import AgreementBook
 from ndx_chassis.app import Runtime
 from ndx_chassis.db import Copies, make_engine, make_sessions
@@ -119,19 +118,19 @@ async def _measured(url: str, folder: Path) -> list[Round]:
         "asked", records=[(*line[:3], datetime.fromisoformat(line[3]).date()) for line in lines]
     )
     await connection.execute("VACUUM (ANALYZE) asked")
-    backend = await connection.fetchval("SELECT pg_backend_pid()")
+    server = psutil.Process(await connection.fetchval("SELECT pg_backend_pid()")).ppid()
     rounds = []
     try:
         for number in range(ROUNDS + 1):
-            started, before = time.perf_counter(), _server_cpu(backend)
+            started, before = time.perf_counter(), server_cpu(server)
             await connection.fetchval(_CEILING)
-            top, join = time.perf_counter() - started, _server_cpu(backend) - before
+            top, join = time.perf_counter() - started, server_cpu(server) - before
             job_id = await _announced(runtime, content)
-            before, own = _server_cpu(backend), time.process_time()
+            before, own = server_cpu(server), time.process_time()
             started = time.perf_counter()
             await work(runtime)
             took = time.perf_counter() - started
-            spent = {"python": time.process_time() - own, "postgres": _server_cpu(backend) - before}
+            spent = {"python": time.process_time() - own, "postgres": server_cpu(server) - before}
             job = await connection.fetchrow("SELECT * FROM match_jobs WHERE id = $1", job_id)
             if job is None or job["state"] != "FINISHED" or job["matched"] < LINES * 0.98:
                 raise CannotMeasure(f"the job did not come out well: {dict(job or {})}")
@@ -149,19 +148,6 @@ async def _measured(url: str, folder: Path) -> list[Round]:
         await runtime.gateway.close()
         await engine.dispose()
     return rounds
-
-
-def _server_cpu(backend: int) -> float:
-    """Return the CPU seconds of PostgreSQL's ended and running processes, the housekeeping among them."""
-    server = psutil.Process(backend).parent()
-    if server is None:
-        raise CannotMeasure("the session has no server")
-    running = 0.0
-    for child in server.children():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            running += sum(child.cpu_times()[:2])
-    ended = server.cpu_times()
-    return float(ended.children_user + ended.children_system + running)
 
 
 def measure() -> list[Result]:

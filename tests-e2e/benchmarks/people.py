@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -27,34 +28,44 @@ PEOPLE = int(os.environ.get("NDX_BENCH_PEOPLE", "1000000"))
 FOLDER = ROOT / ".local" / "bench-people"
 _BUFFERS = max(1024, psutil.virtual_memory().total // 4 // 1024**2)
 """MiB of PostgreSQL's own memory: a quarter of the machine's, as its manual advises for a server."""
-SETTINGS = {**postgres.DURABLE, "shared_buffers": f"{_BUFFERS}MB", "max_wal_size": "8GB"}
+_SETTINGS = {**postgres.DURABLE, "shared_buffers": f"{_BUFFERS}MB", "max_wal_size": "8GB"}
+
+
+@contextmanager
+def database(folder: Path, package: str, variable: str) -> Iterator[tuple[str, int]]:
+    """Serve a service's migrated database until the block ends, with synced commits; nothing stays behind.
+
+    `variable` of the environment names the database to the service. Gives its URL and the server's pid.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        with postgres.running(folder, settings=_SETTINGS) as server:
+            asyncio.run(execute(server.url(), "CREATE DATABASE bench"))
+            url = named(server.url(), "bench")
+            subprocess.run(
+                [sys.executable, "-m", "ndx_chassis.migrations", package],
+                check=True,
+                capture_output=True,
+                cwd=ROOT,
+                env={**os.environ, variable: url},
+            )
+            yield url, server.pid
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
 def population(file: Iterator[str] | None = None) -> Iterator[str]:
-    """Serve a loaded database until the block ends, and give its URL; nothing stays behind.
+    """Serve a loaded database until the block ends, and give its URL.
 
     `file` is what is loaded instead of the usual people.
     """
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir(parents=True)
-    try:
-        with postgres.running(FOLDER, settings=SETTINGS) as server:
-            asyncio.run(execute(server.url(), "CREATE DATABASE people"))
-            url = named(server.url(), "people")
-            subprocess.run(
-                [sys.executable, "-m", "ndx_chassis.migrations", "svc_population"],
-                check=True,
-                capture_output=True,
-                cwd=ROOT,
-                env={**os.environ, "POPULATION_DATABASE_URL": url},
-            )
-            loaded = asyncio.run(load_persons(url, file or lines(PEOPLE, seed=7), source="import:bench"))
-            print(f"  {loaded.inserted:,} people loaded", flush=True)
-            asyncio.run(execute(url, "VACUUM (ANALYZE) persons"))
-            yield url
-    finally:
-        shutil.rmtree(FOLDER, ignore_errors=True)
+    with database(FOLDER, "svc_population", "POPULATION_DATABASE_URL") as (url, _):
+        loaded = asyncio.run(load_persons(url, file or lines(PEOPLE, seed=7), source="import:bench"))
+        print(f"  {loaded.inserted:,} people loaded", flush=True)
+        asyncio.run(execute(url, "VACUUM (ANALYZE) persons"))
+        yield url
 
 
 def fetch(url: str, statement: str, *values: Any) -> list[asyncpg.Record]:

@@ -156,10 +156,6 @@ _COUNT = """
 """
 
 
-LOOK = True
-"""Whether a statement leaves out what may close a circle of parents."""
-
-
 async def prepare_connection(connection: asyncpg.Connection) -> None:
     """Make this connection's temporary tables."""
     await connection.execute(_CREATE)
@@ -239,12 +235,12 @@ async def load_chunk(
             )
             if keys.current is not None and not set(SENSITIVE).isdisjoint(header):
                 await _seal(connection, keys)
-            row = await _moved(connection, source, look_for_circles=LOOK)
+            row = await _moved(connection, source, look_for_circles=True)
             aside = await circles.set_aside(connection, _VALID) if row["doubtful"] else []
             # Their ids were made one after the other, so they tell the order also after sealing.
             faulty = await connection.fetch(_REJECTED) if row["lines"] > row["valid"] else []
             existing = row["valid"] - row["doubtful"] - row["inserted"]
-            elses = await connection.fetch(_SOMEBODY_ELSES, LOOK) if existing else []
+            elses = await _somebody_elses(connection, look_for_circles=True) if existing else []
             found = sorted((record["n"], record["field"]) for record in (*faulty, *elses))
             counts = (row["inserted"], existing - len(elses), len(found) + odd, row["wrong_structure"])
             await connection.execute(_COUNT, import_id, row["lines"] - len(aside) + odd, *counts)
@@ -257,11 +253,11 @@ async def load_set_aside(connection: asyncpg.Connection, import_id: UUID, source
     """Load a batch of what was set aside; return the lines that are not loaded, None when none is left."""
     async with connection.transaction():
         closing = await circles.stage(connection)
-        row = await _moved(connection, source, look_for_circles=not LOOK)
+        row = await _moved(connection, source, look_for_circles=False)
         if not row["lines"] and not closing:
             return None
         existing = row["valid"] - row["inserted"]
-        elses = await connection.fetch(_SOMEBODY_ELSES, not LOOK) if existing else []
+        elses = await _somebody_elses(connection, look_for_circles=False) if existing else []
         found = sorted([*closing, *((record["line"], record["field"]) for record in elses)])
         counts = (row["inserted"], existing - len(elses), len(found), row["wrong_structure"])
         await connection.execute(_COUNT, import_id, row["lines"] + len(closing), *counts)
@@ -269,12 +265,21 @@ async def load_set_aside(connection: asyncpg.Connection, import_id: UUID, source
 
 
 async def _moved(connection: asyncpg.Connection, source: str, *, look_for_circles: bool) -> asyncpg.Record:
+    """Move what is staged; with `look_for_circles` but for what may close a circle of parents."""
     # The planner knows nothing of the staged lines and would compare each one with each new person.
     await connection.execute("SET LOCAL enable_nestloop = off")
     row = await connection.fetchrow(_MOVE, source, sorted(known_place_codes()), look_for_circles)
     if row is None:
         raise ImportRefused("the load gave no counts")
     return row
+
+
+async def _somebody_elses(
+    connection: asyncpg.Connection, *, look_for_circles: bool
+) -> Sequence[asyncpg.Record]:
+    """Return which of the lines that were to be moved have the number of another person."""
+    rows: list[asyncpg.Record] = await connection.fetch(_SOMEBODY_ELSES, look_for_circles)
+    return rows
 
 
 def _place(error: asyncpg.PostgresError) -> str:
